@@ -1,0 +1,31 @@
+//! The ring laboratory: the cluster's own ring beside the algorithms that
+//! others use, on the same keys, in the same run.
+//!
+//! ```text
+//! Case (algorithm, nodes, layout) -> build -> figures -> Row
+//! ```
+//!
+//! It measures and counts; it draws no table and no picture.
+
+mod built;
+mod case;
+mod figure;
+mod keys;
+mod own;
+mod placement;
+mod random;
+mod rivals;
+mod scenario;
+mod timing;
+
+pub use built::Spread;
+pub use case::{Case, Conditions, Row};
+pub use figure::{Figure, Statistic, Summary, Unit};
+pub use keys::{Distribution, Keys};
+pub use placement::{Algorithm, Family, Placement, Setup};
+pub use scenario::Scenario;
+
+/// Every algorithm that this build can compare, our own first.
+pub fn algorithms() -> impl Iterator<Item = &'static Algorithm> {
+    own::ALL.iter().chain(rivals::all())
+}

@@ -1,0 +1,42 @@
+//! `consistent_hash_ring`: a ring that stays sorted while it is built, one
+//! insertion after the other, each of which moves everything behind it. So its
+//! build grows with the square of the points: a million of them take minutes.
+//! Its further owners are found by hashing the key again, not by walking on.
+
+use super::hasher::{Key, Seeded};
+use super::member::{Member, members};
+use crate::lab::placement::{Algorithm, Family, Placement, Setup};
+use crate::lab::rivals::fit;
+use consistent_hash_ring::{Ring, RingBuilder};
+
+pub(super) const ALGORITHM: Algorithm = Algorithm {
+    name: "consistent_hash_ring",
+    origin: "consistent_hash_ring 0.8.0",
+    hash: "xxh3 (default FNV-1a)",
+    family: Family::VnodeRing,
+    weighted: true,
+    replicated: true,
+    build: |setup| Ok(Box::new(RehashRing(ring(setup)?))),
+};
+
+struct RehashRing(Ring<Member, Seeded>);
+
+fn ring(setup: &Setup) -> Result<Ring<Member, Seeded>, String> {
+    let layout = &setup.layout;
+    fit::points(setup, layout.vnodes)?;
+    let nodes = members(setup)?
+        .into_iter()
+        .map(|(member, weight)| (member, (layout.vnodes * weight) as usize));
+    Ok(RingBuilder::new(Seeded(layout.seed)).weighted_nodes_iter(nodes).build())
+}
+
+impl Placement for RehashRing {
+    fn primary(&self, key: &[u8]) -> u16 {
+        self.0.get(Key(key)).index
+    }
+
+    fn owners(&self, key: &[u8], owners: &mut [u16]) -> usize {
+        let candidates = self.0.replicas(Key(key));
+        owners.iter_mut().zip(candidates).map(|(owner, candidate)| *owner = candidate.index).count()
+    }
+}
