@@ -1,4 +1,4 @@
-//! Every maximum of the ring in one place, each with its reason.
+//! Every maximum in one place, each with its reason.
 //!
 //! Nothing here is tunable: a limit is what keeps an input from taking memory
 //! or time that nobody meant to give it.
@@ -19,7 +19,7 @@ pub const WEIGHT_MAX: u32 = 1000;
 pub const VNODES_MAX: u32 = 1 << 14;
 
 /// Points on one ring, at most: building sorts them, and 2^26 of them are
-/// 1 GiB. 65,535 nodes of weight 1 fit at 1024 virtual nodes each.
+/// 512 MiB. 65,535 nodes of weight 1 fit at 1024 virtual nodes each.
 pub const POINTS_MAX: u64 = 1 << 26;
 
 /// Fewest slots of a ring, as a power of two.
@@ -31,3 +31,13 @@ pub const SLOT_BITS_MAX: u8 = 20;
 /// The bound above the fair share, at most, in thousandths: ten times the fair
 /// share. Whoever wants more wants no bound.
 pub const BOUND_PERMILLE_MAX: u32 = 9000;
+
+/// Bytes of a key, at most: memcached's limit, the terminating zero not counted.
+pub const KEY_BYTES_MAX: usize = 250;
+
+/// Bytes of a node's or zone's name, at most: as many as a DNS name has.
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// Bytes of a cluster file, at most: [`NODES_MAX`] nodes fit with 256 bytes for
+/// each.
+pub const FILE_BYTES_MAX: u64 = 16 << 20;

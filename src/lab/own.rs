@@ -22,6 +22,7 @@ const OWN: Algorithm = Algorithm {
     family: Family::VnodeRing,
     weighted: true,
     replicated: true,
+    bounded: true,
     build: |_| unreachable!("replaced in every entry"),
 };
 

@@ -104,6 +104,16 @@ pub struct Algorithm {
     pub weighted: bool,
     /// Whether it gives distinct owners for several copies.
     pub replicated: bool,
+    /// Whether it has slots and bounds the load: our own ring.
+    pub bounded: bool,
     /// Builds it. The text of an error says why it cannot serve this setup.
     pub build: fn(&Setup) -> Result<Box<dyn Placement>, String>,
+}
+
+impl Algorithm {
+    /// Whether it places virtual nodes, so that their number is of interest.
+    #[must_use]
+    pub fn has_vnodes(&self) -> bool {
+        self.family == Family::VnodeRing
+    }
 }

@@ -14,6 +14,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     family: Family::VnodeRing,
     weighted: true,
     replicated: true,
+    bounded: false,
     build: |setup| Ok(Box::new(BTreeRing::new(setup)?)),
 };
 

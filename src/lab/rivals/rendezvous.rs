@@ -15,6 +15,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     family: Family::Rendezvous,
     weighted: false,
     replicated: true,
+    bounded: false,
     build: |setup| Ok(Box::new(Rendezvous::new(setup)?)),
 };
 

@@ -129,7 +129,7 @@ fn sum_is_that_of_primaries() {
     let keys = keys(2_000);
     for algorithm in all() {
         let placement = build(algorithm, &setup(10));
-        let sum = keys.iter().map(|key| u64::from(placement.primary(key))).sum();
+        let sum: u64 = keys.iter().map(|key| u64::from(placement.primary(key))).sum();
         assert_eq!(placement.look_up_all(&keys), sum, "{}", algorithm.name);
     }
 }

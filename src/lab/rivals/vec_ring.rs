@@ -14,8 +14,12 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     family: Family::VnodeRing,
     weighted: true,
     replicated: true,
+    bounded: false,
     build: |setup| Ok(Box::new(VecRing::new(setup)?)),
 };
+
+/// Positions that are counted, as a power of two.
+const COUNTED_BITS: u32 = 19;
 
 struct VecRing {
     seed: u64,
@@ -29,23 +33,42 @@ impl VecRing {
         Ok(Self { seed: setup.layout.seed, points, zones: Zones::new(&setup.nodes) })
     }
 
-    /// The place of the first point at or after the key, which is past the end
-    /// when the key belongs to the first point of all.
-    fn place(&self, key: &[u8]) -> usize {
-        let position = xxh3_64_with_seed(key, self.seed);
+    /// The place of the first point at or after a position, which is past the
+    /// end when the position belongs to the first point of all.
+    fn place(&self, position: u64) -> usize {
         self.points.partition_point(|&(point, _)| point < position)
+    }
+}
+
+impl VecRing {
+    fn owners_from(&self, position: u64, owners: &mut [u16]) -> usize {
+        let (before, after) = self.points.split_at(self.place(position));
+        self.zones.owners(after.iter().chain(before).map(|&(_, node)| node), owners)
     }
 }
 
 impl Placement for VecRing {
     fn primary(&self, key: &[u8]) -> u16 {
-        let place = self.place(key);
+        let place = self.place(xxh3_64_with_seed(key, self.seed));
         self.points[if place == self.points.len() { 0 } else { place }].1
     }
 
     fn owners(&self, key: &[u8], owners: &mut [u16]) -> usize {
-        let (before, after) = self.points.split_at(self.place(key));
-        self.zones.owners(after.iter().chain(before).map(|&(_, node)| node), owners)
+        self.owners_from(xxh3_64_with_seed(key, self.seed), owners)
+    }
+
+    /// It has no slots; positions this close together count its arcs almost to
+    /// the letter, where random keys would blur them.
+    fn slots(&self) -> Option<u32> {
+        Some(1 << COUNTED_BITS)
+    }
+
+    fn slot_owners(&self, slot: u32, owners: &mut [u16]) -> usize {
+        self.owners_from(u64::from(slot) << (64 - COUNTED_BITS), owners)
+    }
+
+    fn bytes(&self) -> Option<usize> {
+        Some(size_of_val(&*self.points))
     }
 }
 

@@ -14,6 +14,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     family: Family::VnodeRing,
     weighted: true,
     replicated: false,
+    bounded: false,
     build: |setup| Ok(Box::new(Ring(ring(setup)?))),
 };
 

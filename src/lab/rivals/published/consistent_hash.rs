@@ -15,6 +15,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     family: Family::VnodeRing,
     weighted: true,
     replicated: true,
+    bounded: false,
     build: |setup| Ok(Box::new(Ring(ring(setup)?))),
 };
 

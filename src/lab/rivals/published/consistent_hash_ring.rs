@@ -1,6 +1,7 @@
 //! `consistent_hash_ring`: a ring that stays sorted while it is built, one
 //! insertion after the other, each of which moves everything behind it. So its
-//! build grows with the square of the points: a million of them take minutes.
+//! build grows with the square of the points: a million of them take minutes,
+//! so no more than [`POINTS_MAX`] are asked of it.
 //! Its further owners are found by hashing the key again, not by walking on.
 
 use super::hasher::{Key, Seeded};
@@ -16,14 +17,23 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     family: Family::VnodeRing,
     weighted: true,
     replicated: true,
+    bounded: false,
     build: |setup| Ok(Box::new(RehashRing(ring(setup)?))),
 };
+
+/// Points that are built in a second or two.
+const POINTS_MAX: u64 = 150_000;
 
 struct RehashRing(Ring<Member, Seeded>);
 
 fn ring(setup: &Setup) -> Result<Ring<Member, Seeded>, String> {
     let layout = &setup.layout;
     fit::points(setup, layout.vnodes)?;
+    let weight: u64 = setup.nodes.iter().map(|node| u64::from(node.weight)).sum();
+    let points = weight * u64::from(layout.vnodes);
+    if points > POINTS_MAX {
+        return Err(format!("{points} points would take it minutes to build"));
+    }
     let nodes = members(setup)?
         .into_iter()
         .map(|(member, weight)| (member, (layout.vnodes * weight) as usize));

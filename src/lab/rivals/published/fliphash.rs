@@ -14,6 +14,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     family: Family::Numbered,
     weighted: false,
     replicated: false,
+    bounded: false,
     build: |setup| Ok(Box::new(Flip::new(setup)?)),
 };
 

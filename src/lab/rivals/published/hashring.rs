@@ -16,6 +16,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     family: Family::VnodeRing,
     weighted: true,
     replicated: false,
+    bounded: false,
     build: |setup| Ok(Box::new(Ring(ring(setup)?))),
 };
 

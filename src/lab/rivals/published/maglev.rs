@@ -16,6 +16,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     family: Family::Table,
     weighted: false,
     replicated: false,
+    bounded: false,
     build: |setup| Ok(Box::new(Table(table(setup)?))),
 };
 

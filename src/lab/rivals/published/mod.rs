@@ -24,6 +24,7 @@ use crate::lab::placement::Algorithm;
 
 pub(super) const ALGORITHMS: &[Algorithm] = &[
     pingora_ketama::ALGORITHM,
+    pingora_ketama::ALGORITHM_V2,
     ketama::ALGORITHM,
     hashring::ALGORITHM,
     consistent_hash::ALGORITHM,

@@ -17,6 +17,7 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     family: Family::MultiProbe,
     weighted: false,
     replicated: false,
+    bounded: false,
     build: |setup| Ok(Box::new(MultiProbe(ring(setup)?))),
 };
 

@@ -1,5 +1,6 @@
-//! pingora-ketama: the ring of nginx, from Cloudflare's proxy, in version 1,
-//! its default: 160 points for each unit of weight, whatever the layout says.
+//! pingora-ketama: the ring of nginx, from Cloudflare's proxy. Version 1, its
+//! default, has 160 points for each unit of weight, whatever the layout says;
+//! version 2 has as many as it is told.
 //! Points are 32 bits and of two that coincide an unstable sort keeps either,
 //! so that in rings of very many points a change may move a key between two
 //! nodes that stayed.
@@ -7,7 +8,7 @@
 use super::member::{Member, members};
 use crate::lab::placement::{Algorithm, Family, Placement, Setup};
 use crate::lab::rivals::{fit, walk};
-use pingora_ketama::{Bucket, Continuum, DEFAULT_POINT_MULTIPLE};
+use pingora_ketama::{Bucket, Continuum, DEFAULT_POINT_MULTIPLE, Version};
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 
 pub(super) const ALGORITHM: Algorithm = Algorithm {
@@ -17,7 +18,17 @@ pub(super) const ALGORITHM: Algorithm = Algorithm {
     family: Family::VnodeRing,
     weighted: true,
     replicated: true,
-    build: |setup| Ok(Box::new(Pingora::new(setup)?)),
+    bounded: false,
+    build: |setup| Ok(Box::new(Pingora::new(setup, Version::V1, DEFAULT_POINT_MULTIPLE)?)),
+};
+
+pub(super) const ALGORITHM_V2: Algorithm = Algorithm {
+    name: "pingora-ketama-v2",
+    build: |setup| {
+        let point_multiple = setup.layout.vnodes;
+        Ok(Box::new(Pingora::new(setup, Version::V2 { point_multiple }, point_multiple)?))
+    },
+    ..ALGORITHM
 };
 
 struct Pingora {
@@ -27,14 +38,15 @@ struct Pingora {
 }
 
 impl Pingora {
-    fn new(setup: &Setup) -> Result<Self, String> {
-        fit::points(setup, DEFAULT_POINT_MULTIPLE)?;
+    fn new(setup: &Setup, version: Version, per_weight: u32) -> Result<Self, String> {
+        fit::points(setup, per_weight)?;
         let members = members(setup)?;
         let buckets: Vec<_> =
             members.iter().map(|(member, weight)| Bucket::new(address(member), *weight)).collect();
         let weight: u32 = members.iter().map(|(_, weight)| weight).sum();
-        let points = (weight * DEFAULT_POINT_MULTIPLE) as usize;
-        Ok(Self { ring: Continuum::new(&buckets), nodes: members.len(), points })
+        let points = (weight * per_weight) as usize;
+        let ring = Continuum::new_with_version(&buckets, version);
+        Ok(Self { ring, nodes: members.len(), points })
     }
 }
 

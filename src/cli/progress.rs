@@ -1,0 +1,69 @@
+//! How far long work is: a bar on a terminal, a line every few seconds
+//! elsewhere. Always on stderr.
+
+use super::output;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fmt::Display;
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+/// Work of a known number of steps.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    steps: u64,
+    done: u64,
+    now: String,
+    told: Instant,
+}
+
+/// How often a line is written where no bar can be drawn.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Progress {
+    pub(super) fn new(steps: u64) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}  {elapsed}");
+            bar.with_style(style.expect("a template that parses"))
+        });
+        Self { bar, steps, done: 0, now: String::new(), told: Instant::now() }
+    }
+
+    /// Names the step that begins.
+    pub(super) fn starts(&mut self, step: String) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(step);
+        } else {
+            self.now = step;
+        }
+    }
+
+    /// Counts the step that ended.
+    pub(super) fn done(&mut self) {
+        self.done += 1;
+        match &self.bar {
+            Some(bar) => bar.inc(1),
+            None if self.told.elapsed() >= LINE_INTERVAL => {
+                self.told = Instant::now();
+                output::note(format_args!("{} of {}: {}", self.done, self.steps, self.now));
+            }
+            None => {}
+        }
+    }
+
+    /// Says something without tearing the bar.
+    pub(super) fn says(&self, message: impl Display) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| output::note(message)),
+            None => output::note(message),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,516 @@
+//! The cluster that a question is about, described by options or by a file.
+//! It need not run anywhere.
+
+use crate::cli::units;
+use crate::limits::{FILE_BYTES_MAX, NAME_BYTES_MAX, NODES_MAX, WEIGHT_MAX};
+use crate::ring::{Bound, Layout, Load, Node, NodeId, Ring, RingError, ZoneId};
+use clap::{ArgGroup, Args};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::{fmt, str::FromStr};
+
+/// Names in an error message, at most: a line is to be read.
+const NAMES_SHOWN_MAX: usize = 10;
+
+/// The options that describe a cluster, the same for every question.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+#[command(group = ArgGroup::new("described").required(true).args(["nodes", "cluster_file"]))]
+pub(crate) struct ClusterArgs {
+    /// So many nodes, called node-0, node-1 and so on
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=NODES_MAX as i64))]
+    nodes: Option<u32>,
+    /// The nodes and options in a TOML or JSON file; - is stdin
+    ///
+    /// Its keys are copies, slots, vnodes, bound and seed, and a list `node` of name, zone
+    /// and weight. Options on the command line override it.
+    #[arg(long, value_name = "FILE")]
+    cluster_file: Option<PathBuf>,
+    /// Owners of each slot [default: 2]
+    #[arg(long, value_name = "N")]
+    copies: Option<u8>,
+    /// Slots on the ring, a power of two [default: 65536]
+    #[arg(long = "slots", value_name = "N", value_parser = units::slot_bits)]
+    slot_bits: Option<u8>,
+    /// Virtual nodes for each unit of weight [default: 1024]
+    #[arg(long, value_name = "N")]
+    vnodes: Option<u32>,
+    /// How far above its fair share a node may be filled [default: 5%]
+    #[arg(long, value_name = "PERCENT|none", value_parser = units::bound)]
+    bound: Option<Bound>,
+    /// Seed of the hashes [default: 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Weights, given to the nodes in turn
+    #[arg(long, value_name = "N,...", value_delimiter = ',')]
+    weights: Vec<u32>,
+    /// Zones, given to the nodes in turn: names, or how many
+    #[arg(long, value_name = "N|NAME,...")]
+    zones: Option<ZoneNames>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ZoneNames(Vec<String>);
+
+impl FromStr for ZoneNames {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<usize>() {
+            Ok(zones @ 1..=NODES_MAX) => {
+                Ok(Self((0..zones).map(|number| format!("zone-{number}")).collect()))
+            }
+            Ok(_) => Err(format!("there must be 1 to {NODES_MAX} zones")),
+            Err(_) => Ok(Self(text.split(',').map(str::to_owned).collect())),
+        }
+    }
+}
+
+impl ClusterArgs {
+    /// The cluster they describe, checked.
+    pub(crate) fn cluster(&self) -> Result<Cluster, ClusterError> {
+        let described = match &self.cluster_file {
+            Some(path) => Description::read(path)?,
+            None => Description::of_nodes(self.nodes.unwrap_or_default()),
+        };
+        let layout = self.layout(&described);
+        let members = (0..).zip(described.nodes).map(|(place, member)| self.placed(place, member));
+        Cluster::new(layout, members.collect())
+    }
+
+    fn layout(&self, described: &Description) -> Layout {
+        let default = Layout::default();
+        Layout {
+            seed: self.seed.or(described.seed).unwrap_or(default.seed),
+            slot_bits: self.slot_bits.or(described.slot_bits).unwrap_or(default.slot_bits),
+            vnodes: self.vnodes.or(described.vnodes).unwrap_or(default.vnodes),
+            bound: self.bound.or(described.bound).unwrap_or(default.bound),
+            copies: self.copies.or(described.copies).unwrap_or(default.copies),
+        }
+    }
+
+    /// The member with the weight and the zone whose turn it is.
+    fn placed(&self, place: usize, member: Member) -> Member {
+        let zone = self.zones.as_ref().map(|ZoneNames(names)| names[place % names.len()].clone());
+        let weight = self.weights.iter().cycle().nth(place % self.weights.len().max(1));
+        Member {
+            zone: zone.or(member.zone),
+            weight: weight.copied().unwrap_or(member.weight),
+            name: member.name,
+        }
+    }
+}
+
+/// A node with the names that people know it by.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) zone: Option<String>,
+    #[serde(default = "one")]
+    pub(crate) weight: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl Member {
+    pub(crate) fn id(&self) -> NodeId {
+        NodeId::from_name(&self.name)
+    }
+
+    fn node(&self) -> Node {
+        let zone = self.zone.as_deref().map(ZoneId::from_name).unwrap_or_default();
+        Node { id: self.id(), zone, weight: self.weight }
+    }
+
+    fn check(&self) -> Result<(), ClusterError> {
+        let names = [Some(&self.name), self.zone.as_ref()];
+        if let Some(name) = names.into_iter().flatten().find(|name| !is_name(name)) {
+            return Err(ClusterError::Name(name.clone()));
+        }
+        if !(1..=WEIGHT_MAX).contains(&self.weight) {
+            return Err(ClusterError::Weight { name: self.name.clone(), weight: self.weight });
+        }
+        Ok(())
+    }
+}
+
+/// Whether it can be shown: a control character would write to the terminal
+/// what the file's author pleases.
+fn is_name(name: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains(char::is_control)
+}
+
+/// Members with distinct names and sound weights, and how their ring is built.
+#[derive(Clone, Debug)]
+pub(crate) struct Cluster {
+    layout: Layout,
+    members: Vec<Member>,
+}
+
+impl Cluster {
+    pub(crate) fn new(layout: Layout, members: Vec<Member>) -> Result<Self, ClusterError> {
+        let mut seen = BTreeSet::new();
+        for member in &members {
+            member.check()?;
+            if !seen.insert(&member.name) {
+                return Err(ClusterError::Twice(member.name.clone()));
+            }
+        }
+        Ok(Self { layout, members })
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The members as they were listed.
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The members as their ring lists them: an owner is an index into this.
+    pub(crate) fn by_owner(&self) -> Vec<&Member> {
+        let mut members: Vec<&Member> = self.members.iter().collect();
+        members.sort_by_cached_key(|member| member.id());
+        members
+    }
+
+    pub(crate) fn ring(&self) -> Result<Ring, ClusterError> {
+        let nodes: Vec<Node> = self.members.iter().map(Member::node).collect();
+        Ring::new(&self.layout, &nodes).map_err(ClusterError::Ring)
+    }
+
+    /// Each member with what it holds, as they were listed.
+    pub(crate) fn loads(&self, ring: &Ring) -> Vec<(&Member, Load)> {
+        let loads = ring.loads();
+        let load = |member: &Member| ring.index_of(member.id()).map(|owner| loads[owner as usize]);
+        let members = self.members.iter();
+        members.filter_map(|member| Some((member, load(member)?))).collect()
+    }
+
+    /// Zones that have nodes. Nodes without a zone make up one more, unless
+    /// that is all there are.
+    pub(crate) fn zones(&self) -> usize {
+        let zones: BTreeSet<_> = self.members.iter().map(|member| &member.zone).collect();
+        if zones == BTreeSet::from([&None]) { 0 } else { zones.len() }
+    }
+
+    /// Where in the list the member of that name is.
+    pub(crate) fn place(&self, name: &str) -> Result<usize, ClusterError> {
+        let found = self.members.iter().position(|member| member.name == name);
+        found.ok_or_else(|| ClusterError::Unknown {
+            name: name.to_owned(),
+            known: self.members.iter().map(|member| member.name.clone()).collect(),
+        })
+    }
+}
+
+/// A layout as JSON has it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Constants {
+    copies: u8,
+    slots: u32,
+    vnodes: u32,
+    /// Above the fair share, as a part of it; null where nothing is bounded.
+    bound: Option<f64>,
+    seed: u64,
+}
+
+impl From<&Layout> for Constants {
+    fn from(layout: &Layout) -> Self {
+        let &Layout { seed, vnodes, copies, bound, .. } = layout;
+        let bound = match bound {
+            Bound::Permille(permille) => Some(f64::from(permille) / 1000.0),
+            Bound::Unlimited => None,
+        };
+        Self { copies, slots: layout.slots(), vnodes, bound, seed }
+    }
+}
+
+/// A bound as people write it.
+pub(crate) fn bound_text(bound: Bound) -> String {
+    match bound {
+        Bound::Permille(permille) => format!("{}%", f64::from(permille) / 10.0),
+        Bound::Unlimited => "none".to_owned(),
+    }
+}
+
+/// What a cluster file says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    copies: Option<u8>,
+    #[serde(default, rename = "slots", deserialize_with = "slots")]
+    slot_bits: Option<u8>,
+    vnodes: Option<u32>,
+    #[serde(default, deserialize_with = "bound")]
+    bound: Option<Bound>,
+    seed: Option<u64>,
+    /// One table for each node, `[[node]]` in TOML.
+    #[serde(default, rename = "node", alias = "nodes")]
+    nodes: Vec<Member>,
+}
+
+fn slots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+    let slots = u64::deserialize(deserializer)?;
+    units::slot_bits(&slots.to_string()).map(Some).map_err(de::Error::custom)
+}
+
+fn bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bound>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    units::bound(&text).map(Some).map_err(de::Error::custom)
+}
+
+/// What a cluster file is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Language {
+    Toml,
+    Json,
+}
+
+impl Description {
+    fn of_nodes(count: u32) -> Self {
+        let member = |number| Member { name: format!("node-{number}"), zone: None, weight: 1 };
+        Self { nodes: (0..count).map(member).collect(), ..Self::default() }
+    }
+
+    fn read(path: &Path) -> Result<Self, ClusterError> {
+        if path == Path::new("-") {
+            let text = text("stdin", io::stdin().lock())?;
+            // Stdin has no name to tell by, but no TOML begins with a brace.
+            let is_json = text.trim_start().starts_with('{');
+            return Self::parse(
+                "stdin",
+                &text,
+                if is_json { Language::Json } else { Language::Toml },
+            );
+        }
+        let file = path.display().to_string();
+        let language = match path.extension().and_then(std::ffi::OsStr::to_str) {
+            Some("toml") => Language::Toml,
+            Some("json") => Language::Json,
+            _ => return Err(ClusterError::Extension { file }),
+        };
+        let opened = File::open(path);
+        let opened = opened.map_err(|error| ClusterError::unreadable(&file, error))?;
+        Self::parse(&file, &text(&file, opened)?, language)
+    }
+
+    fn parse(file: &str, text: &str, language: Language) -> Result<Self, ClusterError> {
+        let parsed = match language {
+            Language::Toml => toml::from_str(text).map_err(|error| error.to_string()),
+            Language::Json => serde_json::from_str(text).map_err(|error| error.to_string()),
+        };
+        parsed.map_err(|message| ClusterError::Malformed {
+            file: file.to_owned(),
+            message: message.trim_end().to_owned(),
+        })
+    }
+}
+
+/// Reads to the end, or to the most that a cluster file may have.
+fn text(file: &str, source: impl Read) -> Result<String, ClusterError> {
+    let mut bytes = Vec::new();
+    let mut source = source.take(FILE_BYTES_MAX + 1);
+    let read = source.read_to_end(&mut bytes);
+    read.map_err(|error| ClusterError::unreadable(file, error))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(ClusterError::TooLong { file: file.to_owned() });
+    }
+    String::from_utf8(bytes).map_err(|error| ClusterError::Malformed {
+        file: file.to_owned(),
+        message: format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to()),
+    })
+}
+
+/// Why there is no such cluster.
+#[derive(Debug)]
+pub(crate) enum ClusterError {
+    /// The file cannot be opened or read.
+    Unreadable { file: String, error: io::Error },
+    /// The file's name does not say what it is written in.
+    Extension { file: String },
+    /// The file is longer than any cluster.
+    TooLong { file: String },
+    /// The file does not say what it should.
+    Malformed { file: String, message: String },
+    /// A name that is empty, endless or not to be shown.
+    Name(String),
+    /// Two nodes of one name.
+    Twice(String),
+    /// A weight of zero or out of all proportion.
+    Weight { name: String, weight: u32 },
+    /// A node that the cluster does not have.
+    Unknown { name: String, known: Vec<String> },
+    /// What the ring itself refuses.
+    Ring(RingError),
+}
+
+impl ClusterError {
+    fn unreadable(file: &str, error: io::Error) -> Self {
+        Self::Unreadable { file: file.to_owned(), error }
+    }
+}
+
+impl fmt::Display for ClusterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { file, error } => write!(f, "cannot read {file}: {error}"),
+            Self::Extension { file } => {
+                write!(f, "is {file} TOML or JSON? let its name end in .toml or .json")
+            }
+            Self::TooLong { file } => {
+                write!(f, "{file} is longer than {} MiB", FILE_BYTES_MAX >> 20)
+            }
+            Self::Malformed { file, message } => write!(f, "{file}: {message}"),
+            Self::Name(name) => write!(
+                f,
+                "the name {name:.40?} must have 1 to {NAME_BYTES_MAX} bytes \
+                 and no control characters"
+            ),
+            Self::Twice(name) => write!(f, "two nodes are called `{name}`; rename one"),
+            Self::Weight { name, weight } => {
+                write!(f, "node `{name}` has weight {weight}: it must be 1 to {WEIGHT_MAX}")
+            }
+            Self::Unknown { name, known } => {
+                write!(f, "no node is called `{name}`; there are: {}", shortened(known))
+            }
+            Self::Ring(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ClusterError {}
+
+impl From<ClusterError> for crate::cli::CliError {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(error)
+    }
+}
+
+fn shortened(names: &[String]) -> String {
+    let shown = names.iter().take(NAMES_SHOWN_MAX).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMES_SHOWN_MAX) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, Parser};
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        cluster: ClusterArgs,
+    }
+
+    fn cluster(options: &str) -> Cluster {
+        let words = format!("test {options}");
+        Line::try_parse_from(words.split(' ')).unwrap().cluster.cluster().unwrap()
+    }
+
+    fn member(name: &str, zone: Option<&str>, weight: u32) -> Member {
+        Member { name: name.to_owned(), zone: zone.map(str::to_owned), weight }
+    }
+
+    #[test]
+    fn turns_go_round_the_nodes() {
+        let cluster = cluster("--nodes 3 --weights 1,2 --zones 2");
+        let expected = [
+            member("node-0", Some("zone-0"), 1),
+            member("node-1", Some("zone-1"), 2),
+            member("node-2", Some("zone-0"), 1),
+        ];
+        assert_eq!(cluster.members(), expected);
+        assert_eq!(cluster.zones(), 2);
+    }
+
+    #[test]
+    fn zones_may_have_names() {
+        let named = cluster("--nodes 2 --zones eu,us");
+        assert_eq!(named.members()[1].zone.as_deref(), Some("us"));
+        assert_eq!(cluster("--nodes 2").members()[1].zone, None);
+    }
+
+    #[test]
+    fn help_tells_the_defaults() {
+        let help = Line::command().render_help().to_string();
+        let layout = Layout::default();
+        let defaults = [
+            ("--copies", layout.copies.to_string()),
+            ("--slots", layout.slots().to_string()),
+            ("--vnodes", layout.vnodes.to_string()),
+            ("--bound", bound_text(layout.bound)),
+            ("--seed", layout.seed.to_string()),
+        ];
+        for (option, default) in defaults {
+            let line = help.lines().find(|line| line.contains(option)).unwrap();
+            assert!(line.ends_with(&format!("[default: {default}]")), "{line}");
+        }
+    }
+
+    #[test]
+    fn options_reach_the_layout() {
+        let cluster = cluster("--nodes 1 --copies 3 --slots 1024 --vnodes 7 --bound 2.5% --seed 9");
+        let bound = Bound::Permille(25);
+        let expected = Layout { seed: 9, slot_bits: 10, vnodes: 7, bound, copies: 3 };
+        assert_eq!(*cluster.layout(), expected);
+    }
+
+    #[test]
+    fn owners_count_by_owner() {
+        let cluster = cluster("--nodes 20 --slots 256");
+        let ring = cluster.ring().unwrap();
+        let ids: Vec<NodeId> = cluster.by_owner().iter().map(|member| member.id()).collect();
+        assert!(ring.nodes().iter().map(|node| node.id).eq(ids));
+    }
+
+    #[test]
+    fn toml_and_json_agree() {
+        let toml = "seed = 7\nbound = \"none\"\n[[node]]\nname = \"a\"\nzone = \"z\"\nweight = 2\n";
+        let json = r#"{"seed":7,"bound":"none","node":[{"name":"a","zone":"z","weight":2}]}"#;
+        for (text, language) in [(toml, Language::Toml), (json, Language::Json)] {
+            let described = Description::parse("file", text, language).unwrap();
+            assert_eq!(described.seed, Some(7));
+            assert_eq!(described.bound, Some(Bound::Unlimited));
+            assert_eq!(described.nodes, [member("a", Some("z"), 2)]);
+        }
+    }
+
+    #[test]
+    fn file_length_is_bounded() {
+        let long = vec![b' '; usize::try_from(FILE_BYTES_MAX).unwrap() + 1];
+        assert!(text("file", &long[1..]).is_ok());
+        assert!(matches!(text("file", &long[..]), Err(ClusterError::TooLong { .. })));
+    }
+
+    #[test]
+    fn names_can_be_shown() {
+        let endless = "x".repeat(NAME_BYTES_MAX + 1);
+        for name in ["", "a\u{1b}[31m", "a\nb", &endless] {
+            let built = Cluster::new(Layout::default(), vec![member(name, None, 1)]);
+            assert!(matches!(built, Err(ClusterError::Name(_))), "{name:?}");
+            let built = Cluster::new(Layout::default(), vec![member("a", Some(name), 1)]);
+            assert!(matches!(built, Err(ClusterError::Name(_))), "{name:?}");
+        }
+        let longest = &endless[1..];
+        assert!(Cluster::new(Layout::default(), vec![member(longest, None, 1)]).is_ok());
+    }
+
+    #[test]
+    fn long_lists_are_shortened() {
+        let names: Vec<String> = (0..12).map(|number| number.to_string()).collect();
+        assert_eq!(shortened(&names), "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more");
+        assert_eq!(shortened(&names[..2]), "0, 1");
+    }
+}

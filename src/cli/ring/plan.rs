@@ -1,0 +1,562 @@
+//! `ring plan`: what a change of the cluster would move, beside the least that
+//! it could. Nothing moves.
+
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures are rounded to be read"
+)]
+
+use super::cluster::{Cluster, ClusterArgs, ClusterError, Constants, Member};
+use crate::cli::check::{self, Check};
+use crate::cli::output::{self, Cell, Column, Format, Table, thousands};
+use crate::cli::{CliError, Exit, units};
+use crate::ring::{Balance, Diff, Load, Moved, Movement, NodeId, Ring};
+use clap::{ArgGroup, Args};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::str::FromStr;
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true)
+    .args(["add", "remove", "weight", "to_copies"]))]
+#[command(after_help = "\
+The least possible is what takes every node from its old fair share to its new one. A ring keeps
+near the fair shares rather than on them, so it can move a little less.
+Misplaced is what moves between nodes which both stay; after --weight that is all there is.
+
+Figures to check: moved (copies moved over the least possible; the same as copies_moved),
+primaries_moved, misplaced (as a part of all copies) and max_over_mean (what the fullest node
+would be primary of, over its fair share).")]
+pub(crate) struct PlanArgs {
+    /// Add a node: [name=NAME,][zone=ZONE,][weight=N] (repeatable)
+    #[arg(long, value_name = "NODE")]
+    add: Vec<Addition>,
+    /// Remove a node (repeatable)
+    #[arg(long, value_name = "NAME")]
+    remove: Vec<String>,
+    /// Give a node another weight (repeatable)
+    #[arg(long, value_name = "NAME=N")]
+    weight: Vec<Reweighing>,
+    /// Keep so many copies from now on; --copies is how many there are
+    #[arg(long, value_name = "N")]
+    to_copies: Option<u8>,
+    /// Keys in the cluster, to tell how many would move
+    #[arg(long, value_name = "N", value_parser = units::count)]
+    keys: Option<u64>,
+    /// Bytes of a value, to tell how many would move
+    #[arg(long, value_name = "BYTES", value_parser = units::bytes, requires = "keys")]
+    value_bytes: Option<u64>,
+    /// Exit with 1 unless this holds, such as 'moved<=1.05x' (repeatable)
+    #[arg(long, value_name = "CHECK", value_delimiter = ',')]
+    check: Vec<Check>,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+}
+
+/// Nodes in a plain table, at most: one screen.
+const ROWS_MAX: usize = 40;
+
+const NEXT: &str = "
+next: `--keys 1M --value-bytes 100` tells how much that is; `-o wide` who sends how much to whom";
+
+pub(crate) fn run(args: &PlanArgs, format: Format) -> Result<Exit, CliError> {
+    check::refuse_unknown(&args.check, &FIGURES)?;
+    let before = args.cluster.cluster()?;
+    let after = args.changed(&before)?;
+    let plan = Plan::new(Side::new(&before)?, Side::new(&after)?, args)?;
+    output::print(|out| match format {
+        Format::Json => output::write_json(out, &plan.report()),
+        Format::Csv => plan.nodes_table(&plan.members()).write_csv(out),
+        Format::Table | Format::Wide => plan.write(out, format),
+    })?;
+    if format.is_for_people() && args.keys.is_none() {
+        output::note(NEXT);
+    }
+    Ok(check::judge(&args.check, &plan.figures()))
+}
+
+/// A node to add, as `name=x,zone=b,weight=2`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Addition {
+    name: Option<String>,
+    zone: Option<String>,
+    weight: Option<u32>,
+}
+
+impl FromStr for Addition {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut addition = Self::default();
+        for part in text.split(',') {
+            match part.split_once('=') {
+                Some(("name", name)) => addition.name = Some(name.to_owned()),
+                Some(("zone", zone)) => addition.zone = Some(zone.to_owned()),
+                Some(("weight", weight)) => addition.weight = Some(parsed_weight(weight)?),
+                _ => return Err(format!("`{part}` is none of name=NAME, zone=ZONE and weight=N")),
+            }
+        }
+        Ok(addition)
+    }
+}
+
+/// Another weight for a node, as `NAME=N`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Reweighing {
+    name: String,
+    weight: u32,
+}
+
+impl FromStr for Reweighing {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let split = text.rsplit_once('=');
+        let (name, weight) = split.ok_or_else(|| "write NAME=N, such as node-0=2".to_owned())?;
+        Ok(Self { name: name.to_owned(), weight: parsed_weight(weight)? })
+    }
+}
+
+fn parsed_weight(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("the weight `{text}` is not a whole number"))
+}
+
+impl PlanArgs {
+    /// The cluster after all changes: who leaves goes first, so that a node can
+    /// be replaced by one of its name.
+    fn changed(&self, before: &Cluster) -> Result<Cluster, ClusterError> {
+        let leaving = self.remove.iter().map(|name| before.place(name));
+        let leaving: BTreeSet<usize> = leaving.collect::<Result<_, _>>()?;
+        let mut members = before.members().to_vec();
+        for Reweighing { name, weight } in &self.weight {
+            members[before.place(name)?].weight = *weight;
+        }
+        let mut place = 0..;
+        members.retain(|_| place.next().is_none_or(|place| !leaving.contains(&place)));
+        for addition in &self.add {
+            members.push(addition.member(&members, before.members().len()));
+        }
+        let copies = self.to_copies.unwrap_or(before.layout().copies);
+        Cluster::new(crate::ring::Layout { copies, ..*before.layout() }, members)
+    }
+}
+
+impl Addition {
+    /// The node it stands for; without a name, the first `node-N` that is free
+    /// from N on.
+    fn member(&self, others: &[Member], n: usize) -> Member {
+        let is_free = |name: &String| others.iter().all(|member| member.name != *name);
+        // One more name than there are nodes: one of them is free.
+        let names = || (n..=n + others.len()).map(|number| format!("node-{number}"));
+        Member {
+            name: self.name.clone().or_else(|| names().find(is_free)).unwrap_or_default(),
+            zone: self.zone.clone(),
+            weight: self.weight.unwrap_or(1),
+        }
+    }
+}
+
+/// The cluster before or after, with its ring.
+struct Side<'a> {
+    cluster: &'a Cluster,
+    ring: Ring,
+    loads: BTreeMap<&'a str, (&'a Member, Load)>,
+}
+
+impl<'a> Side<'a> {
+    fn new(cluster: &'a Cluster) -> Result<Self, ClusterError> {
+        let ring = cluster.ring()?;
+        let loads = cluster.loads(&ring).into_iter();
+        let loads = loads.map(|(member, load)| (member.name.as_str(), (member, load))).collect();
+        Ok(Self { cluster, ring, loads })
+    }
+
+    fn fullest(&self, ratio: fn(&Load) -> f64) -> f64 {
+        Balance::of(self.loads.values().map(|(_, load)| ratio(load))).max
+    }
+
+    fn share(&self, name: &str, held: fn(&Load) -> u32) -> Option<f64> {
+        let (_, load) = self.loads.get(name)?;
+        Some(f64::from(held(load)) / f64::from(self.ring.layout().slots()))
+    }
+
+    fn report(&self) -> SideReport {
+        SideReport {
+            fingerprint: format!("{:016x}", self.ring.fingerprint()),
+            layout: self.ring.layout().into(),
+            nodes: self.loads.len(),
+            copies: self.ring.copies(),
+            primaries_max_ratio: self.fullest(Load::primaries_ratio),
+            copies_max_ratio: self.fullest(Load::copies_ratio),
+        }
+    }
+}
+
+/// How many keys there are and how large, as far as that was told.
+#[derive(Clone, Copy)]
+struct Items {
+    keys: Option<u64>,
+    value_bytes: Option<u64>,
+}
+
+impl Items {
+    /// The keys in a part of the slots.
+    fn keys(self, part: f64) -> Option<u64> {
+        self.keys.map(|keys| (keys as f64 * part).round() as u64)
+    }
+
+    /// The bytes of the values in a part of the slots.
+    fn bytes(self, part: f64) -> Option<u64> {
+        let bytes = self.value_bytes?;
+        self.keys(part).map(|keys| keys.saturating_mul(bytes))
+    }
+}
+
+/// The two clusters, and what lies between them.
+struct Plan<'a> {
+    before: Side<'a>,
+    after: Side<'a>,
+    movement: Movement,
+    /// What each node has to send to each other one.
+    moves: Vec<PairMove<'a>>,
+    items: Items,
+}
+
+/// What one node has to send to another one.
+#[derive(Serialize)]
+struct PairMove<'a> {
+    source: &'a str,
+    target: &'a str,
+    slots: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_bytes: Option<u64>,
+    /// The first and the last slot of each run.
+    ranges: Vec<[u32; 2]>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(before: Side<'a>, after: Side<'a>, args: &PlanArgs) -> Result<Self, ClusterError> {
+        let movement = Movement::new(&before.ring, &after.ring).map_err(ClusterError::Ring)?;
+        let diff = Diff::new(&before.ring, &after.ring).map_err(ClusterError::Ring)?;
+        let items = Items { keys: args.keys, value_bytes: args.value_bytes };
+        let members = before.cluster.members().iter().chain(after.cluster.members());
+        let names = members.map(|member| (member.id(), member.name.as_str())).collect();
+        let moves = pair_moves(&diff, &names, before.ring.layout().slots(), items);
+        Ok(Self { before, after, movement, moves, items })
+    }
+
+    /// Everyone who is there before or after, with who they are at last.
+    fn members(&self) -> Vec<&'a Member> {
+        let stays = |member: &&Member| self.after.loads.contains_key(member.name.as_str());
+        let leaving = self.before.cluster.members().iter().filter(|member| !stays(member));
+        self.after.cluster.members().iter().chain(leaving).collect()
+    }
+
+    /// The members whose copies change most, as many as fit on a screen.
+    fn most_changed(&self) -> Vec<&'a Member> {
+        let copies = |side: &Side, member: &Member| {
+            let copies = side.loads.get(member.name.as_str()).map(|(_, load)| load.copies);
+            copies.unwrap_or(0)
+        };
+        let change =
+            |member: &Member| copies(&self.before, member).abs_diff(copies(&self.after, member));
+        let mut members = self.members();
+        members.sort_by_key(|member| std::cmp::Reverse(change(member)));
+        members.truncate(ROWS_MAX);
+        members
+    }
+
+    fn write(&self, out: &mut dyn Write, format: Format) -> io::Result<()> {
+        writeln!(out, "{}", self.verdict())?;
+        writeln!(out, "nothing moves: this only works out what would\n")?;
+        self.totals_table().write_aligned(out, format)?;
+        writeln!(out)?;
+        let members = self.members();
+        if format == Format::Wide || members.len() <= ROWS_MAX {
+            self.nodes_table(&members).write_aligned(out, format)?;
+        } else {
+            let all = thousands(members.len() as u64);
+            writeln!(out, "the {ROWS_MAX} of {all} nodes that change most (-o wide shows all)")?;
+            self.nodes_table(&self.most_changed()).write_aligned(out, format)?;
+        }
+        if format == Format::Wide {
+            writeln!(out)?;
+            self.moves_table().write_aligned(out, format)?;
+        }
+        Ok(())
+    }
+
+    fn verdict(&self) -> String {
+        let Self { before, after, .. } = self;
+        format!(
+            "plan  ring {:016x} -> {:016x}  nodes {} -> {}  copies {} -> {}  \
+             primaries {:.3} x fair at most -> {:.3} x",
+            before.ring.fingerprint(),
+            after.ring.fingerprint(),
+            thousands(before.loads.len() as u64),
+            thousands(after.loads.len() as u64),
+            before.ring.copies(),
+            after.ring.copies(),
+            before.fullest(Load::primaries_ratio),
+            after.fullest(Load::primaries_ratio),
+        )
+    }
+
+    fn primaries(&self) -> Total {
+        let mut total = Total::new(&self.movement.primaries, self.movement.compared, self.items);
+        // A new primary may have had a copy all along: what has to be sent
+        // is counted with the copies.
+        total.value_bytes = None;
+        total
+    }
+
+    fn copies(&self) -> Total {
+        Total::new(&self.movement.copies, self.movement.compared, self.items)
+    }
+
+    fn totals_table(&self) -> Table {
+        let mut table = Table::new([
+            Column::words("what"),
+            Column::numbers("slots").headed("SLOTS MOVED"),
+            Column::numbers("least").headed("LEAST POSSIBLE"),
+            Column::numbers("ratio").headed("X"),
+            Column::numbers("misplaced"),
+            Column::numbers("keys"),
+            Column::numbers("value_bytes"),
+        ]);
+        for (what, total) in [("primaries", self.primaries()), ("copies", self.copies())] {
+            table.push([
+                Cell::words(what),
+                Cell::count(total.slots),
+                Cell::amount(total.least),
+                Cell::ratio(total.ratio),
+                Cell::count(total.misplaced),
+                Cell::known(total.keys, Cell::count),
+                Cell::known(total.value_bytes, Cell::bytes),
+            ]);
+        }
+        table
+    }
+
+    fn nodes_table(&self, members: &[&Member]) -> Table {
+        let mut table = Table::new([
+            Column::words("node"),
+            Column::words("zone"),
+            Column::words("change"),
+            Column::numbers("weight"),
+            Column::numbers("primaries_before"),
+            Column::numbers("primaries_after").headed("AFTER"),
+            Column::numbers("copies_before"),
+            Column::numbers("copies_after").headed("AFTER"),
+            Column::numbers("copies_ratio_after").headed("X AFTER"),
+            Column::numbers("slots_fetched").headed("FETCHES"),
+            Column::numbers("slots_sent").headed("SENDS"),
+        ]);
+        let fetched = self.slots_by(|pair| pair.target);
+        let sent = self.slots_by(|pair| pair.source);
+        let count = |slots: &BTreeMap<&str, u64>, name: &str| {
+            Cell::count(slots.get(name).copied().unwrap_or(0))
+        };
+        for member in members {
+            let name = member.name.as_str();
+            let ratio = self.after.loads.get(name).map(|(_, load)| load.copies_ratio());
+            table.push([
+                Cell::words(name),
+                Cell::known(member.zone.as_deref(), Cell::words),
+                Cell::words(self.change(name)),
+                Cell::count(member.weight.into()),
+                Cell::known(self.before.share(name, |load| load.primaries), Cell::share),
+                Cell::known(self.after.share(name, |load| load.primaries), Cell::share),
+                Cell::known(self.before.share(name, |load| load.copies), Cell::share),
+                Cell::known(self.after.share(name, |load| load.copies), Cell::share),
+                Cell::known(ratio, Cell::ratio),
+                count(&fetched, name),
+                count(&sent, name),
+            ]);
+        }
+        table
+    }
+
+    /// What happens to a node, in a word.
+    fn change(&self, name: &str) -> String {
+        let member = |side: &Side<'a>| side.loads.get(name).map(|&(member, _)| member);
+        match (member(&self.before), member(&self.after)) {
+            (None, _) => "joins".to_owned(),
+            (_, None) => "leaves".to_owned(),
+            (Some(old), Some(new)) if old == new => String::new(),
+            (Some(old), Some(new)) if old.zone == new.zone => {
+                format!("weight {} -> {}", old.weight, new.weight)
+            }
+            _ => "replaced".to_owned(),
+        }
+    }
+
+    fn slots_by(&self, end: fn(&PairMove<'a>) -> &'a str) -> BTreeMap<&'a str, u64> {
+        let mut sums = BTreeMap::new();
+        for pair in &self.moves {
+            *sums.entry(end(pair)).or_default() += u64::from(pair.slots);
+        }
+        sums
+    }
+
+    fn moves_table(&self) -> Table {
+        let mut table = Table::new([
+            Column::words("source"),
+            Column::words("target"),
+            Column::numbers("slots"),
+            Column::numbers("keys"),
+            Column::numbers("value_bytes"),
+        ]);
+        for pair in &self.moves {
+            table.push([
+                Cell::words(pair.source),
+                Cell::words(pair.target),
+                Cell::count(pair.slots.into()),
+                Cell::known(pair.keys, Cell::count),
+                Cell::known(pair.value_bytes, Cell::bytes),
+            ]);
+        }
+        table
+    }
+
+    fn figures(&self) -> [(&'static str, f64); FIGURES.len()] {
+        let Movement { compared, primaries, copies } = &self.movement;
+        let all_copies = compared * u64::from(self.after.ring.copies());
+        let values = [
+            copies.ratio(),
+            copies.ratio(),
+            primaries.ratio(),
+            copies.misplaced as f64 / all_copies as f64,
+            self.after.fullest(Load::primaries_ratio),
+        ];
+        std::array::from_fn(|index| (FIGURES[index], values[index]))
+    }
+
+    fn report(&self) -> Report<'_> {
+        Report {
+            before: self.before.report(),
+            after: self.after.report(),
+            primaries: self.primaries(),
+            copies: self.copies(),
+            nodes: self.nodes_table(&self.members()),
+            moves: &self.moves,
+        }
+    }
+}
+
+/// What `--check` may ask for.
+const FIGURES: [&str; 5] =
+    ["moved", "copies_moved", "primaries_moved", "misplaced", "max_over_mean"];
+
+fn pair_moves<'a>(
+    diff: &Diff,
+    names: &BTreeMap<NodeId, &'a str>,
+    slots: u32,
+    items: Items,
+) -> Vec<PairMove<'a>> {
+    let mut pairs: BTreeMap<(&str, &str), Vec<[u32; 2]>> = BTreeMap::new();
+    for moved in &diff.moves {
+        let ranges = pairs.entry((names[&moved.source], names[&moved.target])).or_default();
+        ranges.push([moved.slots.start, moved.slots.end - 1]);
+    }
+    let pair = |((source, target), ranges): ((&'a str, &'a str), Vec<[u32; 2]>)| {
+        let moved = ranges.iter().map(|[first, last]| last - first + 1).sum();
+        let part = f64::from(moved) / f64::from(slots);
+        let (keys, value_bytes) = (items.keys(part), items.bytes(part));
+        PairMove { source, target, slots: moved, keys, value_bytes, ranges }
+    };
+    pairs.into_iter().map(pair).collect()
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    before: SideReport,
+    after: SideReport,
+    primaries: Total,
+    copies: Total,
+    nodes: Table,
+    moves: &'a [PairMove<'a>],
+}
+
+#[derive(Serialize)]
+struct SideReport {
+    fingerprint: String,
+    layout: Constants,
+    nodes: usize,
+    /// Owners of each slot: fewer than the layout's where nodes are too few.
+    copies: u8,
+    primaries_max_ratio: f64,
+    copies_max_ratio: f64,
+}
+
+/// All that moves, of primaries or of copies.
+#[derive(Serialize)]
+struct Total {
+    slots: u64,
+    least: f64,
+    ratio: f64,
+    misplaced: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_bytes: Option<u64>,
+}
+
+impl Total {
+    fn new(moved: &Moved, slots: u64, items: Items) -> Self {
+        let part = moved.moved as f64 / slots as f64;
+        Self {
+            slots: moved.moved,
+            least: moved.least,
+            ratio: moved.ratio(),
+            misplaced: moved.misplaced,
+            keys: items.keys(part),
+            value_bytes: items.bytes(part),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn additions_are_read() {
+        let full: Addition = "weight=2,name=x,zone=b".parse().unwrap();
+        let expected = (Some("x".to_owned()), Some("b".to_owned()), Some(2));
+        assert_eq!((full.name, full.zone, full.weight), expected);
+        for text in ["", "x", "name=x,colour=red", "weight=-1", "weight=many", "zone=b,"] {
+            assert!(text.parse::<Addition>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reweighings_split_at_the_end() {
+        let expected = Reweighing { name: "a=b".to_owned(), weight: 2 };
+        assert_eq!("a=b=2".parse(), Ok(expected));
+        for text in ["a", "a=", "a=x", "=-1"] {
+            assert!(text.parse::<Reweighing>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn new_names_are_free() {
+        let member = |name: &str| Member { name: name.to_owned(), zone: None, weight: 1 };
+        let others = ["node-0", "node-2"].map(member);
+        assert_eq!(Addition::default().member(&others, 2).name, "node-3");
+        assert_eq!(Addition::default().member(&others, 1).name, "node-1");
+    }
+
+    #[test]
+    fn bytes_need_keys() {
+        let told = |keys, value_bytes| Items { keys, value_bytes };
+        assert_eq!(told(Some(1000), Some(100)).bytes(0.25), Some(25_000));
+        assert_eq!(told(Some(1000), None).bytes(0.25), None);
+        assert_eq!(told(Some(u64::MAX), Some(u64::MAX)).bytes(1.0), Some(u64::MAX));
+    }
+}
