@@ -88,7 +88,7 @@ impl Chart {
             (Scale::Linear, Scale::Logarithmic) => self.draw_on(&area, x, y.log_scale())?,
             (Scale::Logarithmic, Scale::Linear) => self.draw_on(&area, x.log_scale(), y)?,
             (Scale::Logarithmic, Scale::Logarithmic) => {
-                self.draw_on(&area, x.log_scale(), y.log_scale())?
+                self.draw_on(&area, x.log_scale(), y.log_scale())?;
             }
         }
         Ok(area.present()?)
@@ -190,7 +190,7 @@ impl Chart {
 /// A number as an axis shows it.
 fn shown(number: f64) -> String {
     match number.abs() {
-        size if size >= 1000.0 => format!("{number:.0}"),
+        0.0 => "0".to_owned(),
         size if size >= 10.0 => format!("{number:.0}"),
         size if size >= 2.0 => format!("{number:.1}"),
         _ => format!("{number:.2}"),

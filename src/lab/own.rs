@@ -170,12 +170,14 @@ impl Placement for Batched {
 
     fn look_up_all(&self, keys: &Keys) -> u64 {
         let mut batch = self.batch.borrow_mut();
-        let mut keys = keys.iter().map(black_box);
+        let mut keys = keys.iter();
+        let mut multiget = Vec::with_capacity(BATCH);
         let mut sum = 0;
         loop {
-            batch.look_up(&self.own.ring, keys.by_ref().take(BATCH));
-            match black_box(batch.owners()).last() {
-                Some(last) => sum += u64::from(last.primary()),
+            multiget.clear();
+            multiget.extend(keys.by_ref().take(BATCH));
+            match black_box(batch.look_up(&self.own.ring, black_box(&multiget))).last() {
+                Some(last) => sum += u64::from(last.owners.primary()),
                 None => return sum,
             }
         }

@@ -128,6 +128,8 @@ mod tests {
         };
         let watchers = [(); 2].map(|()| std::thread::spawn(watch(shared.reader())));
         (2..=20).for_each(|nodes| shared.publish(view(nodes)));
-        watchers.map(|watcher| watcher.join().unwrap());
+        for watcher in watchers {
+            watcher.join().unwrap();
+        }
     }
 }

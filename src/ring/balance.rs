@@ -84,7 +84,7 @@ impl Ring {
     /// What every node holds and should hold, in the order of [`Ring::nodes`].
     #[must_use]
     pub fn loads(&self) -> Vec<Load> {
-        let slots = self.cells.len() as f64;
+        let slots = f64::from(self.layout.slots());
         let mut loads: Vec<Load> = fair_shares(&self.nodes, self.copies)
             .into_iter()
             .map(|fair| Load {
@@ -93,7 +93,7 @@ impl Ring {
                 ..Load::default()
             })
             .collect();
-        for owners in &self.cells {
+        for owners in self.slots() {
             loads[owners.primary() as usize].primaries += 1;
             for owner in owners.iter() {
                 loads[owner as usize].copies += 1;

@@ -2,44 +2,57 @@
 
 use super::{KeyHash, Owners, Ring};
 
-/// Hashes first, cells after: the loads of a run of cells do not wait for the
-/// hashes in between, so the processor has as many of them under way as it
-/// can. Keeps its memory from one multiget to the next.
+/// One key of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its hash, which the store needs again.
+    pub hash: KeyHash,
+    /// Who owns it.
+    pub owners: Owners,
+}
+
+/// Looks keys up and groups them by primary. Keeps its memory from one multiget
+/// to the next.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    hashes: Vec<KeyHash>,
-    owners: Vec<Owners>,
+    found: Vec<Found>,
     /// Primary in the upper half, place in the request in the lower.
     order: Vec<u64>,
 }
 
+/// A table up to this size is likely to be in the second-level cache: then one
+/// loop is best. The cells of a larger one come from so far away that they are
+/// loaded in a loop of their own, in which the processor has more of them under
+/// way than fit between the instructions of a hash.
+const CLOSE_BYTES: usize = 1 << 20;
+
 impl Batch {
-    /// Looks up all keys, forgetting those of the last time.
+    /// Looks up all keys, forgetting those of the last time. They are in the
+    /// order of the keys.
     #[inline]
-    pub fn look_up<'k>(&mut self, ring: &Ring, keys: impl IntoIterator<Item = &'k [u8]>) {
-        self.hashes.clear();
-        self.hashes.extend(keys.into_iter().map(|key| ring.hash(key)));
-        self.owners.clear();
-        self.owners.extend(self.hashes.iter().map(|&hash| ring.owners(hash)));
-    }
-
-    /// The hashes, in the order of the keys.
-    #[must_use]
-    pub fn hashes(&self) -> &[KeyHash] {
-        &self.hashes
-    }
-
-    /// The owners, in the order of the keys.
-    #[must_use]
-    pub fn owners(&self) -> &[Owners] {
-        &self.owners
+    pub fn look_up(&mut self, ring: &Ring, keys: &[&[u8]]) -> &[Found] {
+        self.found.clear();
+        let found = |key: &&[u8]| {
+            let hash = ring.hash(key);
+            Found { hash, owners: ring.owners(hash) }
+        };
+        if ring.cells.bytes() <= CLOSE_BYTES {
+            self.found.extend(keys.iter().map(found));
+        } else {
+            let hashed = |key: &&[u8]| Found { hash: ring.hash(key), owners: Owners::NONE };
+            self.found.extend(keys.iter().map(hashed));
+            for one in &mut self.found {
+                one.owners = ring.owners(one.hash);
+            }
+        }
+        &self.found
     }
 
     /// Each primary with the places of its keys in the request, ascending.
     pub fn by_primary(&mut self) -> impl Iterator<Item = (u16, impl Iterator<Item = usize>)> {
         self.order.clear();
-        let places = (0_u64..).zip(&self.owners);
-        self.order.extend(places.map(|(place, owners)| u64::from(owners.primary()) << 32 | place));
+        let places = (0_u64..).zip(&self.found);
+        self.order.extend(places.map(|(place, key)| u64::from(key.owners.primary()) << 32 | place));
         self.order.sort_unstable();
         self.order.chunk_by(|a, b| a >> 32 == b >> 32).map(|group| {
             let places = group.iter().map(|word| (word & 0xffff_ffff) as usize);
@@ -59,8 +72,10 @@ mod tests {
         let ring = Ring::new(&Layout::default(), &nodes).unwrap();
         let keys: Vec<Vec<u8>> = (0..100).map(|n| format!("key:{n}").into_bytes()).collect();
         let mut batch = Batch::default();
-        batch.look_up(&ring, [b"an earlier".as_slice(), b"multiget"]);
-        batch.look_up(&ring, keys.iter().map(Vec::as_slice));
+        batch.look_up(&ring, &[b"an earlier".as_slice(), b"multiget"]);
+        let found = batch.look_up(&ring, &keys.iter().map(Vec::as_slice).collect::<Vec<_>>())[7];
+        assert_eq!(found.hash, ring.hash(&keys[7]));
+        assert_eq!(found.owners, ring.owners_of(&keys[7]));
         let mut seen = vec![0; keys.len()];
         let mut primaries = Vec::new();
         for (primary, places) in batch.by_primary() {
@@ -72,7 +87,5 @@ mod tests {
         }
         assert_eq!(seen, vec![1; keys.len()]);
         assert_eq!(primaries, vec![0, 1, 2, 3, 4]);
-        assert_eq!(batch.owners()[7], ring.owners_of(&keys[7]));
-        assert_eq!(batch.hashes()[7], ring.hash(&keys[7]));
     }
 }

@@ -25,6 +25,7 @@
 
 mod balance;
 mod batch;
+mod cells;
 mod diff;
 mod error;
 mod hash;
@@ -37,7 +38,7 @@ mod share;
 mod walk;
 
 pub use balance::{Balance, FairShare, Load, fair_shares};
-pub use batch::Batch;
+pub use batch::{Batch, Found};
 pub use diff::{Change, Diff, Move};
 pub use error::RingError;
 pub use hash::KeyHash;
@@ -45,6 +46,8 @@ pub use layout::{Bound, Layout};
 pub use movement::{Moved, Movement, Tally};
 pub use node::{Node, NodeId, ZoneId};
 pub use owners::Owners;
+
+use cells::{Cells, Draft};
 
 use crate::limits::{NODES_MAX, POINTS_MAX, WEIGHT_MAX};
 use xxhash_rust::xxh3::Xxh3;
@@ -54,7 +57,7 @@ use xxhash_rust::xxh3::Xxh3;
 pub struct Ring {
     /// How far a hash is shifted down to be a slot.
     shift: u32,
-    cells: Box<[Owners]>,
+    cells: Cells,
     layout: Layout,
     nodes: Box<[Node]>,
     copies: u8,
@@ -70,7 +73,8 @@ impl Ring {
         layout.check()?;
         let nodes = checked(layout, nodes)?;
         let copies = layout.copies.min(nodes.len().try_into().unwrap_or(u8::MAX));
-        let cells = walk::fill(layout, &nodes, copies);
+        let drafts = walk::fill(layout, &nodes, copies);
+        let cells = Cells::new(nodes.len(), copies, drafts.into_iter());
         let fingerprint = fingerprint(layout, &nodes, &cells);
         let shift = 64 - u32::from(layout.slot_bits);
         Ok(Self { shift, cells, layout: *layout, nodes, copies, fingerprint })
@@ -95,7 +99,7 @@ impl Ring {
     #[inline]
     #[must_use]
     pub fn owners(&self, hash: KeyHash) -> Owners {
-        self.cells[hash.slot(self.shift)]
+        self.cells.at(hash.slot(self.shift))
     }
 
     /// The slot of a hashed key: the top bits of the hash.
@@ -111,13 +115,13 @@ impl Ring {
     /// If the ring has no such slot.
     #[must_use]
     pub fn slot_owners(&self, slot: u32) -> Owners {
-        self.cells[slot as usize]
+        self.cells.at(slot as usize)
     }
 
     /// The owners of all slots, in order.
     #[must_use]
-    pub fn cells(&self) -> &[Owners] {
-        &self.cells
+    pub fn slots(&self) -> impl ExactSizeIterator<Item = Owners> {
+        self.cells.iter()
     }
 
     /// The node that an owner's index stands for.
@@ -163,7 +167,7 @@ impl Ring {
     /// Bytes that the ring holds.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.nodes) + size_of_val(&*self.cells)
+        size_of::<Self>() + size_of_val(&*self.nodes) + self.cells.bytes()
     }
 
     /// The same placement with owners counted in a longer node list, so that
@@ -180,7 +184,9 @@ impl Ring {
             found.map(|index| index as u16).map_err(|_| RingError::MissingNode(node.id))
         };
         let places = self.nodes.iter().map(place).collect::<Result<Vec<u16>, _>>()?;
-        let cells = self.cells.iter().map(|owners| owners.renumbered(&places)).collect();
+        let renumbered =
+            |owners: Owners| Draft::of(owners.iter().map(|owner| places[owner as usize]));
+        let cells = Cells::new(nodes.len(), self.copies, self.cells.iter().map(renumbered));
         Ok(Self { cells, nodes, ..*self })
     }
 
@@ -214,14 +220,14 @@ fn checked(layout: &Layout, nodes: &[Node]) -> Result<Box<[Node]>, RingError> {
     }
 }
 
-fn fingerprint(layout: &Layout, nodes: &[Node], cells: &[Owners]) -> u64 {
+fn fingerprint(layout: &Layout, nodes: &[Node], cells: &Cells) -> u64 {
     let mut hasher = Xxh3::new();
     hasher.update(&layout.seed.to_le_bytes());
     for node in nodes {
         hasher.update(&node.id.0.to_le_bytes());
     }
-    for owners in cells {
-        hasher.update(&owners.to_bytes());
+    for owners in cells.iter() {
+        hasher.update(&Draft::of(owners.iter()).to_bytes());
     }
     hasher.digest()
 }

@@ -61,7 +61,7 @@ impl Movement {
         }
         let mut tally = Tally::new((old.nodes(), old.copies()), (new.nodes(), new.copies()));
         let (mut from, mut to) = (Vec::new(), Vec::new());
-        for (old, new) in old.cells().iter().zip(new.cells()) {
+        for (old, new) in old.slots().zip(new.slots()) {
             from.clear();
             from.extend(old.iter());
             to.clear();

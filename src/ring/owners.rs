@@ -1,31 +1,41 @@
-//! A slot's owners: the eight bytes that a lookup loads.
+//! A slot's owners, in the word that a lookup loads.
 
 use crate::limits::COPIES_MAX;
 
 /// The distinct nodes that hold a slot, primary first, as indexes into the
 /// node list of their ring.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(C, align(8))]
-pub struct Owners([u16; COPIES_MAX as usize]);
-
-/// The index that stands for no owner.
-const NOBODY: u16 = u16::MAX;
+///
+/// They stay packed as the ring stores them and come out when they are asked
+/// for: most who look a key up only want to know whether they are the primary.
+#[derive(Clone, Copy)]
+pub struct Owners {
+    /// The primary in the lowest bits; all ones stand for nobody.
+    word: u64,
+    /// Bits of one index.
+    bits: u32,
+}
 
 impl Owners {
-    pub(super) const EMPTY: Self = Self([NOBODY; COPIES_MAX as usize]);
+    /// Nobody at all: a place to be filled in.
+    pub(super) const NONE: Self = Self { word: u64::MAX, bits: 1 };
+
+    #[inline]
+    pub(super) fn new(word: u64, bits: u32) -> Self {
+        Self { word, bits }
+    }
 
     /// The first owner.
     #[inline]
     #[must_use]
     pub fn primary(self) -> u16 {
-        self.0[0]
+        (self.word & self.nobody()) as u16
     }
 
     /// How many there are: the layout's copies, or all nodes if there are fewer.
     #[inline]
     #[must_use]
     pub fn len(self) -> usize {
-        self.0.iter().take_while(|&&owner| owner != NOBODY).count()
+        self.iter().count()
     }
 
     /// Never: a ring has at least one node, so every slot has an owner.
@@ -38,35 +48,33 @@ impl Owners {
     /// All of them, primary first.
     #[inline]
     pub fn iter(self) -> impl Iterator<Item = u16> + Clone {
-        self.0.into_iter().take_while(|&owner| owner != NOBODY)
+        let indexes = (0..u32::from(COPIES_MAX)).map(move |rank| self.word >> (rank * self.bits));
+        let indexes = indexes.map(move |word| word & self.nobody());
+        indexes.take_while(move |&index| index != self.nobody()).map(|index| index as u16)
     }
 
     /// Whether `node` is one of them.
     #[inline]
     #[must_use]
     pub fn contains(self, node: u16) -> bool {
-        node != NOBODY && self.0.contains(&node)
+        self.iter().any(|owner| owner == node)
     }
 
-    /// Appends the owner of the next rank.
-    pub(super) fn set(&mut self, rank: u8, node: u16) {
-        self.0[rank as usize] = node;
-    }
-
-    /// The same owners, each index replaced by its entry in `places`.
-    pub(super) fn renumbered(self, places: &[u16]) -> Self {
-        Self(self.0.map(|owner| places.get(owner as usize).copied().unwrap_or(NOBODY)))
-    }
-
-    /// The same owners as one word, for fingerprints.
-    pub(super) fn to_bytes(self) -> [u8; 8] {
-        let mut bytes = [0; 8];
-        for (pair, owner) in bytes.chunks_exact_mut(2).zip(self.0) {
-            pair.copy_from_slice(&owner.to_le_bytes());
-        }
-        bytes
+    /// The index that stands for no owner.
+    #[inline]
+    fn nobody(self) -> u64 {
+        (1 << self.bits) - 1
     }
 }
+
+/// Equal owners in equal order, however they are packed.
+impl PartialEq for Owners {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Owners {}
 
 impl std::fmt::Debug for Owners {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

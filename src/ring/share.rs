@@ -4,7 +4,8 @@
 //! Whole numbers only. Two machines that round a logarithm differently would
 //! build different rings.
 
-use super::{Bound, Layout, Node, Owners, ZoneId};
+use super::cells::Draft;
+use super::{Bound, Layout, Node, ZoneId};
 use crate::limits::COPIES_MAX;
 use std::collections::BTreeMap;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -80,7 +81,7 @@ impl Needed {
     }
 
     /// Whom a slot with these owners may choose from when so many ranks are left.
-    pub(super) fn choice(&self, zones: &Zones, owners: Owners, ranks_left: usize) -> Choice {
+    pub(super) fn choice(&self, zones: &Zones, owners: Draft, ranks_left: usize) -> Choice {
         let zone = |node: u16| zones.of_node[node as usize] as usize;
         let held = |wanted| owners.iter().filter(|&owner| zone(owner) == wanted).count();
         let all = (0..).zip(&self.nodes).filter(|&(_, &needed)| needed).map(|(node, _)| node);

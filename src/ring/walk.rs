@@ -10,14 +10,14 @@
 //! preference, the outcome does not depend on the order in which the slots are
 //! taken. The ring is a function of the set of nodes alone.
 
-use super::owners::Owners;
+use super::cells::Draft;
 use super::points::{Points, slot_position};
 use super::share::{Choice, Needed, Shares, Zones, caps};
 use super::{Bound, Layout, Node};
 use std::collections::BinaryHeap;
 
 /// Fills every slot with `copies` distinct owners.
-pub(super) fn fill(layout: &Layout, nodes: &[Node], copies: u8) -> Box<[Owners]> {
+pub(super) fn fill(layout: &Layout, nodes: &[Node], copies: u8) -> Vec<Draft> {
     let zones = Zones::new(nodes);
     let shares = Shares::new(&zones, nodes, copies);
     let primary_caps = caps(layout, nodes, &shares.primary);
@@ -79,7 +79,7 @@ struct Walk {
     zones: Zones,
     /// The place of the first point that each slot meets.
     starts: Vec<u32>,
-    cells: Box<[Owners]>,
+    cells: Vec<Draft>,
 }
 
 impl Walk {
@@ -90,7 +90,7 @@ impl Walk {
             starts: points.starts(layout.slot_bits),
             points,
             zones,
-            cells: vec![Owners::EMPTY; layout.slots() as usize].into(),
+            cells: vec![Draft::EMPTY; layout.slots() as usize],
         }
     }
 

@@ -43,5 +43,5 @@ fn seeds_give_other_rings() {
         one.slot(one.hash(&key)) == other.slot(other.hash(&key))
     });
     assert!(same.count() < 5);
-    assert_ne!(one.cells(), other.cells());
+    assert!(one.slots().ne(other.slots()));
 }

@@ -13,14 +13,14 @@ fn peaks(layout: &Layout, nodes: &[Node]) -> (f64, f64) {
 fn one_node_owns_everything() {
     let ring = ring(&Layout { copies: 3, ..Layout::default() }, &plain(7..8));
     assert_eq!(ring.copies(), 1);
-    assert!(ring.cells().iter().all(|owners| owners.iter().eq([0])));
+    assert!(ring.slots().all(|owners| owners.iter().eq([0])));
 }
 
 #[test]
 fn few_nodes_hold_every_copy() {
     let ring = ring(&Layout { copies: 4, ..Layout::default() }, &plain(0..3));
-    assert!(ring.cells().iter().all(|owners| (0..3).all(|node| owners.contains(node))));
-    assert!(ring.cells().iter().all(|owners| !owners.contains(u16::MAX)));
+    assert!(ring.slots().all(|owners| (0..3).all(|node| owners.contains(node))));
+    assert!(ring.slots().all(|owners| !owners.contains(u16::MAX)));
 }
 
 #[test]

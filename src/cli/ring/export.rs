@@ -34,7 +34,7 @@ fn write_csv(out: &mut dyn Write, cluster: &Cluster, ring: &Ring) -> io::Result<
     let others = (2..=ring.copies()).map(|rank| format!("owner_{rank}").into());
     let header: [Cow<str>; 2] = ["slot".into(), "primary".into()];
     output::write_csv_line(out, header.into_iter().chain(others))?;
-    for (slot, owners) in ring.cells().iter().enumerate() {
+    for (slot, owners) in ring.slots().enumerate() {
         let names = owners.iter().map(|owner| Cow::from(&members[owner as usize].name));
         output::write_csv_line(out, [slot.to_string().into()].into_iter().chain(names))?;
     }
@@ -47,7 +47,7 @@ struct Export<'a> {
     layout: Constants,
     nodes: Vec<ExportedNode<'a>>,
     #[serde(serialize_with = "serialize_slots")]
-    slots: &'a [Owners],
+    slots: &'a Ring,
 }
 
 #[derive(Serialize)]
@@ -70,13 +70,13 @@ impl<'a> Export<'a> {
             fingerprint: format!("{:016x}", ring.fingerprint()),
             layout: ring.layout().into(),
             nodes: cluster.by_owner().into_iter().map(node).collect(),
-            slots: ring.cells(),
+            slots: ring,
         }
     }
 }
 
-fn serialize_slots<S: Serializer>(slots: &[Owners], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(slots.iter().map(|owners| Indexes(*owners)))
+fn serialize_slots<S: Serializer>(ring: &Ring, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(ring.slots().map(Indexes))
 }
 
 struct Indexes(Owners);

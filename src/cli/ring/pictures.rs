@@ -107,7 +107,7 @@ fn moved(rows: &[Row]) -> Chart {
     }
     Chart {
         title: "Balance against movement when a node joins".into(),
-        x: logarithmic("primaries moved over the least possible"),
+        x: linear("primaries moved over the least possible"),
         y: linear("fullest node over its fair share, worst seed"),
         series,
         ideal: Some((1.0, "ideal")),
