@@ -19,7 +19,8 @@ pub const WEIGHT_MAX: u32 = 1000;
 pub const VNODES_MAX: u32 = 1 << 14;
 
 /// Points on one ring, at most: building sorts them, and 2^26 of them are
-/// 512 MiB. 65,535 nodes of weight 1 fit at 1024 virtual nodes each.
+/// 512 MiB. That is 32,768 nodes of weight 1 at 2048 virtual nodes each; more
+/// nodes take fewer.
 pub const POINTS_MAX: u64 = 1 << 26;
 
 /// Fewest slots of a ring, as a power of two.

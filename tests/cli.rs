@@ -266,7 +266,7 @@ mod show {
             "3 zones",
             "copies 3",
             "slots 65,536",
-            "vnodes 1,024 per weight",
+            "vnodes 2,048 per weight",
             "bound 5%",
         ];
         assert_eq!(parts[1..7], expected);
@@ -296,7 +296,7 @@ mod show {
         assert_eq!(sum("primaries_slots"), 1024);
         assert_eq!(sum("copies_slots"), 3 * 1024);
         let layout = serde_json::json!(
-            {"copies": 3, "slots": 1024, "vnodes": 1024, "bound": 0.05, "seed": 0}
+            {"copies": 3, "slots": 1024, "vnodes": 2048, "bound": 0.05, "seed": 0}
         );
         assert_eq!(shown["layout"], layout);
         let ratios = nodes.iter().map(|node| node["primaries_ratio"].as_f64().unwrap());

@@ -41,7 +41,7 @@ pub struct Layout {
 impl Default for Layout {
     /// What `docs/benchmarks.md` chose with numbers.
     fn default() -> Self {
-        Self { seed: 0, slot_bits: 16, vnodes: 1024, bound: Bound::Permille(50), copies: 2 }
+        Self { seed: 0, slot_bits: 16, vnodes: 2048, bound: Bound::Permille(50), copies: 2 }
     }
 }
 

@@ -42,7 +42,7 @@ fn too_many_points_are_counted() {
         node.weight = WEIGHT_MAX;
     }
     let refused = refusal(Layout::default(), &nodes);
-    assert_eq!(refused, RingError::TooManyPoints(80 * 1024 * u64::from(WEIGHT_MAX)));
+    assert_eq!(refused, RingError::TooManyPoints(80 * 2048 * u64::from(WEIGHT_MAX)));
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = "ring,vec-ring")]
     algo: Vec<String>,
     /// Virtual nodes per unit of weight
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1024")]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "2048")]
     vnodes: Vec<u32>,
     /// How far above its fair share a node may be filled, or `none`
     #[arg(long, value_name = "PERCENT,...", value_delimiter = ',', value_parser = units::bound)]

@@ -36,7 +36,7 @@ pub(crate) struct ClusterArgs {
     /// Slots on the ring, a power of two [default: 65536]
     #[arg(long = "slots", value_name = "N", value_parser = units::slot_bits)]
     slot_bits: Option<u8>,
-    /// Virtual nodes for each unit of weight [default: 1024]
+    /// Virtual nodes for each unit of weight [default: 2048]
     #[arg(long, value_name = "N")]
     vnodes: Option<u32>,
     /// How far above its fair share a node may be filled [default: 5%]
