@@ -3,8 +3,8 @@
 //! Nothing here is tunable: a limit is what keeps an input from taking memory
 //! or time that nobody meant to give it.
 
-/// Copies of a key, at most. Four owners of sixteen bits are one eight-byte
-/// cell, so a lookup is one load whatever the number of copies.
+/// Copies of a key, at most. Four owners of sixteen bits are one word of 64, so
+/// a lookup is one load whatever the number of copies.
 pub const COPIES_MAX: u8 = 4;
 
 /// Nodes in one ring, at most: an owner is a 16-bit index and the last value
@@ -15,7 +15,8 @@ pub const NODES_MAX: usize = u16::MAX as usize;
 /// neighbour is a typing error, and each unit of weight costs virtual nodes.
 pub const WEIGHT_MAX: u32 = 1000;
 
-/// Virtual nodes per unit of weight, at most. Beyond 4096 nothing improves.
+/// Virtual nodes per unit of weight, at most: beyond 4096 nothing improves, and
+/// a laboratory may want to see that.
 pub const VNODES_MAX: u32 = 1 << 14;
 
 /// Points on one ring, at most: building sorts them, and 2^26 of them are
@@ -26,7 +27,8 @@ pub const POINTS_MAX: u64 = 1 << 26;
 /// Fewest slots of a ring, as a power of two.
 pub const SLOT_BITS_MIN: u8 = 8;
 
-/// Most slots of a ring, as a power of two: 2^20 cells are 8 MiB.
+/// Most slots of a ring, as a power of two: 2^20 cells are 4 or 8 MiB, and a
+/// lookup in more is a trip to memory.
 pub const SLOT_BITS_MAX: u8 = 20;
 
 /// The bound above the fair share, at most, in thousandths: ten times the fair

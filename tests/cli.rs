@@ -400,7 +400,7 @@ mod owner {
         let owner = |place: usize| words(&key["owners"][place]["node"]);
         let answer = run(&format!("ring owner user:17 --explain {options}")).answer();
         assert!(answer.contains(&format!("owner 1 {} in zone-", owner(0))), "{answer}");
-        assert!(answer.contains(&format!("if {} dies, {} answers at once", owner(0), owner(1))));
+        assert!(answer.contains(&format!("if {} dies, {} is to answer", owner(0), owner(1))));
         assert!(answer.contains(words(&key["hash"])), "{answer}");
         let heirs = key["owners_without_primary"].as_array().unwrap();
         assert_eq!(heirs.len(), 2);

@@ -24,10 +24,6 @@ pub enum Exit {
     Failed = 1,
     /// What was asked for cannot be: an option, a file or a name is wrong.
     Usage = 2,
-    /// Nobody answers at the address.
-    Unreachable = 3,
-    /// Waited for in vain.
-    TimedOut = 4,
 }
 
 impl From<Exit> for ExitCode {
@@ -80,8 +76,7 @@ impl From<check::CheckError> for CliError {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 failed or a check is not met, 2 the command line or a file is wrong, \
-3 nobody answers, 4 timed out.";
+Exit codes: 0 done, 1 failed or a check is not met, 2 the command line or a file is wrong.";
 
 /// A memcached you scale by starting another node
 #[derive(Debug, Parser)]

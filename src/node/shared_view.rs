@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where the current view is published.
 ///
-/// The lock is taken when a view is published and once by each worker after
-/// that; between two views nobody touches it.
+/// The lock is taken to publish a view, by each worker once after that, and to
+/// make a new handle; no lookup touches it.
 #[derive(Clone, Debug)]
 pub struct SharedView(Arc<Published>);
 
@@ -54,7 +54,7 @@ impl Published {
 }
 
 /// One worker's handle on the current view. It keeps the view it saw last, so a
-/// look is one load and one comparison: no lock, and no counter that two
+/// look is a load of the shared number and a comparison: no lock, and no counter that two
 /// workers would fight over.
 #[derive(Clone, Debug)]
 pub struct ViewReader {

@@ -23,7 +23,9 @@ impl std::fmt::Display for Bound {
     }
 }
 
-/// Fixed at a cluster's birth: changing any of it moves keys.
+/// Fixed at a cluster's birth: changing any of it moves keys. Seed and slots
+/// cannot change at all without moving every key to another slot; the others
+/// move as many as the rings before and after differ in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
     /// Seed of the key and point hashes, so that outsiders cannot aim keys.

@@ -157,8 +157,8 @@ impl Ring {
         self.copies
     }
 
-    /// A hash of all that decides placement. Nodes whose fingerprints are equal
-    /// send every key to the same owners.
+    /// A hash of the placement: seed, nodes and the owners of every slot. Nodes
+    /// whose fingerprints are equal send every key to the same owners.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
@@ -223,6 +223,7 @@ fn checked(layout: &Layout, nodes: &[Node]) -> Result<Box<[Node]>, RingError> {
 fn fingerprint(layout: &Layout, nodes: &[Node], cells: &Cells) -> u64 {
     let mut hasher = Xxh3::new();
     hasher.update(&layout.seed.to_le_bytes());
+    hasher.update(&(nodes.len() as u64).to_le_bytes());
     for node in nodes {
         hasher.update(&node.id.0.to_le_bytes());
     }

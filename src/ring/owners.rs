@@ -16,7 +16,8 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// Nobody at all: a place to be filled in.
+    /// Nobody at all: a place to be filled in. Any width of index will do, as
+    /// all ones stand for nobody in each.
     pub(super) const NONE: Self = Self { word: u64::MAX, bits: 1 };
 
     #[inline]

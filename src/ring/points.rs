@@ -9,8 +9,9 @@ const POSITION_BITS: u32 = 48;
 /// All points of a ring in clockwise order.
 ///
 /// A point is one word: its position in the upper 48 bits, the index of its
-/// node in the lower 16. So the sort moves half the bytes, the walk reads one
-/// word a step, and two points on one position are told apart by their nodes.
+/// node in the lower 16. So the sort moves half the bytes of a pair, the walk reads
+/// one word a step, and two points on one position are told apart by their
+/// nodes.
 pub(super) struct Points(Vec<u64>);
 
 impl Points {

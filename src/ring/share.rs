@@ -191,22 +191,21 @@ fn divide(total: u64, weights: &[u64], limits: &[(u64, u64)]) -> Vec<u64> {
 
 /// The most slots each node may hold, given its share of `WHOLE`.
 ///
-/// The bound is kept strictly: a cap never exceeds it, and falls below it by
-/// at most one slot. Which nodes are cut is spread by a hash of their identity:
-/// if all caps fell by one slot at the same node count, that one join would
-/// move slots everywhere.
+/// A cap is the bound rounded down, or one less. Which nodes get one less is
+/// spread by a hash of their identity: if all caps fell by one slot at the same
+/// node count, that one join would move slots everywhere. Where the bound is
+/// less than a slot wide, a cap is still the next whole slot above the fair
+/// share: without any room at all, the last slots would walk for ever.
 pub(super) fn caps(layout: &Layout, nodes: &[Node], shares: &[u64]) -> Vec<u32> {
-    let slots = u128::from(layout.slots());
+    let (slots, whole) = (u128::from(layout.slots()), u128::from(WHOLE));
     let Bound::Permille(permille) = layout.bound else {
         return vec![layout.slots(); nodes.len()];
     };
     let cap = |node: &Node, share: u64| {
         let fair = u128::from(share) * slots;
         let bounded = fair * u128::from(1000 + permille) / 1000;
-        let cut = u128::from(WHOLE) - stagger(layout.seed, node);
-        // A thousandth of a slot above a whole number is rounding.
-        let least = fair.saturating_sub(u128::from(WHOLE) / 1024).div_ceil(u128::from(WHOLE));
-        (bounded.saturating_sub(cut) / u128::from(WHOLE)).clamp(least.min(slots), slots) as u32
+        let cut = whole - stagger(layout.seed, node);
+        (bounded.saturating_sub(cut) / whole).max(fair / whole + 1).min(slots) as u32
     };
     nodes.iter().zip(shares).map(|(node, &share)| cap(node, share)).collect()
 }

@@ -6,9 +6,10 @@
 //! has gone round in vain, because zones left it little choice, goes round
 //! again and is taken in before all that have gone round less often.
 //!
-//! That is deferred acceptance: as slots and nodes have strict orders of
-//! preference, the outcome does not depend on the order in which the slots are
-//! taken. The ring is a function of the set of nodes alone.
+//! That is deferred acceptance: slots and nodes have strict orders of
+//! preference, and a slot's later claim on a node is never weaker than one it
+//! made there a turn before. So the outcome does not depend on the order in
+//! which the slots are taken: the ring is a function of the set of nodes alone.
 
 use super::cells::Draft;
 use super::points::{Points, slot_position};
@@ -43,7 +44,10 @@ pub(super) fn fill(layout: &Layout, nodes: &[Node], copies: u8) -> Vec<Draft> {
 /// Whom each slot may choose from in this rank.
 fn choices(layout: &Layout, walk: &Walk, shares: &Shares, copies: u8, rank: u8) -> Choices {
     let ranks_left = usize::from(copies - rank);
-    // With one rank left, the bound itself sends slots to those with room.
+    // A node that reaches every slot only with the bound on top of its share
+    // need not be in all of them. But two such nodes must not both be missing
+    // from a slot that has one place left for them, so they count as needed
+    // until the last rank, in which the caps alone decide.
     let permille = match layout.bound {
         Bound::Permille(permille) if ranks_left > 1 => permille,
         _ => 0,

@@ -11,15 +11,16 @@ fn zones(ring: &Ring) -> BTreeMap<ZoneId, usize> {
     sizes
 }
 
-/// The most slots a node may hold: the bound, or the fair share rounded up
-/// where the bound leaves less than a slot of room.
+/// The most slots a node may hold: the bound, or the next whole slot above the
+/// fair share where the bound is less than a slot wide.
 fn most(bound: Bound, fair: f64) -> f64 {
     // The fair share is a sum of fixed-point parts; a thousandth of a slot
     // covers their rounding.
     const ROUNDING: f64 = 1e-3;
     match bound {
         Bound::Permille(permille) => {
-            (fair * (1.0 + f64::from(permille) / 1000.0)).max((fair - ROUNDING).ceil()) + ROUNDING
+            (fair * (1.0 + f64::from(permille) / 1000.0)).max((fair + ROUNDING).floor() + 1.0)
+                + ROUNDING
         }
         Bound::Unlimited => f64::INFINITY,
     }

@@ -33,7 +33,7 @@ pub(crate) struct ClusterArgs {
     /// Owners of each slot [default: 2]
     #[arg(long, value_name = "N")]
     copies: Option<u8>,
-    /// Slots on the ring, a power of two [default: 65536]
+    /// Slots on the ring, a power of two [default: by nodes]
     #[arg(long = "slots", value_name = "N", value_parser = units::slot_bits)]
     slot_bits: Option<u8>,
     /// Virtual nodes for each unit of weight [default: 2048]
@@ -84,9 +84,10 @@ impl ClusterArgs {
 
     fn layout(&self, described: &Description) -> Layout {
         let default = Layout::default();
+        let slot_bits = Layout::slot_bits_for(described.nodes.len());
         Layout {
             seed: self.seed.or(described.seed).unwrap_or(default.seed),
-            slot_bits: self.slot_bits.or(described.slot_bits).unwrap_or(default.slot_bits),
+            slot_bits: self.slot_bits.or(described.slot_bits).unwrap_or(slot_bits),
             vnodes: self.vnodes.or(described.vnodes).unwrap_or(default.vnodes),
             bound: self.bound.or(described.bound).unwrap_or(default.bound),
             copies: self.copies.or(described.copies).unwrap_or(default.copies),
@@ -448,7 +449,7 @@ mod tests {
         let layout = Layout::default();
         let defaults = [
             ("--copies", layout.copies.to_string()),
-            ("--slots", layout.slots().to_string()),
+            ("--slots", "by nodes".to_owned()),
             ("--vnodes", layout.vnodes.to_string()),
             ("--bound", bound_text(layout.bound)),
             ("--seed", layout.seed.to_string()),

@@ -143,7 +143,7 @@ impl Found {
         match self.owners.get(1) {
             Some(next) => writeln!(
                 out,
-                "  if {primary} dies, {} answers at once: it is the next owner and has a copy",
+                "  if {primary} dies, {} is to answer: it is the next owner and has a copy",
                 next.node
             )?,
             None => writeln!(out, "  if {primary} dies, the key is lost: there is no other copy")?,
@@ -160,7 +160,7 @@ impl Owner {
     fn in_words(&self) -> String {
         let Self { rank, node, zone } = self;
         let role = match rank {
-            1 => "primary, reads and writes go here",
+            1 => "primary, for reads and writes",
             _ => "has a copy",
         };
         let zone = zone.as_ref().map_or("in no zone".to_owned(), |zone| format!("in {zone}"));
