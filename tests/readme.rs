@@ -1,0 +1,336 @@
+//! The README and the docs as their readers meet them: every command runs,
+//! every link leads somewhere, every option that is named exists.
+//!
+//! What the commands print is not compared here; `tests/cli.rs` does that.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// More than this nobody reads before trying the program.
+const README_LINES_MAX: usize = 250;
+
+/// One command may take this long; unoptimised builds are slow.
+const COMMAND_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// What a bare `ring bench` is given here: it takes seconds in a release build,
+/// and far longer in the unoptimised one that tests run.
+const QUICK_BENCH: [&str; 6] = ["--keys", "10k", "--rounds", "1", "--nodes", "3,10"];
+
+#[test]
+fn readme_commands_all_run() {
+    let readme = read(&root().join("README.md"));
+    let commands = commands(&readme);
+    assert!(commands.len() > 2, "the README has its commands in `sh` blocks: {commands:?}");
+    assert_none(commands.iter().filter_map(|command| attempt(command).err()));
+}
+
+#[test]
+fn readme_stays_short() {
+    let lines = read(&root().join("README.md")).lines().count();
+    assert!(lines <= README_LINES_MAX, "{lines} lines, at most {README_LINES_MAX}");
+}
+
+#[test]
+fn links_lead_to_something() {
+    let dead = |file: PathBuf| {
+        let links = links(&read(&file)).into_iter();
+        let dead: Vec<_> = links.filter_map(|link| why_dead(&file, &link)).collect();
+        dead.into_iter().map(move |why| format!("{}: {why}", shown(&file)))
+    };
+    assert_none(documents().into_iter().flat_map(dead));
+}
+
+#[test]
+fn examples_use_real_options() {
+    let wrong = |file: PathBuf| {
+        let examples = examples(&read(&file)).into_iter();
+        let wrong: Vec<_> = examples.filter_map(|example| refused(&example)).collect();
+        wrong.into_iter().map(move |why| format!("{}: {why}", shown(&file)))
+    };
+    assert_none(documents().into_iter().flat_map(wrong));
+}
+
+#[test]
+fn broken_commands_are_noticed() {
+    let broken = [
+        "cargo run --release -- ring show --nodes 0",
+        "cargo run --release -- ring show --nodes 3 --no-such-option",
+        "cargo run --release -- ring plan --nodes 3 --add weight=1 --check 'moved<0.5x'",
+        "cargo run --release",
+        "cargo test | tail",
+        "curl example.org",
+    ];
+    for command in broken {
+        assert!(attempt(command).is_err(), "{command}");
+    }
+    assert!(refused("ring show --no-such-option").is_some());
+    assert!(refused("no-such-command").is_some());
+}
+
+#[test]
+fn dead_links_are_noticed() {
+    let readme = root().join("README.md");
+    let text = "[a](no/such.md) ![b](Cargo.toml) `[c](code.md)` [d](#no-such-heading)";
+    let dead: Vec<_> = links(text).iter().filter_map(|link| why_dead(&readme, link)).collect();
+    assert_eq!(dead, ["no/such.md is not there", "#no-such-heading is no heading"]);
+}
+
+#[test]
+fn anchors_are_made_like_githubs() {
+    assert_eq!(anchor("The path of one key, today"), "the-path-of-one-key-today");
+    assert_eq!(anchor("`ring plan` and 2^16 slots"), "ring-plan-and-216-slots");
+}
+
+/// What a command in the README stands for.
+#[derive(Debug)]
+enum Wanted {
+    /// The program with these arguments.
+    Program(Vec<String>),
+    /// The tests, of which this is one.
+    Tests,
+}
+
+impl Wanted {
+    fn new(command: &str) -> Result<Self, String> {
+        let words = words(command)?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match words[..] {
+            ["cargo", "test"] => Ok(Self::Tests),
+            ["cargo", "run", "--release", "--", "ring", "bench"] => {
+                let words = ["ring", "bench"].into_iter().chain(QUICK_BENCH);
+                Ok(Self::Program(words.map(str::to_owned).collect()))
+            }
+            ["cargo", "run", "--release", "--", ref arguments @ ..] if !arguments.is_empty() => {
+                Ok(Self::Program(arguments.iter().map(ToString::to_string).collect()))
+            }
+            _ => Err(format!("{command}: a command of no known kind")),
+        }
+    }
+}
+
+/// The words of a line as a shell would split it. Quotes are known; whatever
+/// else a shell would act on is refused.
+fn words(line: &str) -> Result<Vec<String>, String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for letter in line.chars() {
+        let word = words.last_mut().expect("never empty");
+        match (quote, letter) {
+            (Some(open), _) if open == letter => quote = None,
+            (None, '\'' | '"') => quote = Some(letter),
+            (None, ' ') => words.push(String::new()),
+            (None, '|' | '&' | ';' | '<' | '>' | '$' | '\\' | '`' | '*' | '(' | '#') => {
+                return Err(format!("{line}: `{letter}` needs a shell"));
+            }
+            _ => word.push(letter),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    if quote.is_some() { Err(format!("{line}: a quote stays open")) } else { Ok(words) }
+}
+
+/// Does what a reader would do with the command, and says what went wrong.
+fn attempt(command: &str) -> Result<(), String> {
+    match Wanted::new(command)? {
+        Wanted::Tests => Ok(()),
+        Wanted::Program(arguments) => match run(&arguments) {
+            Ok(stdout) if stdout.trim().is_empty() => Err(format!("{command}: says nothing")),
+            Ok(_) => Ok(()),
+            Err(why) => Err(format!("{command}: {why}")),
+        },
+    }
+}
+
+/// What the program prints, in an empty folder and within the time.
+fn run(arguments: &[String]) -> Result<String, String> {
+    let folder = empty_folder();
+    let complaints = folder.join("stderr");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ringcached"))
+        .args(arguments)
+        .current_dir(&folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(File::create(&complaints).unwrap())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdout.take().unwrap();
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = pipe.read_to_end(&mut bytes).map(|_| bytes);
+        // Nobody listens any more when the time is over.
+        let _ = sender.send(read);
+    });
+    let Ok(stdout) = receiver.recv_timeout(COMMAND_TIME_MAX) else {
+        child.kill().unwrap();
+        child.wait().unwrap();
+        return Err(format!("not done after {COMMAND_TIME_MAX:?}"));
+    };
+    let status = child.wait().unwrap();
+    let complaint = read(&complaints);
+    fs::remove_dir_all(folder).unwrap();
+    match status.success() {
+        true => Ok(String::from_utf8_lossy(&stdout.unwrap()).into_owned()),
+        false => Err(format!("{status}: {}", complaint.trim())),
+    }
+}
+
+/// A folder of its own for each caller.
+fn empty_folder() -> PathBuf {
+    let name = format!("readme-{}-{:?}", std::process::id(), thread::current().id());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Why the program would not take the options of an example, if so: its own
+/// help has to know them.
+fn refused(example: &str) -> Option<String> {
+    // What a shell does with the answer is not the program's.
+    let words = example.split_whitespace().take_while(|word| !["|", ">", ">>"].contains(word));
+    let words: Vec<&str> = words.collect();
+    let command = words.iter().take_while(|word| !word.starts_with('-'));
+    let mut asked: Vec<String> = command.map(ToString::to_string).collect();
+    asked.push("--help".to_owned());
+    let help = match run(&asked) {
+        Ok(help) => help,
+        Err(why) => return Some(format!("`{example}`: {why}")),
+    };
+    let known: Vec<&str> = help.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').collect();
+    let options = words.iter().filter(|word| word.starts_with('-'));
+    let mut names = options.map(|option| option.split_once('=').map_or(*option, |(name, _)| name));
+    let unknown = names.find(|name| !known.contains(name))?;
+    Some(format!("`{example}`: no option {unknown}"))
+}
+
+/// Why a link leads nowhere, if so. Addresses of other sites are not tried.
+fn why_dead(file: &Path, link: &str) -> Option<String> {
+    if link.contains("://") || link.starts_with("mailto:") {
+        return None;
+    }
+    let (path, heading) = link.split_once('#').map_or((link, None), |(p, h)| (p, Some(h)));
+    let target = match path {
+        "" => file.to_path_buf(),
+        path => file.parent().unwrap().join(path),
+    };
+    if !target.exists() {
+        return Some(format!("{link} is not there"));
+    }
+    let has = |heading: &str| headings(&read(&target)).iter().any(|name| anchor(name) == heading);
+    (!heading.is_none_or(has)).then(|| format!("{link} is no heading"))
+}
+
+/// The targets of a text's links and pictures.
+fn links(text: &str) -> Vec<String> {
+    let prose = lines(text).filter(|line| line.fence.is_none());
+    let link = |text: &str| Some(text.split_once(')')?.0.to_owned());
+    prose
+        .flat_map(|line| {
+            // Every second part lies between backticks.
+            let words: String = line.text.split('`').step_by(2).collect();
+            words.split("](").skip(1).filter_map(link).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn headings(text: &str) -> Vec<String> {
+    let prose = lines(text).filter(|line| line.fence.is_none() && line.text.starts_with('#'));
+    prose.map(|line| line.text.trim_start_matches('#').trim().to_owned()).collect()
+}
+
+/// The anchor that GitHub gives to a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+/// The lines of all `sh` blocks, without comments.
+fn commands(text: &str) -> Vec<String> {
+    let block = lines(text).filter(|line| line.fence == Some("sh"));
+    let commands = block.map(|line| line.text.split(" #").next().unwrap_or_default().trim());
+    let commands = commands.filter(|command| !command.is_empty() && !command.starts_with('#'));
+    commands.map(str::to_owned).collect()
+}
+
+/// The arguments of every call of the program that a text shows: in `sh` blocks
+/// and between backticks.
+fn examples(text: &str) -> Vec<String> {
+    let prose = lines(text).filter(|line| line.fence.is_none());
+    let spans = prose.flat_map(|line| line.text.split('`').skip(1).step_by(2));
+    let arguments = |shown: &str| {
+        let called = match shown.strip_prefix("cargo run ") {
+            Some(rest) => rest.split_once("-- ")?.1,
+            None => shown.strip_prefix("ringcached ")?,
+        };
+        Some(called.to_owned())
+    };
+    let commands = commands(text);
+    spans.chain(commands.iter().map(String::as_str)).filter_map(arguments).collect()
+}
+
+/// A line of Markdown.
+struct Line<'a> {
+    text: &'a str,
+    /// The language of the fenced block that it lies in.
+    fence: Option<&'a str>,
+}
+
+/// All lines but the fences themselves.
+fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut fence = None;
+    text.lines().filter_map(move |text| match (text.trim_start().strip_prefix("```"), fence) {
+        (Some(language), None) => {
+            fence = Some(language.trim());
+            None
+        }
+        (Some(_), Some(_)) => {
+            fence = None;
+            None
+        }
+        (None, _) => Some(Line { text, fence }),
+    })
+}
+
+/// The README and everything under `docs/`.
+fn documents() -> Vec<PathBuf> {
+    let mut files = vec![root().join("README.md")];
+    collect(&root().join("docs"), &mut files);
+    files.sort();
+    assert!(files.len() > 2, "{files:?}");
+    files
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            files.push(path);
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    env!("CARGO_MANIFEST_DIR").into()
+}
+
+fn read(file: &Path) -> String {
+    fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn shown(file: &Path) -> String {
+    file.strip_prefix(root()).unwrap().display().to_string()
+}
+
+/// Fails with everything found, so that one run shows all there is to mend.
+fn assert_none(found: impl Iterator<Item = String>) {
+    let found: Vec<String> = found.collect();
+    assert!(found.is_empty(), "{} wrong:\n  {}", found.len(), found.join("\n  "));
+}
