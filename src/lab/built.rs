@@ -1,6 +1,6 @@
 //! An algorithm built for one cluster, and what can be counted on it.
 
-use super::case::Conditions;
+use super::conditions::Conditions;
 use super::keys::Keys;
 use super::placement::{Algorithm, Placement, Setup};
 use super::timing;

@@ -1,8 +1,8 @@
 //! One row of the table: an algorithm on a cluster, over several seeds.
 
 use super::built::{Built, Spread};
+use super::conditions::Conditions;
 use super::figure::{Figure, Summary};
-use super::keys::Keys;
 use super::placement::{Algorithm, Setup};
 use super::random::Random;
 use super::scenario::Scenario;
@@ -23,22 +23,6 @@ pub struct Case {
     pub zones: Vec<ZoneId>,
     /// Seed, slots, virtual nodes, bound and copies.
     pub layout: Layout,
-}
-
-/// What all rows of a table have in common.
-#[derive(Clone, Debug)]
-pub struct Conditions {
-    /// The keys that are looked up.
-    pub keys: Keys,
-    /// Whether to count slots, where an algorithm has them, instead of sampling
-    /// keys: right when all keys are asked for alike.
-    pub count_slots: bool,
-    /// The changes to watch.
-    pub scenarios: Vec<Scenario>,
-    /// Clusters of that size to build, each from another seed.
-    pub seeds: u64,
-    /// Rounds of timing; zero leaves the timing out.
-    pub rounds: usize,
 }
 
 /// The figures of one case.

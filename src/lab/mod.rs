@@ -9,6 +9,7 @@
 
 mod built;
 mod case;
+mod conditions;
 mod figure;
 mod keys;
 mod own;
@@ -19,7 +20,8 @@ mod scenario;
 mod timing;
 
 pub use built::Spread;
-pub use case::{Case, Conditions, Row};
+pub use case::{Case, Row};
+pub use conditions::Conditions;
 pub use figure::{Figure, Statistic, Summary, Unit};
 pub use keys::{Distribution, Keys};
 pub use placement::{Algorithm, Family, Placement, Setup};

@@ -5,7 +5,7 @@
 //! the virtual nodes, by a clockwise walk with bounded load:
 //!
 //! ```text
-//! Layout, [Node] -> points -> shares and caps -> walk -> cells -> Ring
+//! Layout, [Node] -> points, shares and caps -> circle, walk, seating -> cells -> Ring
 //!                                                          key -> hash -> slot -> Owners
 //! ```
 //!
@@ -26,6 +26,7 @@
 mod balance;
 mod batch;
 mod cells;
+mod circle;
 mod diff;
 mod error;
 mod hash;
@@ -34,6 +35,7 @@ mod movement;
 mod node;
 mod owners;
 mod points;
+mod seating;
 mod share;
 mod walk;
 
