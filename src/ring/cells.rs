@@ -1,7 +1,7 @@
 //! The owners of all slots, in as few bytes as they fit into.
 //!
 //! A lookup costs what it costs to bring its cell into the processor, so half
-//! the bytes are worth a comparison: three copies on up to 1,023 nodes are ten
+//! the bytes are worth a comparison: three copies on up to 1,024 nodes are ten
 //! bits each, and the whole table of 2^16 slots is 256 KiB.
 
 use super::owners::Owners;
@@ -45,51 +45,57 @@ impl Draft {
         bytes
     }
 
-    /// All owners in indexes of `bits` each, what is left over all ones.
-    fn word(self, bits: u32) -> u64 {
-        self.iter().zip(0..).fold(u64::MAX, |word, (owner, rank)| {
-            let place = rank * bits;
-            word & !(((1 << bits) - 1) << place) | u64::from(owner) << place
-        })
+    /// All owners in indexes of `bits` each, the first lowest.
+    fn word(self, bits: u8) -> u64 {
+        self.iter().zip(0..).fold(0, |word, (owner, rank)| word | u64::from(owner) << (rank * bits))
     }
 }
 
-/// One word for each slot.
+/// One word for each slot, all with as many owners.
 #[derive(Clone, Debug)]
-pub(super) enum Cells {
-    /// Words of 32 bits, and the bits of an index.
-    Narrow(Box<[u32]>, u32),
-    /// Words of 64 bits with indexes of 16.
+pub(super) struct Cells {
+    words: Words,
+    /// Bits of one index.
+    bits: u8,
+    copies: u8,
+}
+
+#[derive(Clone, Debug)]
+enum Words {
+    Narrow(Box<[u32]>),
     Wide(Box<[u64]>),
 }
 
-const WIDE_BITS: u32 = 16;
+/// Bits of an index in a wide word.
+const WIDE_BITS: u8 = 16;
 
 impl Cells {
-    /// Packs the owners of all slots, in order.
+    /// Packs the owners of all slots, in order: `copies` for each.
     pub(super) fn new(nodes: usize, copies: u8, drafts: impl Iterator<Item = Draft>) -> Self {
         let bits = narrow_bits(copies);
-        // The greatest index stands for nobody.
-        if nodes < 1 << bits {
-            Self::Narrow(drafts.map(|draft| draft.word(bits) as u32).collect(), bits)
+        if nodes <= 1 << bits {
+            let words = Words::Narrow(drafts.map(|draft| draft.word(bits) as u32).collect());
+            Self { words, bits, copies }
         } else {
-            Self::Wide(drafts.map(|draft| draft.word(WIDE_BITS)).collect())
+            let words = Words::Wide(drafts.map(|draft| draft.word(WIDE_BITS)).collect());
+            Self { words, bits: WIDE_BITS, copies }
         }
     }
 
     /// The owners of one slot.
     #[inline]
     pub(super) fn at(&self, slot: usize) -> Owners {
-        match self {
-            Self::Narrow(words, bits) => Owners::new(u64::from(words[slot]) | !0 << 32, *bits),
-            Self::Wide(words) => Owners::new(words[slot], WIDE_BITS),
-        }
+        let word = match &self.words {
+            Words::Narrow(words) => u64::from(words[slot]),
+            Words::Wide(words) => words[slot],
+        };
+        Owners::new(word, self.bits, self.copies)
     }
 
     pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Narrow(words, _) => words.len(),
-            Self::Wide(words) => words.len(),
+        match &self.words {
+            Words::Narrow(words) => words.len(),
+            Words::Wide(words) => words.len(),
         }
     }
 
@@ -99,15 +105,15 @@ impl Cells {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::Narrow(words, _) => size_of_val(&**words),
-            Self::Wide(words) => size_of_val(&**words),
+        match &self.words {
+            Words::Narrow(words) => size_of_val(&**words),
+            Words::Wide(words) => size_of_val(&**words),
         }
     }
 }
 
 /// Bits of an index when all copies share 32 of them.
-fn narrow_bits(copies: u8) -> u32 {
+fn narrow_bits(copies: u8) -> u8 {
     match copies {
         1 | 2 => 16,
         3 => 10,
@@ -124,10 +130,10 @@ mod tests {
         for (nodes, owners) in [
             (1, vec![0]),
             (9, vec![8, 0]),
-            (1023, vec![1022, 0, 511]),
-            (1024, vec![1023, 1022, 0]),
-            (255, vec![254, 0, 253, 1]),
-            (256, vec![255, 254, 0, 1]),
+            (1024, vec![1023, 0, 511]),
+            (1025, vec![1024, 1023, 0]),
+            (256, vec![255, 0, 254, 1]),
+            (257, vec![256, 255, 0, 1]),
             (65_535, vec![65_534, 0]),
             (65_535, vec![65_534, 0, 65_533, 1]),
         ] {
@@ -146,10 +152,10 @@ mod tests {
     fn small_rings_take_half() {
         let bytes =
             |nodes, copies| Cells::new(nodes, copies, [Draft::EMPTY; 8].into_iter()).bytes();
-        assert_eq!(bytes(1023, 3), 32);
-        assert_eq!(bytes(1024, 3), 64);
+        assert_eq!(bytes(1024, 3), 32);
+        assert_eq!(bytes(1025, 3), 64);
         assert_eq!(bytes(65_535, 2), 32);
-        assert_eq!(bytes(255, 4), 32);
-        assert_eq!(bytes(256, 4), 64);
+        assert_eq!(bytes(256, 4), 32);
+        assert_eq!(bytes(257, 4), 64);
     }
 }

@@ -47,7 +47,7 @@ pub use hash::KeyHash;
 pub use layout::{Bound, Layout};
 pub use movement::{Moved, Movement, Tally};
 pub use node::{Node, NodeId, ZoneId};
-pub use owners::Owners;
+pub use owners::{Owners, OwnersIter};
 
 use cells::{Cells, Draft};
 
