@@ -5,6 +5,7 @@
 
 mod chart;
 mod check;
+mod numbers;
 mod output;
 mod progress;
 mod ring;

@@ -3,13 +3,15 @@
 //! What is in an answer is the subcommand's business.
 
 #![allow(
-    clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "figures are rounded to be read"
 )]
 
+pub(crate) use super::numbers::{bar, counted, percent, thousands};
+
 use super::CliError;
+use super::numbers::binary_bytes;
 use serde::ser::{SerializeSeq, Serializer};
 use serde::{Serialize, ser::SerializeMap};
 use serde_json::Value;
@@ -308,54 +310,6 @@ pub(crate) fn write_csv_line<'a>(
     writeln!(out)
 }
 
-/// A whole number in groups of three digits.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> = digits
-        .as_bytes()
-        .rchunks(3)
-        .rev()
-        .map(|group| std::str::from_utf8(group).expect("digits are ASCII"))
-        .collect();
-    groups.join(",")
-}
-
-/// So many of a thing, in its singular or plural.
-pub(crate) fn counted(number: usize, thing: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {thing}{plural}", thousands(number as u64))
-}
-
-/// A part of a whole, with more digits the smaller it is.
-pub(crate) fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    match percent.abs() {
-        0.0 => "0%".to_owned(),
-        ..0.1 => format!("{percent:.4}%"),
-        ..1.0 => format!("{percent:.3}%"),
-        ..10.0 => format!("{percent:.2}%"),
-        _ => format!("{percent:.1}%"),
-    }
-}
-
-/// Bytes in the largest binary unit that leaves a whole part.
-fn binary_bytes(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let power = bytes.ilog2() / 10;
-    let scaled = bytes as f64 / (1_u64 << (10 * power)) as f64;
-    format!("{scaled:.1} {}", UNITS[power as usize - 1])
-}
-
-/// A bar that is `width` characters long at 1.0, drawn to an eighth of one.
-pub(crate) fn bar(fraction: f64, width: u16) -> String {
-    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let eighths = (fraction.clamp(0.0, 1.0) * f64::from(width) * 8.0).round() as usize;
-    "█".repeat(eighths / 8) + EIGHTHS[eighths % 8]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -431,31 +385,5 @@ b                  7
         assert_eq!(Cell::missing().text, "-");
         assert_eq!(Cell::missing().plain(), "");
         assert_eq!(Cell::ratio(f64::NAN).value, Value::Null);
-    }
-
-    #[test]
-    fn thousands_are_grouped() {
-        let texts = [0, 7, 999, 1000, 65_536, 1_289_981].map(thousands);
-        assert_eq!(texts, ["0", "7", "999", "1,000", "65,536", "1,289,981"]);
-    }
-
-    #[test]
-    fn small_shares_keep_digits() {
-        let texts = [0.0, 0.000_152, 0.001_52, 0.0152, 0.152, 1.0].map(percent);
-        assert_eq!(texts, ["0%", "0.0152%", "0.152%", "1.52%", "15.2%", "100.0%"]);
-    }
-
-    #[test]
-    fn bytes_take_binary_units() {
-        let texts = [0, 1023, 1024, 3 << 20, (4 << 30) - 1, u64::MAX].map(binary_bytes);
-        assert_eq!(texts, ["0 B", "1023 B", "1.0 KiB", "3.0 MiB", "4.0 GiB", "16.0 EiB"]);
-    }
-
-    #[test]
-    fn bars_measure_eighths() {
-        assert_eq!(
-            [0.0, 0.5, 0.5625, 1.0, 7.0].map(|part| bar(part, 2)),
-            ["", "█", "█▏", "██", "██"]
-        );
     }
 }

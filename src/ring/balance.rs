@@ -95,7 +95,7 @@ impl Ring {
             .collect();
         for owners in self.slots() {
             loads[owners.primary() as usize].primaries += 1;
-            for owner in owners.iter() {
+            for owner in owners {
                 loads[owner as usize].copies += 1;
             }
         }

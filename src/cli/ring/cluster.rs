@@ -1,15 +1,16 @@
 //! The cluster that a question is about, described by options or by a file.
 //! It need not run anywhere.
 
+pub(crate) use super::cluster_file::Member;
+
+use super::cluster_file::{Description, FileError};
 use crate::cli::units;
-use crate::limits::{FILE_BYTES_MAX, NAME_BYTES_MAX, NODES_MAX, WEIGHT_MAX};
-use crate::ring::{Bound, Layout, Load, Node, NodeId, Ring, RingError, ZoneId};
+use crate::limits::{NAME_BYTES_MAX, NODES_MAX, WEIGHT_MAX};
+use crate::ring::{Bound, Layout, Load, Node, Ring, RingError};
 use clap::{ArgGroup, Args};
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::Serialize;
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::{fmt, str::FromStr};
 
 /// Names in an error message, at most: a line is to be read.
@@ -106,48 +107,6 @@ impl ClusterArgs {
     }
 }
 
-/// A node with the names that people know it by.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Member {
-    pub(crate) name: String,
-    pub(crate) zone: Option<String>,
-    #[serde(default = "one")]
-    pub(crate) weight: u32,
-}
-
-fn one() -> u32 {
-    1
-}
-
-impl Member {
-    pub(crate) fn id(&self) -> NodeId {
-        NodeId::from_name(&self.name)
-    }
-
-    fn node(&self) -> Node {
-        let zone = self.zone.as_deref().map(ZoneId::from_name).unwrap_or_default();
-        Node { id: self.id(), zone, weight: self.weight }
-    }
-
-    fn check(&self) -> Result<(), ClusterError> {
-        let names = [Some(&self.name), self.zone.as_ref()];
-        if let Some(name) = names.into_iter().flatten().find(|name| !is_name(name)) {
-            return Err(ClusterError::Name(name.clone()));
-        }
-        if !(1..=WEIGHT_MAX).contains(&self.weight) {
-            return Err(ClusterError::Weight { name: self.name.clone(), weight: self.weight });
-        }
-        Ok(())
-    }
-}
-
-/// Whether it can be shown: a control character would write to the terminal
-/// what the file's author pleases.
-fn is_name(name: &str) -> bool {
-    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains(char::is_control)
-}
-
 /// Members with distinct names and sound weights, and how their ring is built.
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
@@ -159,7 +118,7 @@ impl Cluster {
     pub(crate) fn new(layout: Layout, members: Vec<Member>) -> Result<Self, ClusterError> {
         let mut seen = BTreeSet::new();
         for member in &members {
-            member.check()?;
+            check(member)?;
             if !seen.insert(&member.name) {
                 return Err(ClusterError::Twice(member.name.clone()));
             }
@@ -213,6 +172,23 @@ impl Cluster {
     }
 }
 
+fn check(member: &Member) -> Result<(), ClusterError> {
+    let names = [Some(&member.name), member.zone.as_ref()];
+    if let Some(name) = names.into_iter().flatten().find(|name| !is_name(name)) {
+        return Err(ClusterError::Name(name.clone()));
+    }
+    if !(1..=WEIGHT_MAX).contains(&member.weight) {
+        return Err(ClusterError::Weight { name: member.name.clone(), weight: member.weight });
+    }
+    Ok(())
+}
+
+/// Whether it can be shown: a control character would write to the terminal
+/// what the file's author pleases.
+fn is_name(name: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains(char::is_control)
+}
+
 /// A layout as JSON has it.
 #[derive(Debug, Serialize)]
 pub(crate) struct Constants {
@@ -243,105 +219,11 @@ pub(crate) fn bound_text(bound: Bound) -> String {
     }
 }
 
-/// What a cluster file says.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Description {
-    copies: Option<u8>,
-    #[serde(default, rename = "slots", deserialize_with = "slots")]
-    slot_bits: Option<u8>,
-    vnodes: Option<u32>,
-    #[serde(default, deserialize_with = "bound")]
-    bound: Option<Bound>,
-    seed: Option<u64>,
-    /// One table for each node, `[[node]]` in TOML.
-    #[serde(default, rename = "node", alias = "nodes")]
-    nodes: Vec<Member>,
-}
-
-fn slots<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
-    let slots = u64::deserialize(deserializer)?;
-    units::slot_bits(&slots.to_string()).map(Some).map_err(de::Error::custom)
-}
-
-fn bound<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Bound>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    units::bound(&text).map(Some).map_err(de::Error::custom)
-}
-
-/// What a cluster file is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Language {
-    Toml,
-    Json,
-}
-
-impl Description {
-    fn of_nodes(count: u32) -> Self {
-        let member = |number| Member { name: format!("node-{number}"), zone: None, weight: 1 };
-        Self { nodes: (0..count).map(member).collect(), ..Self::default() }
-    }
-
-    fn read(path: &Path) -> Result<Self, ClusterError> {
-        if path == Path::new("-") {
-            let text = text("stdin", io::stdin().lock())?;
-            // Stdin has no name to tell by, but no TOML begins with a brace.
-            let is_json = text.trim_start().starts_with('{');
-            return Self::parse(
-                "stdin",
-                &text,
-                if is_json { Language::Json } else { Language::Toml },
-            );
-        }
-        let file = path.display().to_string();
-        let language = match path.extension().and_then(std::ffi::OsStr::to_str) {
-            Some("toml") => Language::Toml,
-            Some("json") => Language::Json,
-            _ => return Err(ClusterError::Extension { file }),
-        };
-        let opened = File::open(path);
-        let opened = opened.map_err(|error| ClusterError::unreadable(&file, error))?;
-        Self::parse(&file, &text(&file, opened)?, language)
-    }
-
-    fn parse(file: &str, text: &str, language: Language) -> Result<Self, ClusterError> {
-        let parsed = match language {
-            Language::Toml => toml::from_str(text).map_err(|error| error.to_string()),
-            Language::Json => serde_json::from_str(text).map_err(|error| error.to_string()),
-        };
-        parsed.map_err(|message| ClusterError::Malformed {
-            file: file.to_owned(),
-            message: message.trim_end().to_owned(),
-        })
-    }
-}
-
-/// Reads to the end, or to the most that a cluster file may have.
-fn text(file: &str, source: impl Read) -> Result<String, ClusterError> {
-    let mut bytes = Vec::new();
-    let mut source = source.take(FILE_BYTES_MAX + 1);
-    let read = source.read_to_end(&mut bytes);
-    read.map_err(|error| ClusterError::unreadable(file, error))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(ClusterError::TooLong { file: file.to_owned() });
-    }
-    String::from_utf8(bytes).map_err(|error| ClusterError::Malformed {
-        file: file.to_owned(),
-        message: format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to()),
-    })
-}
-
 /// Why there is no such cluster.
 #[derive(Debug)]
 pub(crate) enum ClusterError {
-    /// The file cannot be opened or read.
-    Unreadable { file: String, error: io::Error },
-    /// The file's name does not say what it is written in.
-    Extension { file: String },
-    /// The file is longer than any cluster.
-    TooLong { file: String },
-    /// The file does not say what it should.
-    Malformed { file: String, message: String },
+    /// A file that does not describe one.
+    File(FileError),
     /// A name that is empty, endless or not to be shown.
     Name(String),
     /// Two nodes of one name.
@@ -354,23 +236,10 @@ pub(crate) enum ClusterError {
     Ring(RingError),
 }
 
-impl ClusterError {
-    fn unreadable(file: &str, error: io::Error) -> Self {
-        Self::Unreadable { file: file.to_owned(), error }
-    }
-}
-
 impl fmt::Display for ClusterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable { file, error } => write!(f, "cannot read {file}: {error}"),
-            Self::Extension { file } => {
-                write!(f, "is {file} TOML or JSON? let its name end in .toml or .json")
-            }
-            Self::TooLong { file } => {
-                write!(f, "{file} is longer than {} MiB", FILE_BYTES_MAX >> 20)
-            }
-            Self::Malformed { file, message } => write!(f, "{file}: {message}"),
+            Self::File(error) => error.fmt(f),
             Self::Name(name) => write!(
                 f,
                 "the name {name:.40?} must have 1 to {NAME_BYTES_MAX} bytes \
@@ -390,6 +259,12 @@ impl fmt::Display for ClusterError {
 
 impl std::error::Error for ClusterError {}
 
+impl From<FileError> for ClusterError {
+    fn from(error: FileError) -> Self {
+        Self::File(error)
+    }
+}
+
 impl From<ClusterError> for crate::cli::CliError {
     fn from(error: ClusterError) -> Self {
         Self::Cluster(error)
@@ -407,6 +282,7 @@ fn shortened(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ring::NodeId;
     use clap::{CommandFactory, Parser};
 
     #[derive(Debug, Parser)]
@@ -474,25 +350,6 @@ mod tests {
         let ring = cluster.ring().unwrap();
         let ids: Vec<NodeId> = cluster.by_owner().iter().map(|member| member.id()).collect();
         assert!(ring.nodes().iter().map(|node| node.id).eq(ids));
-    }
-
-    #[test]
-    fn toml_and_json_agree() {
-        let toml = "seed = 7\nbound = \"none\"\n[[node]]\nname = \"a\"\nzone = \"z\"\nweight = 2\n";
-        let json = r#"{"seed":7,"bound":"none","node":[{"name":"a","zone":"z","weight":2}]}"#;
-        for (text, language) in [(toml, Language::Toml), (json, Language::Json)] {
-            let described = Description::parse("file", text, language).unwrap();
-            assert_eq!(described.seed, Some(7));
-            assert_eq!(described.bound, Some(Bound::Unlimited));
-            assert_eq!(described.nodes, [member("a", Some("z"), 2)]);
-        }
-    }
-
-    #[test]
-    fn file_length_is_bounded() {
-        let long = vec![b' '; usize::try_from(FILE_BYTES_MAX).unwrap() + 1];
-        assert!(text("file", &long[1..]).is_ok());
-        assert!(matches!(text("file", &long[..]), Err(ClusterError::TooLong { .. })));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! worked out here and now; no cluster has to run.
 
 mod bench;
+mod change;
 mod cluster;
+mod cluster_file;
 mod export;
 mod owner;
 mod pictures;
