@@ -118,7 +118,7 @@ impl Placement for Viewed {
     fn look_up_all(&self, keys: &Keys) -> u64 {
         let mut reader = self.reader.borrow_mut();
         sum(keys, |key| {
-            let view = black_box(&mut *reader).view();
+            let view = reader.view();
             u64::from(view.readers(view.hash(key)).primary())
         })
     }
@@ -126,7 +126,7 @@ impl Placement for Viewed {
     fn look_up_all_owners(&self, keys: &Keys, _copies: usize) -> u64 {
         let mut reader = self.reader.borrow_mut();
         sum(keys, |key| {
-            let view = black_box(&mut *reader).view();
+            let view = reader.view();
             u64::from(black_box(view.readers(view.hash(key))).primary())
         })
     }

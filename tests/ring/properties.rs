@@ -74,7 +74,7 @@ proptest! {
         let sizes = zones(&ring);
         for slot in 0..layout.slots() {
             let mut held: BTreeMap<ZoneId, usize> = sizes.keys().map(|&zone| (zone, 0)).collect();
-            for owner in ring.slot_owners(slot).iter() {
+            for owner in ring.slot_owners(slot) {
                 *held.get_mut(&ring.node(owner).zone).unwrap() += 1;
             }
             // No zone holds two copies more than one that has a node to spare.
