@@ -1,8 +1,9 @@
-//! Line charts as SVG: white ground, thin grid, one colour a series, names at
-//! the lines' side.
+//! Line charts as SVG: white ground, thin grid, the names beside the plot in the
+//! order in which their lines end.
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use std::path::Path;
 
@@ -48,7 +49,9 @@ pub(super) enum Mark {
     Dots,
 }
 
-const SIZE: (u32, u32) = (920, 560);
+const SIZE: (u32, u32) = (1080, 560);
+const NAMES_WIDTH: u32 = 210;
+const NAME_HEIGHT: i32 = 21;
 const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const GRID: RGBColor = RGBColor(0xe4, 0xe4, 0xe4);
 
@@ -82,15 +85,17 @@ impl Chart {
     fn draw(&self, text: &mut String) -> Result<(), Failure> {
         let area = SVGBackend::with_string(text, SIZE).into_drawing_area();
         area.fill(&WHITE)?;
+        let (plot, names) = area.split_horizontally(SIZE.0 - NAMES_WIDTH);
         let (x, y) = (self.range(|point| point.0, &self.x), self.range(|point| point.1, &self.y));
         match (self.x.scale, self.y.scale) {
-            (Scale::Linear, Scale::Linear) => self.draw_on(&area, x, y)?,
-            (Scale::Linear, Scale::Logarithmic) => self.draw_on(&area, x, y.log_scale())?,
-            (Scale::Logarithmic, Scale::Linear) => self.draw_on(&area, x.log_scale(), y)?,
+            (Scale::Linear, Scale::Linear) => self.draw_on(&plot, x, y)?,
+            (Scale::Linear, Scale::Logarithmic) => self.draw_on(&plot, x, y.log_scale())?,
+            (Scale::Logarithmic, Scale::Linear) => self.draw_on(&plot, x.log_scale(), y)?,
             (Scale::Logarithmic, Scale::Logarithmic) => {
-                self.draw_on(&area, x.log_scale(), y.log_scale())?;
+                self.draw_on(&plot, x.log_scale(), y.log_scale())?;
             }
         }
+        self.draw_names(&names)?;
         Ok(area.present()?)
     }
 
@@ -141,49 +146,87 @@ impl Chart {
             .label_style(("sans-serif", 13).into_font().color(&INK))
             .x_desc(self.x.name)
             .y_desc(self.y.name)
+            .x_labels(7)
+            .y_labels(8)
             .x_label_formatter(&|number| shown(*number))
             .y_label_formatter(&|number| shown(*number))
             .draw()?;
-        if let Some((height, name)) = self.ideal {
+        if let Some((height, _)) = self.ideal {
             let ends = self.range(|point| point.0, &self.x);
-            let line =
-                LineSeries::new([(ends.start, height), (ends.end, height)], INK.stroke_width(1));
-            chart
-                .draw_series(line)?
-                .label(name)
-                .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], INK.stroke_width(1)));
+            chart.draw_series(LineSeries::new([(ends.start, height), (ends.end, height)], INK))?;
         }
         for (number, series) in self.series.iter().enumerate() {
-            let colour = COLOURS[number % COLOURS.len()];
+            let pen = Pen::of(number);
             let up = series.band.iter().map(|&(x, _, high)| (x, high));
             let down = series.band.iter().rev().map(|&(x, low, _)| (x, low));
-            chart.draw_series([Polygon::new(
-                up.chain(down).collect::<Vec<_>>(),
-                colour.mix(0.14),
-            )])?;
-            // Past the eighth series the colours come round again, as thin lines.
-            let width = if number < COLOURS.len() { 2 } else { 1 };
-            if series.mark != Mark::Dots {
-                chart.draw_series(LineSeries::new(
-                    series.points.clone(),
-                    colour.stroke_width(width),
-                ))?;
+            let band = up.chain(down).collect::<Vec<_>>();
+            chart.draw_series([Polygon::new(band, pen.colour.mix(0.12))])?;
+            let line = series.points.clone();
+            match (series.mark, pen.dash) {
+                (Mark::Dots, _) => {}
+                (_, None) => {
+                    chart.draw_series(LineSeries::new(line, pen.style()))?;
+                }
+                (_, Some((dash, gap))) => {
+                    chart.draw_series(DashedLineSeries::new(line, dash, gap, pen.style()))?;
+                }
             }
-            let radius = if series.mark == Mark::Line { 0 } else { 4 };
-            let dots =
-                series.points.iter().map(|&point| Circle::new(point, radius, colour.filled()));
-            chart.draw_series(dots)?.label(&series.name).legend(move |(x, y)| {
-                PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(width + 1))
-            });
+            if series.mark != Mark::Line {
+                let dot = |&point: &(f64, f64)| Circle::new(point, 4, pen.colour.filled());
+                chart.draw_series(series.points.iter().map(dot))?;
+            }
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .background_style(WHITE.mix(0.85))
-            .border_style(GRID)
-            .label_font(("sans-serif", 13).into_font().color(&INK))
-            .draw()?;
         Ok(())
+    }
+
+    /// Writes the names beside the plot, in the order in which the lines end.
+    fn draw_names(&self, area: &DrawingArea<SVGBackend, Shift>) -> Result<(), Failure> {
+        let end = |series: &Series| series.points.last().map_or(0.0, |point| point.1);
+        let mut names: Vec<(f64, &str, Pen)> = self
+            .series
+            .iter()
+            .enumerate()
+            .map(|(number, series)| (end(series), series.name.as_str(), Pen::of(number)))
+            .collect();
+        names.extend(self.ideal.map(|(height, name)| (height, name, Pen::IDEAL)));
+        names.sort_by(|a, b| b.0.total_cmp(&a.0));
+        for (row, (_, name, pen)) in (0..).zip(names) {
+            let y = 52 + row * NAME_HEIGHT;
+            let line = [(4, y), (30, y)];
+            match pen.dash {
+                None => area.draw(&PathElement::new(line, pen.style()))?,
+                Some((dash, gap)) => {
+                    let line = line.into_iter();
+                    area.draw(&DashedPathElement::new(line, dash, gap, pen.style()))?;
+                }
+            }
+            let font = ("sans-serif", 13).into_font().color(&INK);
+            area.draw(&Text::new(name.to_owned(), (38, y - 7), font))?;
+        }
+        Ok(())
+    }
+}
+
+/// How a line is drawn. Past the eighth the colours come round again, dashed
+/// and then dotted.
+#[derive(Clone, Copy)]
+struct Pen {
+    colour: RGBColor,
+    width: u32,
+    /// Lengths of a dash and of the gap after it; `None` for a whole line.
+    dash: Option<(u32, u32)>,
+}
+
+impl Pen {
+    const IDEAL: Self = Self { colour: INK, width: 1, dash: None };
+
+    fn of(number: usize) -> Self {
+        let dash = [None, Some((9, 5)), Some((2, 4))][number / COLOURS.len() % 3];
+        Self { colour: COLOURS[number % COLOURS.len()], width: 2, dash }
+    }
+
+    fn style(self) -> ShapeStyle {
+        self.colour.stroke_width(self.width)
     }
 }
 
