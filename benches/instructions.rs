@@ -45,7 +45,7 @@ fn look_up(case: &str, ring: &Ring, keys: &[&[u8]]) {
         "primary" => each(keys, |key| ring.owners_of(key).primary()),
         "owners3" => each(keys, |key| ring.owners_of(key).iter().map(u32::from).sum::<u32>()),
         "view" => {
-            let mut reader = SharedView::new(View::settled(ring.clone())).reader();
+            let mut reader = SharedView::new(View::settled(ring)).reader();
             each(keys, |key| {
                 let view = reader.view();
                 view.readers(view.hash(key)).primary()

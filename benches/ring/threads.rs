@@ -19,7 +19,7 @@ pub(crate) fn threads(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("lookup/threads");
     group.throughput(Throughput::Elements(BLOCK as u64));
     let size = Size::new(100, 16);
-    let views = &[size.ring(), size.grown()].map(View::settled);
+    let views = &[size.ring(), size.grown()].map(|ring| View::settled(&ring));
     let shared = &SharedView::new(views[0].clone());
     for threads in [1, 2] {
         time(&mut group, BenchmarkId::new("hash_only", threads), threads, hash_only);

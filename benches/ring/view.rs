@@ -14,7 +14,7 @@ pub(crate) fn view(criterion: &mut Criterion) {
     let size = Size::new(100, 16);
     let ring = size.ring();
     let moving = View::moving(&ring, &size.grown()).expect("slots of one layout");
-    let (settled, moving) = (SharedView::new(View::settled(ring.clone())), SharedView::new(moving));
+    let (settled, moving) = (SharedView::new(View::settled(&ring)), SharedView::new(moving));
     group.bench_function("ring", |bencher| time(bencher, &mut keys, |key| ring.owners_of(key)));
     for (name, shared) in [("settled", &settled), ("moving", &moving)] {
         group.bench_function(format!("readers/{name}"), |bencher| {

@@ -1,6 +1,7 @@
 //! The rings a node acts by: one to read from, one to write to.
 
-use crate::ring::{KeyHash, Node, Owners, Ring, RingError};
+use crate::ring::{KeyHash, NodeId, Owners, Ring, RingError, Table};
+use std::collections::BTreeSet;
 
 /// What one node believes of the cluster. Immutable; replaced whole.
 ///
@@ -10,15 +11,17 @@ use crate::ring::{KeyHash, Node, Owners, Ring, RingError};
 /// answers for a key can be put side by side.
 #[derive(Clone, Debug)]
 pub struct View {
-    read: Ring,
-    write: Option<Ring>,
+    nodes: Box<[NodeId]>,
+    read: Table,
+    write: Option<Table>,
 }
 
 impl View {
     /// A view in which nothing moves.
     #[must_use]
-    pub fn settled(ring: Ring) -> Self {
-        Self { read: ring, write: None }
+    pub fn settled(ring: &Ring) -> Self {
+        let nodes = ring.nodes().iter().map(|node| node.id).collect();
+        Self { nodes, read: ring.table().clone(), write: None }
     }
 
     /// A view in which keys move from the owners by `read` to those by `write`.
@@ -29,21 +32,17 @@ impl View {
         if !read.same_slots(write) {
             return Err(RingError::OtherSlots);
         }
-        let mut nodes: Vec<Node> = write.nodes().to_vec();
-        nodes.extend(read.nodes().iter().filter(|node| write.index_of(node.id).is_none()));
-        Ok(Self { read: read.listed_among(&nodes)?, write: Some(write.listed_among(&nodes)?) })
-    }
-
-    /// The ring that reads go by.
-    #[must_use]
-    pub fn read(&self) -> &Ring {
-        &self.read
+        let nodes: BTreeSet<NodeId> =
+            read.nodes().iter().chain(write.nodes()).map(|node| node.id).collect();
+        let nodes: Box<[NodeId]> = nodes.into_iter().collect();
+        let (read, write) = (read.listed_among(&nodes)?, write.listed_among(&nodes)?);
+        Ok(Self { nodes, read, write: Some(write) })
     }
 
     /// All nodes of both rings: an owner is an index into this list.
     #[must_use]
-    pub fn nodes(&self) -> &[Node] {
-        self.read.nodes()
+    pub fn nodes(&self) -> &[NodeId] {
+        &self.nodes
     }
 
     /// The hash of a key, the same for both rings.
@@ -73,15 +72,19 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::{Layout, NodeId};
+    use crate::ring::{Layout, Node};
 
     fn ring(ids: std::ops::Range<u64>) -> Ring {
         let nodes: Vec<Node> = ids.map(|id| Node::new(NodeId(id))).collect();
         Ring::new(&Layout::default(), &nodes).unwrap()
     }
 
-    fn ids(nodes: &[Node], owners: Owners) -> Vec<NodeId> {
-        owners.iter().map(|owner| nodes[owner as usize].id).collect()
+    fn listed(view: &View, owners: Owners) -> Vec<NodeId> {
+        owners.iter().map(|owner| view.nodes()[owner as usize]).collect()
+    }
+
+    fn ids(ring: &Ring, owners: Owners) -> Vec<NodeId> {
+        owners.iter().map(|owner| ring.node(owner).id).collect()
     }
 
     #[test]
@@ -93,14 +96,14 @@ mod tests {
             let hash = view.hash(&key.to_le_bytes());
             let (now, to_be) = view.writers(hash);
             assert_eq!(now, view.readers(hash));
-            assert_eq!(ids(view.nodes(), now), ids(old.nodes(), old.owners(hash)));
-            assert_eq!(ids(view.nodes(), to_be), ids(new.nodes(), new.owners(hash)));
+            assert_eq!(listed(&view, now), ids(&old, old.owners(hash)));
+            assert_eq!(listed(&view, to_be), ids(&new, new.owners(hash)));
         }
     }
 
     #[test]
     fn settled_writes_where_it_reads() {
-        let view = View::settled(ring(0..3));
+        let view = View::settled(&ring(0..3));
         let hash = view.hash(b"key");
         assert_eq!(view.writers(hash), (view.readers(hash), view.readers(hash)));
     }

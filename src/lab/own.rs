@@ -89,7 +89,7 @@ struct Viewed {
 impl Viewed {
     fn new(setup: &Setup) -> Result<Self, String> {
         let own = OwnRing::new(setup)?;
-        let shared = SharedView::new(View::settled(own.ring.clone()));
+        let shared = SharedView::new(View::settled(&own.ring));
         Ok(Self { own, reader: RefCell::new(shared.reader()) })
     }
 }

@@ -88,7 +88,7 @@ mod tests {
 
     fn view(nodes: u64) -> View {
         let nodes: Vec<Node> = (0..nodes).map(|id| Node::new(NodeId(id))).collect();
-        View::settled(Ring::new(&Layout::default(), &nodes).unwrap())
+        View::settled(&Ring::new(&Layout::default(), &nodes).unwrap())
     }
 
     #[test]

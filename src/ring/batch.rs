@@ -36,7 +36,7 @@ impl Batch {
             let hash = ring.hash(key);
             Found { hash, owners: ring.owners(hash) }
         };
-        if ring.cells.bytes() <= CLOSE_BYTES {
+        if ring.table().cells.bytes() <= CLOSE_BYTES {
             self.found.extend(keys.iter().map(found));
         } else {
             let hashed = |key: &&[u8]| Found { hash: ring.hash(key), owners: Owners::NONE };
@@ -66,10 +66,17 @@ mod tests {
     use super::*;
     use crate::ring::{Layout, Node, NodeId};
 
+    /// Once with a table that is close and once with one that is not.
     #[test]
     fn groups_cover_every_key_once() {
+        for slot_bits in [16, 20] {
+            check_groups(&Layout { slot_bits, vnodes: 64, ..Layout::default() });
+        }
+    }
+
+    fn check_groups(layout: &Layout) {
         let nodes: Vec<Node> = (0..5).map(|id| Node::new(NodeId(id))).collect();
-        let ring = Ring::new(&Layout::default(), &nodes).unwrap();
+        let ring = Ring::new(layout, &nodes).unwrap();
         let keys: Vec<Vec<u8>> = (0..100).map(|n| format!("key:{n}").into_bytes()).collect();
         let mut batch = Batch::default();
         batch.look_up(&ring, &[b"an earlier".as_slice(), b"multiget"]);

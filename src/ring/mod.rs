@@ -37,6 +37,7 @@ mod owners;
 mod points;
 mod seating;
 mod share;
+mod table;
 mod walk;
 
 pub use balance::{Balance, FairShare, Load, fair_shares};
@@ -48,6 +49,7 @@ pub use layout::{Bound, Layout};
 pub use movement::{Moved, Movement, Tally};
 pub use node::{Node, NodeId, ZoneId};
 pub use owners::{Owners, OwnersIter};
+pub use table::Table;
 
 use cells::{Cells, Draft};
 
@@ -57,9 +59,7 @@ use xxhash_rust::xxh3::Xxh3;
 /// Every slot's owners, for one set of nodes. Immutable.
 #[derive(Clone, Debug)]
 pub struct Ring {
-    /// How far a hash is shifted down to be a slot.
-    shift: u32,
-    cells: Cells,
+    table: Table,
     layout: Layout,
     nodes: Box<[Node]>,
     copies: u8,
@@ -78,8 +78,8 @@ impl Ring {
         let drafts = walk::fill(layout, &nodes, copies);
         let cells = Cells::new(nodes.len(), copies, drafts.into_iter());
         let fingerprint = fingerprint(layout, &nodes, &cells);
-        let shift = 64 - u32::from(layout.slot_bits);
-        Ok(Self { shift, cells, layout: *layout, nodes, copies, fingerprint })
+        let table = Table::new(layout.seed, layout.slot_bits, cells);
+        Ok(Self { table, layout: *layout, nodes, copies, fingerprint })
     }
 
     /// The owners of a key. Who needs the hash again, for the store or another
@@ -94,21 +94,21 @@ impl Ring {
     #[inline]
     #[must_use]
     pub fn hash(&self, key: &[u8]) -> KeyHash {
-        KeyHash::new(self.layout.seed, key)
+        self.table.hash(key)
     }
 
     /// The owners of a hashed key.
     #[inline]
     #[must_use]
     pub fn owners(&self, hash: KeyHash) -> Owners {
-        self.cells.at(hash.slot(self.shift))
+        self.table.owners(hash)
     }
 
     /// The slot of a hashed key: the top bits of the hash.
     #[inline]
     #[must_use]
     pub fn slot(&self, hash: KeyHash) -> u32 {
-        hash.slot(self.shift) as u32
+        self.table.slot(hash)
     }
 
     /// The owners of a slot.
@@ -117,13 +117,13 @@ impl Ring {
     /// If the ring has no such slot.
     #[must_use]
     pub fn slot_owners(&self, slot: u32) -> Owners {
-        self.cells.at(slot as usize)
+        self.table.cells.at(slot as usize)
     }
 
     /// The owners of all slots, in order.
     #[must_use]
     pub fn slots(&self) -> impl ExactSizeIterator<Item = Owners> {
-        self.cells.iter()
+        self.table.slots()
     }
 
     /// The node that an owner's index stands for.
@@ -169,27 +169,39 @@ impl Ring {
     /// Bytes that the ring holds.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val(&*self.nodes) + self.cells.bytes()
+        size_of::<Self>() + size_of_val(&*self.nodes) + self.table.cells.bytes()
     }
 
-    /// The same placement with owners counted in a longer node list, so that
-    /// the owners of two rings can be compared without looking up identities.
-    /// The nodes it adds own nothing.
+    /// The same placement with owners counted in a longer list of nodes, so that
+    /// the owners of two rings can be put side by side without looking up
+    /// identities. A table and no ring: the nodes that the list adds are not
+    /// members, and must not be taken for such.
     ///
     /// # Errors
-    /// Refuses what no list of nodes may hold, and a list that lacks a node of
-    /// this ring.
-    pub fn listed_among(&self, nodes: &[Node]) -> Result<Self, RingError> {
-        let nodes = checked(&self.layout, nodes)?;
+    /// Refuses a list that is not ascending, is too long for an index, or lacks
+    /// a node of this ring.
+    pub fn listed_among(&self, ids: &[NodeId]) -> Result<Table, RingError> {
+        if ids.len() > NODES_MAX {
+            return Err(RingError::TooManyNodes(ids.len()));
+        }
+        if let Some(pair) = ids.windows(2).find(|pair| pair[0] >= pair[1]) {
+            return Err(RingError::DuplicateNode(pair[1]));
+        }
         let place = |node: &Node| {
-            let found = nodes.binary_search_by_key(&node.id, |listed| listed.id);
+            let found = ids.binary_search(&node.id);
             found.map(|index| index as u16).map_err(|_| RingError::MissingNode(node.id))
         };
         let places = self.nodes.iter().map(place).collect::<Result<Vec<u16>, _>>()?;
         let renumbered =
             |owners: Owners| Draft::of(owners.iter().map(|owner| places[owner as usize]));
-        let cells = Cells::new(nodes.len(), self.copies, self.cells.iter().map(renumbered));
-        Ok(Self { cells, nodes, ..*self })
+        let cells = Cells::new(ids.len(), self.copies, self.slots().map(renumbered));
+        Ok(self.table.with(cells))
+    }
+
+    /// The table that lookups go by, with owners counted in [`Ring::nodes`].
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.table
     }
 
     /// Whether a slot of one means the same keys as that slot of the other.

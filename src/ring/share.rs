@@ -28,9 +28,12 @@ impl Shares {
         let all = vec![(0, WHOLE); nodes.len()];
         let primary = divide(WHOLE, &weights, &all);
         let mut shares = vec![0; nodes.len()];
-        for (zone, zone_share) in zones.shares(copies).into_iter().enumerate() {
-            let members: Vec<usize> =
-                (0..nodes.len()).filter(|&index| zones.of_node[index] as usize == zone).collect();
+        let zone_shares = zones.shares(copies);
+        let mut members_of = vec![Vec::new(); zone_shares.len()];
+        for (index, &zone) in zones.of_node.iter().enumerate() {
+            members_of[zone as usize].push(index);
+        }
+        for (members, zone_share) in members_of.into_iter().zip(zone_shares) {
             let weights: Vec<u64> = members.iter().map(|&index| weights[index]).collect();
             let parts = divide(zone_share, &weights, &all[..members.len()]);
             for (index, part) in members.into_iter().zip(parts) {

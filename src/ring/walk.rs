@@ -53,8 +53,8 @@ fn choices(layout: &Layout, circle: &Circle, shares: &Shares, copies: u8, rank: 
         _ => 0,
     };
     let needed = Needed::new(&circle.zones, shares, copies, permille);
-    // The primary is chosen by weight alone.
-    if rank == 0 || needed.is_empty() {
+    // The primary is chosen by weight alone, and without a bound so are all.
+    if rank == 0 || layout.bound == Bound::Unlimited || needed.is_empty() {
         return Choices { of_slot: Vec::new(), needed };
     }
     let allowed = circle.zones.copies_allowed(rank);

@@ -73,8 +73,14 @@ fn strange_slots_are_not_compared() {
 
 #[test]
 fn lists_without_a_node_are_refused() {
-    let refused = ring(&Layout::default(), &plain(0..3)).listed_among(&plain(0..2));
-    assert_eq!(refused.unwrap_err(), RingError::MissingNode(NodeId(2)));
+    let ring = ring(&Layout::default(), &plain(0..3));
+    let refused = |ids: &[u64]| {
+        let ids: Vec<NodeId> = ids.iter().copied().map(NodeId).collect();
+        ring.listed_among(&ids).expect_err("a list that cannot be")
+    };
+    assert_eq!(refused(&[0, 1]), RingError::MissingNode(NodeId(2)));
+    assert_eq!(refused(&[0, 1, 1, 2]), RingError::DuplicateNode(NodeId(1)));
+    assert_eq!(refused(&[2, 1, 0]), RingError::DuplicateNode(NodeId(1)));
 }
 
 #[test]

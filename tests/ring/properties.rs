@@ -2,7 +2,7 @@
 
 use crate::clusters::{fleets, layouts, nodes, owner_ids, ring};
 use proptest::prelude::*;
-use ringcached::ring::{Bound, Diff, Layout, Movement, Node, NodeId, Ring, ZoneId};
+use ringcached::ring::{Bound, Diff, KeyHash, Layout, Movement, Node, NodeId, Ring, ZoneId};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn zones(ring: &Ring) -> BTreeMap<ZoneId, usize> {
@@ -38,6 +38,50 @@ fn carried_out(old: &Ring, diff: &Diff) -> Vec<BTreeSet<NodeId>> {
         }
     }
     held
+}
+
+/// Every point as the ring hashes it: position and node, clockwise.
+fn points(layout: &Layout, ring: &Ring) -> Vec<(u64, u16)> {
+    let mut points = Vec::new();
+    for (index, node) in (0..).zip(ring.nodes()) {
+        for vnode in 0..node.weight * layout.vnodes {
+            let bytes = [&node.id.0.to_le_bytes()[..], &vnode.to_le_bytes()].concat();
+            points.push((KeyHash::new(layout.seed, &bytes).0 >> 16, index));
+        }
+    }
+    points.sort_unstable();
+    points
+}
+
+/// Each node that a slot meets on its way round, where it meets it first, and
+/// how far that is.
+fn first_meetings(points: &[(u64, u16)], ring: &Ring, slot: u32) -> Vec<(u64, u16)> {
+    let position = u64::from(slot) << (48 - u32::from(ring.layout().slot_bits));
+    let start = points.partition_point(|point| point.0 < position);
+    let mut met: Vec<(u64, u16)> = Vec::new();
+    for &(point, node) in points[start..].iter().chain(&points[..start]) {
+        if met.iter().all(|meeting| meeting.1 != node) {
+            met.push((point.wrapping_sub(position) & ((1 << 48) - 1), node));
+        }
+    }
+    met
+}
+
+/// The owners by the definition: whoever comes next clockwise, unless its zone
+/// holds more copies than another that has a node to spare.
+fn plain_walk(ring: &Ring, points: &[(u64, u16)], slot: u32) -> Vec<NodeId> {
+    let sizes = zones(ring);
+    let meetings = first_meetings(points, ring, slot);
+    let mut owners: Vec<Node> = Vec::new();
+    while owners.len() < ring.copies() as usize {
+        let held = |zone| owners.iter().filter(|owner| owner.zone == zone).count();
+        let spare = sizes.iter().filter(|&(&zone, &size)| held(zone) < size);
+        let least = spare.map(|(&zone, _)| held(zone)).min().unwrap();
+        let mut nodes = meetings.iter().map(|meeting| *ring.node(meeting.1));
+        let next = nodes.find(|node| held(node.zone) == least && !owners.contains(node));
+        owners.extend(next);
+    }
+    owners.into_iter().map(|owner| owner.id).collect()
 }
 
 proptest! {
@@ -168,14 +212,66 @@ proptest! {
     #[test]
     fn longer_lists_keep_placement(layout in layouts(), nodes in nodes(), more in nodes()) {
         let own = ring(&layout, &nodes);
-        let mut list: BTreeMap<NodeId, Node> = more.iter().map(|node| (node.id, *node)).collect();
-        list.extend(nodes.iter().map(|node| (node.id, *node)));
-        let list: Vec<Node> = list.into_values().collect();
+        let list: BTreeSet<NodeId> = nodes.iter().chain(&more).map(|node| node.id).collect();
+        let list: Vec<NodeId> = list.into_iter().collect();
         let listed = own.listed_among(&list).unwrap();
-        prop_assert_eq!(listed.nodes(), &*list);
-        prop_assert_eq!(listed.fingerprint(), own.fingerprint());
+        for (slot, owners) in (0..).zip(listed.slots()) {
+            let ids: Vec<NodeId> = owners.iter().map(|owner| list[owner as usize]).collect();
+            prop_assert_eq!(ids, owner_ids(&own, slot));
+        }
+    }
+}
+
+// Against the definition, point by point: slower, so fewer.
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn unbounded_walk_is_the_plain_one(layout in layouts(), nodes in nodes()) {
+        let layout = Layout { bound: Bound::Unlimited, ..layout };
+        let ring = ring(&layout, &nodes);
+        let points = points(&layout, &ring);
         for slot in 0..layout.slots() {
-            prop_assert_eq!(owner_ids(&listed, slot), owner_ids(&own, slot));
+            prop_assert_eq!(owner_ids(&ring, slot), plain_walk(&ring, &points, slot), "{}", slot);
+        }
+    }
+
+    #[test]
+    fn runs_are_as_long_as_can_be(layout in layouts(), nodes in nodes()) {
+        prop_assume!(nodes.len() > 1);
+        let (old, new) = (ring(&layout, &nodes), ring(&layout, &nodes[1..]));
+        let diff = Diff::new(&old, &new).unwrap();
+        for pair in diff.changes.windows(2) {
+            let alike = (&pair[0].old, &pair[0].new) == (&pair[1].old, &pair[1].new);
+            prop_assert!(pair[0].slots.end < pair[1].slots.start || !alike, "{pair:?}");
+        }
+        let mut ends = BTreeMap::new();
+        for one in &diff.moves {
+            let before = ends.insert((one.source, one.target), one.slots.end);
+            prop_assert!(before.is_none_or(|end| end < one.slots.start), "{one:?}");
+        }
+    }
+
+    #[test]
+    fn bounded_primaries_are_stable(layout in layouts(), nodes in nodes()) {
+        let ring = ring(&layout, &nodes);
+        let points = points(&layout, &ring);
+        let loads = ring.loads();
+        // How far each node's farthest primary is from its point.
+        let mut farthest = vec![0; nodes.len()];
+        let mut met: Vec<Vec<(u64, u16)>> = Vec::new();
+        for slot in 0..layout.slots() {
+            let primary = ring.slot_owners(slot).primary();
+            let walk = first_meetings(&points, &ring, slot);
+            let distance = walk.iter().find(|meeting| meeting.1 == primary).unwrap().0;
+            farthest[primary as usize] = distance.max(farthest[primary as usize]);
+            met.push(walk.into_iter().take_while(|meeting| meeting.1 != primary).collect());
+        }
+        // Whoever a slot passed over is full of slots that are no farther away.
+        for (distance, node) in met.into_iter().flatten() {
+            let held = &loads[node as usize];
+            prop_assert!(farthest[node as usize] >> 7 <= distance >> 7, "{node} {distance}");
+            prop_assert!(f64::from(held.primaries) >= held.primaries_fair.floor(), "{held:?}");
         }
     }
 }

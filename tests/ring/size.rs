@@ -34,7 +34,7 @@ fn ten_thousand_nodes_make_a_ring() {
 }
 
 #[test]
-fn equal_nodes_stay_within_five_per_cent() {
+fn equal_nodes_stay_below_the_bound() {
     let layout = Layout { copies: 3, ..Layout::default() };
     for nodes in [3, 4, 5, 10, 30, 100] {
         let (primaries, copies) = peaks(&layout, &plain(0..nodes));
@@ -44,7 +44,7 @@ fn equal_nodes_stay_within_five_per_cent() {
 }
 
 #[test]
-fn unequal_nodes_stay_within_five_per_cent() {
+fn unequal_nodes_stay_below_the_bound() {
     let zones: [&[u64]; 4] =
         [&[0], &[0, 1, 2], &[0, 0, 0, 0, 1, 1, 1, 2, 2, 2], &[0, 0, 0, 0, 0, 0, 1, 1, 1, 2]];
     for zones in zones {
@@ -57,4 +57,27 @@ fn unequal_nodes_stay_within_five_per_cent() {
             }
         }
     }
+}
+
+#[test]
+fn slots_grow_with_the_cluster() {
+    let bits = [1, 128, 129, 400, 401, 65_535].map(Layout::slot_bits_for);
+    assert_eq!(bits, [16, 16, 18, 18, 20, 20]);
+}
+
+#[test]
+fn bytes_are_those_of_the_cells() {
+    let bytes = |slot_bits, copies| {
+        ring(&Layout { slot_bits, copies, ..Layout::default() }, &plain(0..10)).bytes()
+    };
+    assert!((4 << 16..(4 << 16) + 1000).contains(&bytes(16, 3)), "{}", bytes(16, 3));
+    assert!((4 << 18..(4 << 18) + 1000).contains(&bytes(18, 2)), "{}", bytes(18, 2));
+}
+
+#[test]
+fn many_zones_build_soon() {
+    let zones: Vec<u64> = (0..20_000).collect();
+    let nodes = patterned(20_000, &zones, &[1]);
+    let ring = ring(&Layout { slot_bits: 20, vnodes: 16, ..Layout::default() }, &nodes);
+    assert_eq!(ring.copies(), 2);
 }
