@@ -60,6 +60,11 @@ impl Cursor {
         are_next
     }
 
+    /// Whether the word just read calls a macro: `!` and brackets come next.
+    pub(crate) fn is_at_macro_call(&self) -> bool {
+        self.is_punct(0, '!') && matches!(self.next(1), Some(TokenTree::Group(_)))
+    }
+
     /// The inside of a pair of brackets of any kind.
     pub(crate) fn group(&mut self) -> Option<Self> {
         let Some(TokenTree::Group(group)) = self.next(0) else { return None };

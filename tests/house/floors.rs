@@ -3,8 +3,9 @@
 /// What a room may touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Nature {
-    /// Values in, values out: no clock, randomness, async, locks or I/O.
-    Pure,
+    /// Values in, values out: no clock, randomness, async, locks or I/O, and of
+    /// the crates from outside only these.
+    Pure(&'static [&'static str]),
     /// Whatever it needs.
     Worldly,
 }
@@ -16,8 +17,8 @@ pub(crate) struct Room {
     pub(crate) nature: Nature,
 }
 
-const fn pure(name: &'static str) -> Room {
-    Room { name, nature: Nature::Pure }
+const fn pure(name: &'static str, crates: &'static [&'static str]) -> Room {
+    Room { name, nature: Nature::Pure(crates) }
 }
 
 const fn worldly(name: &'static str) -> Room {
@@ -27,12 +28,12 @@ const fn worldly(name: &'static str) -> Room {
 /// A room uses only the rooms before it. A room named here may be yet to come;
 /// a room that is not named here may not be built.
 const FLOORS: [Room; 13] = [
-    pure("limits"),
-    pure("ring"),
-    pure("item"),
-    pure("memcache"),
-    pure("wire"),
-    pure("cluster"),
+    pure("limits", &["xxhash_rust"]),
+    pure("ring", &["xxhash_rust"]),
+    pure("item", &["xxhash_rust", "bytes"]),
+    pure("memcache", &["xxhash_rust", "bytes"]),
+    pure("wire", &["xxhash_rust", "bytes", "bincode"]),
+    pure("cluster", &["xxhash_rust"]),
     worldly("store"),
     worldly("net"),
     worldly("node"),
@@ -45,4 +46,13 @@ const FLOORS: [Room; 13] = [
 /// The room of that name, and how many rooms lie below it.
 pub(crate) fn find(name: &str) -> Option<(usize, &'static Room)> {
     FLOORS.iter().enumerate().find(|(_, room)| room.name == name)
+}
+
+/// The outside crates that some pure room may use.
+pub(crate) fn allowed_anywhere() -> impl Iterator<Item = &'static str> {
+    let lists = FLOORS.iter().filter_map(|room| match room.nature {
+        Nature::Pure(crates) => Some(crates),
+        Nature::Worldly => None,
+    });
+    lists.flatten().copied()
 }

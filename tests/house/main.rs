@@ -6,6 +6,7 @@
 //! What the compiler would have to resolve is out of sight: a macro that writes
 //! paths its source does not show, and a module brought in by `#[path]`.
 
+mod crates;
 mod cursor;
 mod floors;
 mod mentions;

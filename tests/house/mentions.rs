@@ -12,6 +12,8 @@ pub(crate) enum Kind {
     Path,
     /// A leaf of a `use` tree; `*` is a segment of its own.
     Import,
+    /// `a` in `a!(...)`.
+    Macro,
     /// A word that stands for itself.
     Keyword,
 }
@@ -37,7 +39,7 @@ impl Mention {
 }
 
 /// Words that need a view of the world.
-const KEYWORDS: [&str; 3] = ["async", "await", "thread_local"];
+const KEYWORDS: [&str; 2] = ["async", "await"];
 
 /// Words that begin an item which is neither a module nor a re-export.
 const DEFINING: [&str; 10] =
@@ -142,9 +144,14 @@ impl Reader {
                 return self.branches(inside, &path, kind);
             }
         }
+        for segment in &mut path {
+            *segment = segment.trim_start_matches("r#").to_owned();
+        }
         // A single word is a name of the file's own, unless it is imported.
         if kind == Kind::Import || path.len() > 1 {
             self.mentions.push(Mention { line, kind, path: resolve(&self.module, &path) });
+        } else if cursor.is_at_macro_call() {
+            self.mentions.push(Mention { line, kind: Kind::Macro, path });
         }
     }
 

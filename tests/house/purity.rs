@@ -47,46 +47,39 @@ const ADDRESSES: &[&str] = &[
 const IN_MEMORY: &[&str] =
     &["BufRead", "Cursor", "Error", "ErrorKind", "Read", "Result", "Seek", "SeekFrom", "Write"];
 
-/// Crates that bring the world in. Each stands for its family: `tokio` is
-/// `tokio_util` too.
-const CRATES: [(&str, &str); 14] = [
-    ("tokio", "async"),
-    ("quinn", "sockets"),
-    ("foca", "sockets"),
-    ("socket2", "sockets"),
-    ("rand", "randomness"),
-    ("getrandom", "randomness"),
-    ("arc_swap", "locks"),
-    ("dashmap", "locks"),
-    ("parking_lot", "locks"),
-    ("crossbeam", "locks"),
-    ("tracing", "logs"),
-    ("metrics", "metrics"),
-    ("chrono", "clock"),
-    ("jiff", "clock"),
+/// Macros of the standard library, which need no path.
+const MACROS: [(&str, &str); 11] = [
+    ("dbg", "I/O"),
+    ("eprint", "I/O"),
+    ("eprintln", "I/O"),
+    ("print", "I/O"),
+    ("println", "I/O"),
+    ("include", "files"),
+    ("include_bytes", "files"),
+    ("include_str", "files"),
+    ("env", "environment"),
+    ("option_env", "environment"),
+    ("thread_local", "threads"),
 ];
 
 /// The part of the world a mention touches, if it does.
 pub(crate) fn touched(mention: &Mention) -> Option<&'static str> {
     match mention.kind {
         Kind::Keyword => Some(keyword(&mention.path[0])),
-        Kind::Path | Kind::Import => std_part(mention).or_else(|| family(&mention.path[0])),
+        Kind::Macro => macro_part(&mention.path[0]),
+        Kind::Path | Kind::Import => std_part(mention),
     }
 }
 
 fn keyword(word: &str) -> &'static str {
     match word {
         "async" | "await" => "async",
-        "thread_local" => "threads",
         _ => "mutable globals",
     }
 }
 
-fn family(name: &str) -> Option<&'static str> {
-    let belongs = |kin: &str| {
-        name.strip_prefix(kin).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-    };
-    CRATES.iter().find(|(kin, _)| belongs(kin)).map(|&(_, world)| world)
+fn macro_part(name: &str) -> Option<&'static str> {
+    MACROS.iter().find(|(forbidden, _)| *forbidden == name).map(|&(_, world)| world)
 }
 
 fn std_part(mention: &Mention) -> Option<&'static str> {
@@ -97,7 +90,9 @@ fn std_part(mention: &Mention) -> Option<&'static str> {
         // `use std::collections;` lets `collections::HashMap` in unseen.
         None => opens(rest, &part.path[1..]),
     };
-    STD.iter().find(forbids).map(|part| part.world)
+    let part = STD.iter().find(forbids).map(|part| part.world);
+    // `std::println!` and `use std::println;`.
+    part.or_else(|| macro_part(rest.first()?))
 }
 
 /// Whether `path` names a whole module that holds `part`.

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::{
+    crates,
     floors::{self, Nature},
-    mentions::{self, Mention},
+    mentions::{self, Kind, Mention},
     purity,
 };
 
@@ -22,6 +23,8 @@ pub(crate) enum Rule {
     NotAMap,
     /// A pure room touches the world; the text says which part of it.
     Impure(&'static str),
+    /// A pure room uses an outside crate that its floor does not list.
+    Outside,
 }
 
 impl fmt::Display for Rule {
@@ -33,6 +36,9 @@ impl fmt::Display for Rule {
             Self::NotAMap => write!(f, "lib.rs only declares modules and re-exports"),
             Self::Impure(world) => {
                 write!(f, "a pure room touches no {world} (tests/house/purity.rs)")
+            }
+            Self::Outside => {
+                write!(f, "a pure room uses only the crates of its floor (tests/house/floors.rs)")
             }
         }
     }
@@ -92,6 +98,11 @@ fn judge(room: &str, mention: &Mention) -> Option<Rule> {
             Some(_) => None,
         };
     }
-    let world = (from.nature == Nature::Pure).then(|| purity::touched(mention))??;
-    Some(Rule::Impure(world))
+    let Nature::Pure(allowed) = from.nature else { return None };
+    let first = mention.path[0].as_str();
+    let is_path = matches!(mention.kind, Kind::Path | Kind::Import);
+    if is_path && crates::is_outside(first) && !allowed.contains(&first) {
+        return Some(Rule::Outside);
+    }
+    purity::touched(mention).map(Rule::Impure)
 }
