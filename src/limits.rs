@@ -38,6 +38,18 @@ pub const BOUND_PERMILLE_MAX: u32 = 9000;
 /// Bytes of a key, at most: memcached's limit, the terminating zero not counted.
 pub const KEY_BYTES_MAX: usize = 250;
 
+/// Keys that the laboratory looks up, at most: more take gigabytes.
+pub const KEYS_MAX: u64 = 100_000_000;
+
+/// Bytes that the laboratory reads from a file of keys, at most: [`KEYS_MAX`]
+/// keys as long as those it draws, of sixteen bytes and a line's end, fit. All
+/// are held in memory, with their places counted in 32 bits.
+pub const KEYS_FILE_BYTES_MAX: u64 = 2 << 30;
+
+/// Bytes of a message on stderr, at most, and of each of its lines: it is to be
+/// read, and a file that is echoed may be one line of megabytes.
+pub const MESSAGE_BYTES_MAX: usize = 4 << 10;
+
 /// Bytes of a node's or zone's name, at most: as many as a DNS name has.
 pub const NAME_BYTES_MAX: usize = 255;
 

@@ -592,6 +592,50 @@ zone = "us"
     }
 
     #[test]
+    fn hostile_files_do_not_reach_the_terminal() {
+        let key = refused(r#"{"\u001b[31mPWN":1}"#);
+        assert!(key.starts_with(r"error: stdin: unknown field `\u{1b}[31mPWN`"), "{key}");
+        let key = refused("\"\\u001b[31mPWN\" = 1\n");
+        assert!(key.contains("\n  | ^^^") && key.contains(r"`\u{1b}[31mPWN`"), "{key}");
+        let line = refused("seed = 1\n\u{1b}[31mPWN = ");
+        assert!(line.contains("\n2 | \\u{1b}[31mPWN = \n"), "{line}");
+        for text in [key, line] {
+            assert!(!text.replace('\n', "").contains(char::is_control), "{text:?}");
+        }
+        for text in [format!("{} = 1", "a".repeat(2_000_000)), format!("a = {}", "[".repeat(9999))]
+        {
+            let text = refused(&text);
+            assert!(text.len() < 4096 && text.contains("\n1 | "), "{text}");
+        }
+        let endless = refused(&format!("{{\"{}\": 1}}", "é".repeat(1_000_000)));
+        assert!(endless.len() < 4096 && endless.ends_with("é…\n"), "{endless}");
+    }
+
+    #[test]
+    fn names_are_told_apart_by_sight() {
+        for name in ["a\\u202eb", "a\\u200b", " ", " a", "a\\u00a0"] {
+            let text = refused(&format!(r#"{{"node":[{{"name":"{name}"}}]}}"#));
+            assert!(text.contains("no white space at its ends"), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn files_take_the_slots_of_every_size() {
+        let nodes: Vec<Value> =
+            (0..129).map(|number| serde_json::json!({"name": format!("n{number}")})).collect();
+        let path = file("many.json", &serde_json::json!({"vnodes": 8, "node": nodes}).to_string());
+        let slots = |options: &str| {
+            let shown = json(&format!("ring show -o json {options}"));
+            number(&shown["layout"]["slots"])
+        };
+        assert_eq!(slots(&format!("--cluster-file {path}")), 1 << 16);
+        assert_eq!(slots("--nodes 129 --vnodes 8"), 1 << 18);
+        assert!(
+            run("ring show --help").answer().contains("[default: by --nodes; 65536 for a file]")
+        );
+    }
+
+    #[test]
     fn bad_options_are_explained() {
         let complaint = |options: &str| run(&format!("ring show --nodes 2 {options}")).complaint(2);
         assert_eq!(complaint("--copies 0"), "error: 0 copies: it must be 1 to 4\n");
@@ -741,7 +785,7 @@ mod plan {
     fn people_read_that_nothing_moves() {
         let answer = run("ring plan --nodes 5 --add zone=b,name=new --zones 2").answer();
         let lines: Vec<&str> = answer.lines().collect();
-        assert!(lines[0].contains("nodes 5 -> 6  copies 2 -> 2"), "{answer}");
+        assert!(lines[0].contains("nodes 5 -> 6  copies 2 -> 2  slots 65,536  "), "{answer}");
         assert!(lines[1].starts_with("nothing moves"), "{answer}");
         assert!(lines[3].starts_with("WHAT       SLOTS MOVED  LEAST POSSIBLE"), "{answer}");
         let new = lines.iter().find(|line| line.starts_with("new ")).unwrap();

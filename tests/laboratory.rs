@@ -123,9 +123,21 @@ fn checks_decide_the_exit_code() {
 }
 
 #[test]
-fn figures_that_are_not_there_fail_the_check() {
-    let (code, text) = complaint("--nodes 10 --check lookup_ns<=1000000");
-    assert_eq!(code, Some(1), "{text}");
+fn figures_that_are_not_there_cannot_be_checked() {
+    for (options, names) in [
+        ("--nodes 10 --check lookup_ns<=1000000", "lookup_ns"),
+        (
+            "--nodes 1 --check remove_moved<=1,max_over_mean<2,lookup_ns<1",
+            "remove_moved, lookup_ns",
+        ),
+        ("--nodes 3 --check remove_zone_moved<=1", "remove_zone_moved"),
+    ] {
+        let (code, text) = complaint(options);
+        assert_eq!(code, Some(2), "{options}: {text}");
+        let words = format!("error: not measured here: {names} (add --rounds or --scenario)\n");
+        assert!(text.ends_with(&words), "{options}: {text}");
+        assert!(!text.contains("NaN"), "{options}: {text}");
+    }
 }
 
 #[test]
@@ -141,6 +153,8 @@ fn mistakes_are_named() {
         ("--nodes 3 --keys 0", "it must be 1 to"),
         ("--nodes 3 --keys-file /nowhere/keys", "/nowhere/keys"),
         ("--nodes 3 --vnodes 0", "0 virtual nodes"),
+        ("--nodes 3 --zones 0", "there must be 1 to 65535 zones"),
+        ("--nodes 3 --zones 1000000000000", "there must be 1 to 65535 zones"),
     ] {
         let (code, text) = complaint(options);
         assert_eq!(code, Some(2), "{options}: {text}");
@@ -167,8 +181,16 @@ fn keys_come_from_a_file() {
     std::fs::write(&file, "k".repeat(251)).unwrap();
     let (code, text) = complaint(&format!("--nodes 3 --keys-file {}", file.display()));
     assert_eq!(code, Some(2));
-    assert!(text.contains("line 1 has 251 bytes"), "{text}");
+    assert!(text.contains("line 1 is longer than 250 bytes"), "{text}");
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn endless_lines_are_refused() {
+    let (code, text) = complaint("--nodes 3 --keys-file /dev/zero");
+    assert_eq!(code, Some(2));
+    assert_eq!(text, "error: keys file /dev/zero: line 1 is longer than 250 bytes\n");
 }
 
 #[test]

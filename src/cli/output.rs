@@ -12,6 +12,7 @@ pub(crate) use super::numbers::{bar, counted, percent, thousands};
 
 use super::CliError;
 use super::numbers::binary_bytes;
+use crate::limits::MESSAGE_BYTES_MAX;
 use serde::ser::{SerializeSeq, Serializer};
 use serde::{Serialize, ser::SerializeMap};
 use serde_json::Value;
@@ -66,10 +67,55 @@ pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Res
     }
 }
 
-/// Says something beside the answer, on stderr.
+/// Says something beside the answer, on stderr. A message may quote a file, so
+/// it is made to be read by people, whatever it has in it.
 pub(crate) fn note(message: impl fmt::Display) {
     // A closed stderr leaves nobody to tell.
-    let _ = writeln!(io::stderr(), "{message}");
+    let _ = writeln!(io::stderr(), "{}", readable(&message.to_string()));
+}
+
+/// A text whose unseen characters are escaped, and which ends with `…` where it
+/// is too long. Lines are cut one by one: what follows an endless one, as in
+/// TOML's messages, is to be read too.
+fn readable(text: &str) -> String {
+    let lines: Vec<String> =
+        text.split('\n').map(|line| cut(&seen(line), LINE_BYTES_MAX)).collect();
+    cut(&lines.join("\n"), MESSAGE_BYTES_MAX)
+}
+
+/// A quarter each for what comes before, the line that a message quotes, the
+/// caret below it, and what is wrong there.
+const LINE_BYTES_MAX: usize = MESSAGE_BYTES_MAX / 4;
+
+/// The text with its unseen characters escaped.
+pub(crate) fn seen(text: &str) -> String {
+    let mut seen = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\t' => seen.push('\t'),
+            unseen if is_unseen(unseen) => seen.extend(unseen.escape_unicode()),
+            other => seen.push(other),
+        }
+    }
+    seen
+}
+
+/// Whether a character does something else than to be seen: it steers the
+/// terminal, turns the direction of the text, or has no width.
+pub(crate) fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(character, '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The text, or as much of its beginning as fits with `…` after it.
+fn cut(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    let ends = (0..=bytes_max - '…'.len_utf8()).rev();
+    let end = ends.into_iter().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    format!("{}…", &text[..end])
 }
 
 /// Rows of cells under named columns.
@@ -338,6 +384,19 @@ mod tests {
         table.push(row("é,1", 1_289_981, 0.75, "███"));
         table.push(row("b", 7, 0.25, ""));
         table
+    }
+
+    #[test]
+    fn messages_are_readable() {
+        assert_eq!(readable("a\tb\nc\u{1b}[31m\r\u{9b}"), "a\tb\nc\\u{1b}[31m\\u{d}\\u{9b}");
+        assert_eq!(readable("\u{202e}é"), "\\u{202e}é");
+        let endless = format!("first\n{}\nlast", "é".repeat(1 << 20));
+        let text = readable(&endless);
+        assert!(text.starts_with("first\né") && text.ends_with("é…\nlast"), "{text}");
+        assert!(text.len() <= 2 * LINE_BYTES_MAX);
+        let text = readable(&"ab\n".repeat(1 << 20));
+        assert!(text.len() <= MESSAGE_BYTES_MAX && text.ends_with('…'));
+        assert_eq!(readable(&"x".repeat(LINE_BYTES_MAX)), "x".repeat(LINE_BYTES_MAX));
     }
 
     #[test]

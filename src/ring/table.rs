@@ -46,6 +46,7 @@ impl Table {
     }
 
     /// The owners of all slots, in order.
+    #[must_use]
     pub fn slots(&self) -> impl ExactSizeIterator<Item = Owners> {
         self.cells.iter()
     }

@@ -6,11 +6,11 @@ use super::super::output::{self, Cell, Column, Format, Table};
 use super::super::progress::Progress;
 use super::super::units;
 use super::super::{CliError, Exit};
-use super::{pictures, show};
+use super::{keys_file, pictures, show};
 use crate::lab::{
     Algorithm, Case, Conditions, Distribution, Figure, Keys, Row, Scenario, Unit, algorithms,
 };
-use crate::limits::{COPIES_MAX, KEY_BYTES_MAX, NODES_MAX};
+use crate::limits::{COPIES_MAX, KEYS_MAX, NODES_MAX};
 use crate::ring::{Bound, Layout, ZoneId};
 use std::path::{Path, PathBuf};
 
@@ -102,19 +102,19 @@ pub(crate) fn run(args: &BenchArgs, format: Format) -> Result<Exit, CliError> {
     if format.is_for_people() {
         explain(&rows);
     }
-    Ok(judge(&args.check, &rows))
+    judge(&args.check, &rows)
 }
 
 impl BenchArgs {
     /// Every combination that was asked for, the sizes outermost.
     fn cases(&self) -> Result<Vec<Case>, CliError> {
-        let algorithms = self.algorithms()?;
+        let (algorithms, zones) = (self.algorithms()?, self.zones()?);
         let mut cases = Vec::new();
         for nodes in self.nodes.iter().flat_map(|sizes| sizes.0.clone()) {
             for algorithm in &algorithms {
                 for layout in self.layouts(nodes, algorithm) {
                     layout.check().map_err(|error| CliError::Usage(error.to_string()))?;
-                    let (weights, zones) = (self.weights.clone(), self.zones());
+                    let (weights, zones) = (self.weights.clone(), zones.clone());
                     cases.push(Case { algorithm: **algorithm, nodes, weights, zones, layout });
                 }
             }
@@ -158,16 +158,19 @@ impl BenchArgs {
         layouts
     }
 
-    fn zones(&self) -> Vec<ZoneId> {
+    fn zones(&self) -> Result<Vec<ZoneId>, CliError> {
         match *self.zones {
-            [count] => (0..count.max(1)).map(ZoneId).collect(),
-            ref pattern => pattern.iter().map(|&zone| ZoneId(zone)).collect(),
+            [count] if (1..=NODES_MAX as u64).contains(&count) => {
+                Ok((0..count).map(ZoneId).collect())
+            }
+            [_] => Err(CliError::Usage(format!("there must be 1 to {NODES_MAX} zones"))),
+            ref pattern => Ok(pattern.iter().map(|&zone| ZoneId(zone)).collect()),
         }
     }
 
     fn conditions(&self) -> Result<Conditions, CliError> {
         let keys = match &self.keys_file {
-            Some(path) => keys_of(path, self.keys)?,
+            Some(path) => keys_file::read(path, self.keys)?,
             None => Keys::draw(self.dist, self.keys, self.seed),
         };
         Ok(Conditions {
@@ -191,30 +194,6 @@ fn unknown(name: &str) -> CliError {
         false => "; more with a build that has the feature `rivals`",
     };
     CliError::Usage(format!("no algorithm `{name}`; there are: {}{more}", known.join(", ")))
-}
-
-/// Lines of a file, as long as memcached lets a key be.
-fn keys_of(path: &Path, most: usize) -> Result<Keys, CliError> {
-    let refused = |why: String| CliError::Usage(format!("keys file {}: {why}", path.display()));
-    let file = std::fs::File::open(path).map_err(|error| refused(error.to_string()))?;
-    let mut keys = Keys::default();
-    for (number, line) in std::io::BufRead::split(std::io::BufReader::new(file), b'\n').enumerate()
-    {
-        let line = line.map_err(|error| refused(error.to_string()))?;
-        let key = line.strip_suffix(b"\r").unwrap_or(&line);
-        match key.len() {
-            0 => {}
-            1..=KEY_BYTES_MAX => keys.push(key),
-            long => return Err(refused(format!("line {} has {long} bytes", number + 1))),
-        }
-        if keys.len() == most {
-            break;
-        }
-    }
-    if keys.is_empty() {
-        return Err(refused("it has no keys".into()));
-    }
-    Ok(keys)
 }
 
 /// Measures case by case; those that cannot be are said and left out.
@@ -364,16 +343,16 @@ fn explain(rows: &[Row]) {
 }
 
 /// Holds every row against the checks. An algorithm may lack a figure, such as
-/// copies, but a figure that none has meets nothing.
-fn judge(checks: &[Check], rows: &[Row]) -> Exit {
+/// copies, but a check of a figure that none has says nothing of any.
+fn judge(checks: &[Check], rows: &[Row]) -> Result<Exit, CliError> {
     let figures: Vec<Vec<(&str, f64)>> = rows.iter().map(figures).collect();
     let has =
         |row: &[(&str, f64)], check: &Check| row.iter().any(|(name, _)| *name == check.name());
-    let mut exit = Exit::Ok;
+    let (mut exit, mut unmeasured) = (Exit::Ok, Vec::new());
     for check in checks {
         let judged: Vec<usize> = (0..rows.len()).filter(|&row| has(&figures[row], check)).collect();
-        if judged.is_empty() {
-            exit = check::judge(std::slice::from_ref(check), &[]);
+        if judged.is_empty() && !unmeasured.contains(&check.name()) {
+            unmeasured.push(check.name());
         }
         for row in judged {
             if check::judge(std::slice::from_ref(check), &figures[row]) == Exit::Failed {
@@ -383,12 +362,19 @@ fn judge(checks: &[Check], rows: &[Row]) -> Exit {
             }
         }
     }
-    exit
+    match unmeasured[..] {
+        [] => Ok(exit),
+        _ => Err(CliError::Usage(format!(
+            "not measured here: {} (add --rounds or --scenario)",
+            unmeasured.join(", ")
+        ))),
+    }
 }
 
 fn figures(row: &Row) -> Vec<(&'static str, f64)> {
     let figures = Figure::ALL.into_iter();
-    figures.filter_map(|figure| Some((figure.name(), number(row, figure)?))).collect()
+    let figures = figures.filter_map(|figure| Some((figure.name(), number(row, figure)?)));
+    figures.filter(|(_, number)| !number.is_nan()).collect()
 }
 
 /// One size or a range of them.
@@ -419,9 +405,6 @@ fn slots(text: &str) -> Result<Slots, units::UnitError> {
         number => units::slot_bits(number).map(Slots::Bits),
     }
 }
-
-/// More keys than this take gigabytes.
-const KEYS_MAX: u64 = 100_000_000;
 
 fn keys(text: &str) -> Result<usize, String> {
     match units::count(text).map_err(|error| error.to_string())? {

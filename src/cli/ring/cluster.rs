@@ -4,7 +4,7 @@
 pub(crate) use super::cluster_file::Member;
 
 use super::cluster_file::{Description, FileError};
-use crate::cli::units;
+use crate::cli::{output, units};
 use crate::limits::{NAME_BYTES_MAX, NODES_MAX, WEIGHT_MAX};
 use crate::ring::{Bound, Layout, Load, Node, Ring, RingError};
 use clap::{ArgGroup, Args};
@@ -34,7 +34,7 @@ pub(crate) struct ClusterArgs {
     /// Owners of each slot [default: 2]
     #[arg(long, value_name = "N")]
     copies: Option<u8>,
-    /// Slots on the ring, a power of two [default: by nodes]
+    /// Slots, a power of two [default: by --nodes; 65536 for a file]
     #[arg(long = "slots", value_name = "N", value_parser = units::slot_bits)]
     slot_bits: Option<u8>,
     /// Virtual nodes for each unit of weight [default: 2048]
@@ -83,12 +83,16 @@ impl ClusterArgs {
         Cluster::new(layout, members.collect())
     }
 
+    /// A file may describe a cluster that lives, whose slots were fixed at its
+    /// birth, whatever its size is now: only nodes by number take slots by size.
     fn layout(&self, described: &Description) -> Layout {
-        let default = Layout::default();
-        let slot_bits = Layout::slot_bits_for(described.nodes.len());
+        let mut default = Layout::default();
+        if self.cluster_file.is_none() {
+            default.slot_bits = Layout::slot_bits_for(described.nodes.len());
+        }
         Layout {
             seed: self.seed.or(described.seed).unwrap_or(default.seed),
-            slot_bits: self.slot_bits.or(described.slot_bits).unwrap_or(slot_bits),
+            slot_bits: self.slot_bits.or(described.slot_bits).unwrap_or(default.slot_bits),
             vnodes: self.vnodes.or(described.vnodes).unwrap_or(default.vnodes),
             bound: self.bound.or(described.bound).unwrap_or(default.bound),
             copies: self.copies.or(described.copies).unwrap_or(default.copies),
@@ -183,10 +187,12 @@ fn check(member: &Member) -> Result<(), ClusterError> {
     Ok(())
 }
 
-/// Whether it can be shown: a control character would write to the terminal
-/// what the file's author pleases.
+/// Whether it can be shown, and told from every other: a control character
+/// would write to the terminal what the file's author pleases.
 fn is_name(name: &str) -> bool {
-    (1..=NAME_BYTES_MAX).contains(&name.len()) && !name.contains(char::is_control)
+    (1..=NAME_BYTES_MAX).contains(&name.len())
+        && !name.contains(output::is_unseen)
+        && name.trim() == name
 }
 
 /// A layout as JSON has it.
@@ -242,8 +248,8 @@ impl fmt::Display for ClusterError {
             Self::File(error) => error.fmt(f),
             Self::Name(name) => write!(
                 f,
-                "the name {name:.40?} must have 1 to {NAME_BYTES_MAX} bytes \
-                 and no control characters"
+                "the name {name:.40?} must have 1 to {NAME_BYTES_MAX} bytes, no control \
+                 characters and no white space at its ends"
             ),
             Self::Twice(name) => write!(f, "two nodes are called `{name}`; rename one"),
             Self::Weight { name, weight } => {
@@ -325,7 +331,7 @@ mod tests {
         let layout = Layout::default();
         let defaults = [
             ("--copies", layout.copies.to_string()),
-            ("--slots", "by nodes".to_owned()),
+            ("--slots", format!("by --nodes; {} for a file", layout.slots())),
             ("--vnodes", layout.vnodes.to_string()),
             ("--bound", bound_text(layout.bound)),
             ("--seed", layout.seed.to_string()),
@@ -334,6 +340,19 @@ mod tests {
             let line = help.lines().find(|line| line.contains(option)).unwrap();
             assert!(line.ends_with(&format!("[default: {default}]")), "{line}");
         }
+    }
+
+    #[test]
+    fn only_a_number_of_nodes_chooses_slots() {
+        let line = Line::try_parse_from(["test", "--cluster-file", "-"]).unwrap().cluster;
+        for (nodes, slot_bits) in [(1, 16), (129, 18), (401, 20)] {
+            let described = Description::of_nodes(nodes);
+            assert_eq!(line.layout(&described).slot_bits, 16);
+            let numbered = cluster(&format!("--nodes {nodes}"));
+            assert_eq!(numbered.layout().slot_bits, slot_bits);
+        }
+        let told = Description { slot_bits: Some(9), ..Description::of_nodes(3) };
+        assert_eq!(line.layout(&told).slot_bits, 9);
     }
 
     #[test]
@@ -355,14 +374,19 @@ mod tests {
     #[test]
     fn names_can_be_shown() {
         let endless = "x".repeat(NAME_BYTES_MAX + 1);
-        for name in ["", "a\u{1b}[31m", "a\nb", &endless] {
+        let ends = [" ", " a", "a\u{a0}", "\u{3000}"];
+        let unseen = "\u{61c}\u{200b}\u{200f}\u{202a}\u{202e}\u{2060}\u{2069}\u{feff}";
+        let unseen: Vec<String> = unseen.chars().map(|unseen| format!("a{unseen}b")).collect();
+        let names = ["", "a\u{1b}[31m", "a\nb", &endless].into_iter().chain(ends);
+        for name in names.chain(unseen.iter().map(String::as_str)) {
             let built = Cluster::new(Layout::default(), vec![member(name, None, 1)]);
             assert!(matches!(built, Err(ClusterError::Name(_))), "{name:?}");
             let built = Cluster::new(Layout::default(), vec![member("a", Some(name), 1)]);
             assert!(matches!(built, Err(ClusterError::Name(_))), "{name:?}");
         }
-        let longest = &endless[1..];
-        assert!(Cluster::new(Layout::default(), vec![member(longest, None, 1)]).is_ok());
+        for name in [&endless[1..], "two words", "ключ", "\u{2010}"] {
+            assert!(Cluster::new(Layout::default(), vec![member(name, None, 1)]).is_ok());
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! Whether a ring can be made of what it says is not judged here.
 
-use crate::cli::units;
+use crate::cli::{output, units};
 use crate::limits::FILE_BYTES_MAX;
 use crate::ring::{Bound, Node, NodeId, ZoneId};
 use serde::{Deserialize, Deserializer, de};
@@ -60,7 +60,7 @@ impl Description {
 
     fn parse(file: &str, text: &str, language: Language) -> Result<Self, FileError> {
         let parsed = match language {
-            Language::Toml => toml::from_str(text).map_err(|error| error.to_string()),
+            Language::Toml => toml::from_str(text).map_err(|error| pointed_at(text, &error)),
             Language::Json => serde_json::from_str(text).map_err(|error| error.to_string()),
         };
         parsed.map_err(|message| FileError::Malformed {
@@ -68,6 +68,41 @@ impl Description {
             message: message.trim_end().to_owned(),
         })
     }
+}
+
+/// Characters of a line that are shown to either side of a fault in it.
+const CONTEXT: usize = 60;
+
+/// What is wrong with a TOML text, as its parser says it, but with the caret
+/// where it belongs when the line is endless or has characters that are escaped.
+fn pointed_at(text: &str, error: &toml::de::Error) -> String {
+    let parts = error.span().and_then(|span| {
+        let (before, rest) = (text.get(..span.start)?, text.get(span.start..)?);
+        let line = before.rfind('\n').map_or(0, |end| end + 1);
+        Some((before.matches('\n').count() + 1, &before[line..], rest, span.len()))
+    });
+    let Some((number, before, rest, length)) = parts else { return error.message().to_owned() };
+    let column = before.chars().count() + 1;
+    let gap = if column > CONTEXT + 1 { "…" } else { "" };
+    let before = before.chars().skip(column.saturating_sub(CONTEXT + 1)).collect::<String>();
+    let line = rest.lines().next().unwrap_or_default();
+    let after: String = line.chars().take(CONTEXT).collect();
+    let more = if after.len() < line.len() { "…" } else { "" };
+    let fault: String =
+        after.char_indices().filter(|(at, _)| *at < length).map(|(_, c)| c).collect();
+    let width = |text: &str| output::seen(text).chars().count();
+    let (indent, carets) = (width(gap) + width(&before), width(&fault).max(1));
+    let margin = " ".repeat(number.to_string().len());
+    format!(
+        "TOML parse error at line {number}, column {column}\n\
+         {margin} |\n\
+         {number} | {gap}{before}{after}{more}\n\
+         {margin} | {:indent$}{:^<carets$}\n\
+         {}",
+        "",
+        "",
+        error.message()
+    )
 }
 
 /// What a cluster file is written in.
@@ -178,6 +213,25 @@ mod tests {
             assert_eq!(described.bound, Some(Bound::Unlimited));
             assert_eq!(described.nodes, nodes);
         }
+    }
+
+    fn refused(text: &str) -> String {
+        let refused = Description::parse("f", text, Language::Toml).unwrap_err().to_string();
+        refused.split_once('\n').unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn carets_point_at_the_fault() {
+        // As `output::note` shows it, the fault has 6 characters.
+        let text = refused("seed = 1\n\u{1b}foo = ");
+        assert!(text.starts_with("  |\n2 | \u{1b}foo = \n  | ^^^^^^\n"), "{text:?}");
+        let endless = format!("seed = {}x", "1".repeat(1 << 20));
+        assert!(refused(&endless).len() < 400, "{}", refused(&endless));
+        let endless = format!("copies = 1 {} copys = 1", " ".repeat(1 << 20));
+        let text = refused(&endless);
+        let lines: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
+        let caret = lines[2].iter().position(|&shown| shown == '^').unwrap();
+        assert_eq!(lines[1][caret], '=', "{text}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod change;
 mod cluster;
 mod cluster_file;
 mod export;
+mod keys_file;
 mod owner;
 mod pictures;
 mod plan;

@@ -204,13 +204,14 @@ impl<'a> Plan<'a> {
         let Self { before, after, .. } = self;
         format!(
             "plan  ring {:016x} -> {:016x}  nodes {} -> {}  copies {} -> {}  \
-             primaries {:.3} x fair at most -> {:.3} x",
+             slots {}  primaries {:.3} x fair at most -> {:.3} x",
             before.ring.fingerprint(),
             after.ring.fingerprint(),
             thousands(before.loads.len() as u64),
             thousands(after.loads.len() as u64),
             before.ring.copies(),
             after.ring.copies(),
+            thousands(before.ring.layout().slots().into()),
             before.fullest(Load::primaries_ratio),
             after.fullest(Load::primaries_ratio),
         )
