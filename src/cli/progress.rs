@@ -24,6 +24,8 @@ impl Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
             let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}  {elapsed}");
+            // The clock goes on during a long step, so that it does not look stuck.
+            bar.enable_steady_tick(Duration::from_millis(250));
             bar.with_style(style.expect("a template that parses"))
         });
         Self { bar, steps, done: 0, now: String::new(), told: Instant::now() }

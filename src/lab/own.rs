@@ -4,15 +4,15 @@
 use super::keys::Keys;
 use super::placement::{Algorithm, Family, Placement, Setup};
 use crate::cluster::View;
-use crate::node::{SharedView, ViewReader};
+use crate::node::SharedView;
 use crate::ring::{Batch, Owners, Ring};
 use std::cell::RefCell;
 use std::hint::black_box;
 
 pub(super) const ALL: &[Algorithm] = &[
     Algorithm { name: "ring", build: |setup| Ok(Box::new(OwnRing::new(setup)?)), ..OWN },
-    Algorithm { name: "ring-view", build: |setup| Ok(Box::new(Viewed::new(setup)?)), ..OWN },
-    Algorithm { name: "ring-batch", build: |setup| Ok(Box::new(Batched::new(setup)?)), ..OWN },
+    Algorithm { name: "ring-view", build: viewed, ..OWN },
+    Algorithm { name: "ring-batch", build: batched, ..OWN },
 ];
 
 const OWN: Algorithm = Algorithm {
@@ -80,21 +80,13 @@ impl Placement for OwnRing {
     }
 }
 
-/// The ring as a worker of the server reaches it.
-struct Viewed {
+/// The same ring, looked up in another way.
+struct Reached<L> {
     own: OwnRing,
-    reader: RefCell<ViewReader>,
+    look_up: L,
 }
 
-impl Viewed {
-    fn new(setup: &Setup) -> Result<Self, String> {
-        let own = OwnRing::new(setup)?;
-        let shared = SharedView::new(View::settled(&own.ring));
-        Ok(Self { own, reader: RefCell::new(shared.reader()) })
-    }
-}
-
-impl Placement for Viewed {
+impl<L: Fn(&Ring, &Keys) -> u64> Placement for Reached<L> {
     fn primary(&self, key: &[u8]) -> u16 {
         self.own.primary(key)
     }
@@ -116,76 +108,51 @@ impl Placement for Viewed {
     }
 
     fn look_up_all(&self, keys: &Keys) -> u64 {
-        let mut reader = self.reader.borrow_mut();
-        sum(keys, |key| {
-            let view = reader.view();
-            u64::from(view.readers(view.hash(key)).primary())
-        })
+        (self.look_up)(&self.own.ring, keys)
     }
 
+    /// All owners come with the primary.
     fn look_up_all_owners(&self, keys: &Keys, _copies: usize) -> u64 {
-        let mut reader = self.reader.borrow_mut();
+        self.look_up_all(keys)
+    }
+}
+
+/// As a worker of the server reaches it.
+fn viewed(setup: &Setup) -> Result<Box<dyn Placement>, String> {
+    let own = OwnRing::new(setup)?;
+    let reader = RefCell::new(SharedView::new(View::settled(&own.ring)).reader());
+    let look_up = move |_: &Ring, keys: &Keys| {
+        let mut reader = reader.borrow_mut();
         sum(keys, |key| {
             let view = reader.view();
             u64::from(black_box(view.readers(view.hash(key))).primary())
         })
-    }
-}
-
-/// The ring asked for a hundred keys at once, as a multiget does.
-struct Batched {
-    own: OwnRing,
-    batch: RefCell<Batch>,
+    };
+    Ok(Box::new(Reached { own, look_up }))
 }
 
 /// Keys of one multiget.
 const BATCH: usize = 100;
 
-impl Batched {
-    fn new(setup: &Setup) -> Result<Self, String> {
-        Ok(Self { own: OwnRing::new(setup)?, batch: RefCell::default() })
-    }
-}
-
-impl Placement for Batched {
-    fn primary(&self, key: &[u8]) -> u16 {
-        self.own.primary(key)
-    }
-
-    fn owners(&self, key: &[u8], owners: &mut [u16]) -> usize {
-        self.own.owners(key, owners)
-    }
-
-    fn slots(&self) -> Option<u32> {
-        self.own.slots()
-    }
-
-    fn slot_owners(&self, slot: u32, owners: &mut [u16]) -> usize {
-        self.own.slot_owners(slot, owners)
-    }
-
-    fn bytes(&self) -> Option<usize> {
-        self.own.bytes()
-    }
-
-    fn look_up_all(&self, keys: &Keys) -> u64 {
-        let mut batch = self.batch.borrow_mut();
+/// Asked for a hundred keys at once, as a multiget does.
+fn batched(setup: &Setup) -> Result<Box<dyn Placement>, String> {
+    let own = OwnRing::new(setup)?;
+    let batch: RefCell<Batch> = RefCell::default();
+    let look_up = move |ring: &Ring, keys: &Keys| {
+        let mut batch = batch.borrow_mut();
         let mut keys = keys.iter();
         let mut multiget = Vec::with_capacity(BATCH);
         let mut sum = 0;
         loop {
             multiget.clear();
             multiget.extend(keys.by_ref().take(BATCH));
-            match black_box(batch.look_up(&self.own.ring, black_box(&multiget))).last() {
+            match black_box(batch.look_up(ring, black_box(&multiget))).last() {
                 Some(last) => sum += u64::from(last.owners.primary()),
                 None => return sum,
             }
         }
-    }
-
-    fn look_up_all_owners(&self, keys: &Keys, _copies: usize) -> u64 {
-        self.look_up_all(keys)
-    }
+    };
+    Ok(Box::new(Reached { own, look_up }))
 }
 
 fn sum(keys: &Keys, mut look_up: impl FnMut(&[u8]) -> u64) -> u64 {
