@@ -54,8 +54,8 @@ impl Published {
 }
 
 /// One worker's handle on the current view. It keeps the view it saw last, so a
-/// look is a load of the shared number and a comparison: no lock, and no counter that two
-/// workers would fight over.
+/// look is a load of the shared number and a comparison: no lock, and no counter
+/// that two workers would fight over.
 #[derive(Clone, Debug)]
 pub struct ViewReader {
     view: Arc<View>,

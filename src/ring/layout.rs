@@ -14,11 +14,12 @@ pub enum Bound {
     Unlimited,
 }
 
+/// As `--bound` and cluster files write it.
 impl std::fmt::Display for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Permille(permille) => write!(f, "bound {}%", f64::from(*permille) / 10.0),
-            Self::Unlimited => write!(f, "no bound"),
+            Self::Permille(permille) => write!(f, "{}%", f64::from(*permille) / 10.0),
+            Self::Unlimited => write!(f, "none"),
         }
     }
 }

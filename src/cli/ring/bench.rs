@@ -266,7 +266,7 @@ fn cells(row: &Row) -> Vec<Cell> {
     let weights: Vec<String> = weights.iter().map(u32::to_string).collect();
     let vnodes = algorithm.has_vnodes().then_some(u64::from(layout.vnodes));
     let slots = algorithm.bounded.then_some(u64::from(layout.slots()));
-    let bound = algorithm.bounded.then(|| super::cluster::bound_text(layout.bound));
+    let bound = algorithm.bounded.then(|| layout.bound.to_string());
     let mut cells = vec![
         Cell::words(algorithm.name),
         Cell::words(algorithm.origin),

@@ -217,14 +217,6 @@ impl From<&Layout> for Constants {
     }
 }
 
-/// A bound as people write it.
-pub(crate) fn bound_text(bound: Bound) -> String {
-    match bound {
-        Bound::Permille(permille) => format!("{}%", f64::from(permille) / 10.0),
-        Bound::Unlimited => "none".to_owned(),
-    }
-}
-
 /// Why there is no such cluster.
 #[derive(Debug)]
 pub(crate) enum ClusterError {
@@ -333,7 +325,7 @@ mod tests {
             ("--copies", layout.copies.to_string()),
             ("--slots", format!("by --nodes; {} for a file", layout.slots())),
             ("--vnodes", layout.vnodes.to_string()),
-            ("--bound", bound_text(layout.bound)),
+            ("--bound", layout.bound.to_string()),
             ("--seed", layout.seed.to_string()),
         ];
         for (option, default) in defaults {

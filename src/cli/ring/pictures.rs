@@ -243,7 +243,10 @@ fn label(row: &Row, rows: &[Row]) -> String {
     match rows.iter().filter(alike).count() {
         1 => case.algorithm.name.to_owned(),
         _ => {
-            format!("{}, {} vnodes, {}", case.algorithm.name, case.layout.vnodes, case.layout.bound)
+            format!(
+                "{}, {} vnodes, bound {}",
+                case.algorithm.name, case.layout.vnodes, case.layout.bound
+            )
         }
     }
 }

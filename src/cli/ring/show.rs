@@ -6,7 +6,7 @@
     reason = "figures are sorted into buckets to be read"
 )]
 
-use super::cluster::{Cluster, ClusterArgs, Constants, Member, bound_text};
+use super::cluster::{Cluster, ClusterArgs, Constants, Member};
 use crate::cli::output::{self, Cell, Column, Format, Table, counted, thousands};
 use crate::cli::{CliError, Exit};
 use crate::ring::{Balance, Load, Ring};
@@ -81,7 +81,7 @@ impl Picture<'_> {
             copies_text(self.ring),
             thousands(layout.slots().into()),
             thousands(layout.vnodes.into()),
-            bound_text(layout.bound),
+            layout.bound,
             self.primaries().max,
             self.copies().max,
         )
