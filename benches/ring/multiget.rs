@@ -65,7 +65,7 @@ fn together<'a>(
 ) {
     let mut batch = Batch::default();
     bencher.iter(|| {
-        black_box(batch.look_up(black_box(ring), black_box(next())));
+        black_box(batch.look_up(black_box(ring.table()), black_box(next())));
         group(&mut batch);
     });
 }

@@ -45,6 +45,12 @@ impl View {
         &self.nodes
     }
 
+    /// The table that reads go by, for many keys at once.
+    #[must_use]
+    pub fn reading(&self) -> &Table {
+        &self.read
+    }
+
     /// The hash of a key, the same for both rings.
     #[inline]
     #[must_use]

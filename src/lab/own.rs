@@ -146,7 +146,7 @@ fn batched(setup: &Setup) -> Result<Box<dyn Placement>, String> {
         loop {
             multiget.clear();
             multiget.extend(keys.by_ref().take(BATCH));
-            match black_box(batch.look_up(ring, black_box(&multiget))).last() {
+            match black_box(batch.look_up(ring.table(), black_box(&multiget))).last() {
                 Some(last) => sum += u64::from(last.owners.primary()),
                 None => return sum,
             }

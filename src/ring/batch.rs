@@ -1,6 +1,6 @@
 //! The keys of one multiget, looked up together.
 
-use super::{KeyHash, Owners, Ring};
+use super::{KeyHash, Owners, Table};
 
 /// One key of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,19 +30,19 @@ impl Batch {
     /// Looks up all keys, forgetting those of the last time. They are in the
     /// order of the keys.
     #[inline]
-    pub fn look_up(&mut self, ring: &Ring, keys: &[&[u8]]) -> &[Found] {
+    pub fn look_up(&mut self, table: &Table, keys: &[&[u8]]) -> &[Found] {
         self.found.clear();
         let found = |key: &&[u8]| {
-            let hash = ring.hash(key);
-            Found { hash, owners: ring.owners(hash) }
+            let hash = table.hash(key);
+            Found { hash, owners: table.owners(hash) }
         };
-        if ring.table().cells.bytes() <= CLOSE_BYTES {
+        if table.cells.bytes() <= CLOSE_BYTES {
             self.found.extend(keys.iter().map(found));
         } else {
-            let hashed = |key: &&[u8]| Found { hash: ring.hash(key), owners: Owners::NONE };
+            let hashed = |key: &&[u8]| Found { hash: table.hash(key), owners: Owners::NONE };
             self.found.extend(keys.iter().map(hashed));
             for one in &mut self.found {
-                one.owners = ring.owners(one.hash);
+                one.owners = table.owners(one.hash);
             }
         }
         &self.found
@@ -64,7 +64,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::{Layout, Node, NodeId};
+    use crate::ring::{Layout, Node, NodeId, Ring};
 
     /// Once with a table that is close and once with one that is not.
     #[test]
@@ -79,8 +79,9 @@ mod tests {
         let ring = Ring::new(layout, &nodes).unwrap();
         let keys: Vec<Vec<u8>> = (0..100).map(|n| format!("key:{n}").into_bytes()).collect();
         let mut batch = Batch::default();
-        batch.look_up(&ring, &[b"an earlier".as_slice(), b"multiget"]);
-        let found = batch.look_up(&ring, &keys.iter().map(Vec::as_slice).collect::<Vec<_>>())[7];
+        batch.look_up(ring.table(), &[b"an earlier".as_slice(), b"multiget"]);
+        let found =
+            batch.look_up(ring.table(), &keys.iter().map(Vec::as_slice).collect::<Vec<_>>())[7];
         assert_eq!(found.hash, ring.hash(&keys[7]));
         assert_eq!(found.owners, ring.owners_of(&keys[7]));
         let mut seen = vec![0; keys.len()];
