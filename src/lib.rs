@@ -1,25 +1,38 @@
 //! A memcached you scale by starting another node.
 //!
-//! Today the crate has the ring that says where every key lives, the view that
-//! a node acts by, and the laboratory and command line around them. The rooms,
-//! lowest first; each may use those above it in this list and no other:
+//! Today the crate has one node that any memcached client can use, the ring
+//! that says where every key of a cluster lives, and the laboratory and command
+//! line around them. The rooms, lowest first; each may use those above it in this
+//! list and no other:
 //!
 //! | room | what it knows |
 //! |---|---|
 //! | [`limits`] | every maximum, with its reason |
 //! | [`ring`] | which nodes own a key: hash, points, slots, owners; pure |
+//! | [`item`] | key, expiry, version, and what an operation does to an item; pure |
+//! | [`memcache`] | what clients say: text, meta and binary, bytes and words; pure |
 //! | [`cluster`] | what the nodes agree on: the view with its rings; pure |
-//! | [`node`] | how the workers of one node share the view |
-//! | [`lab`] | the ring beside the algorithms that others use |
-//! | [`cli`] | the subcommands' words |
+//! | [`store`] | this node's memory: items, eviction, expiry, digests |
+//! | [`net`] | connections of clients; moves bytes, decides nothing |
+//! | [`node`] | joins them to a server: sessions, statistics, the shared view |
+//! | [`lab`] | the ring beside the algorithms that others use; load on a server |
+//! | [`cli`] | the words of the command line |
 //!
-//! A key goes down and its owners come up: [`node::ViewReader::view`] gives the
-//! current view, [`cluster::View::hash`] hashes the key once, and
-//! [`cluster::View::readers`] or [`cluster::View::writers`] load its owners.
+//! A request goes down and its answer comes up: a connection in [`net`] brings
+//! bytes to a [`node::Session`], whose words are [`memcache`]'s;
+//! [`node::ViewReader::view`] gives the current view, [`cluster::View::hash`]
+//! hashes the key once, and [`store::Store::get`] or [`store::Store::apply`] does
+//! what is asked, by the rules of [`item`]. In a cluster, which is to come,
+//! [`cluster::View::readers`] or [`cluster::View::writers`] load the owners first.
+//!
+//! [`node::Running`] is a whole node in a process.
 
 pub mod cli;
 pub mod cluster;
+pub mod item;
 pub mod lab;
 pub mod limits;
+pub mod memcache;
 pub mod node;
 pub mod ring;
+pub mod store;

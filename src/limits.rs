@@ -46,6 +46,25 @@ pub const KEYS_MAX: u64 = 100_000_000;
 /// are held in memory, with their places counted in 32 bits.
 pub const KEYS_FILE_BYTES_MAX: u64 = 2 << 30;
 
+/// Connections that the load generator opens, at most, and as many idle ones: a
+/// client has fewer ports than this towards one server.
+pub const LOAD_CONNECTIONS_MAX: usize = 65_535;
+
+/// Requests that the load generator sends at once on a connection, at most: so
+/// many answers wait in one batch, with a deadline for all of them.
+pub const LOAD_PIPELINE_MAX: usize = 10_000;
+
+/// Keys of one reading request of the load generator, at most.
+pub const LOAD_MULTIGET_MAX: usize = 10_000;
+
+/// Bytes of a line that the load generator reads, at most: memcached's own lines
+/// have at most 2048, error messages of others may be longer.
+pub const LOAD_LINE_BYTES_MAX: usize = 4 << 10;
+
+/// Bytes of a value that the load generator writes or reads, at most. Memory is
+/// taken for the length that an answer claims, so a wrong one must not be dear.
+pub const LOAD_VALUE_BYTES_MAX: u64 = 64 << 20;
+
 /// Bytes of a message on stderr, at most, and of each of its lines: it is to be
 /// read, and a file that is echoed may be one line of megabytes.
 pub const MESSAGE_BYTES_MAX: usize = 4 << 10;
@@ -56,3 +75,139 @@ pub const NAME_BYTES_MAX: usize = 255;
 /// Bytes of a cluster file, at most: [`NODES_MAX`] nodes fit with 256 bytes for
 /// each.
 pub const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// Bytes of a store, at least: with less there are too few segments to choose
+/// from.
+pub const STORE_BYTES_MIN: u64 = 4 << 20;
+
+/// Bytes of a stripe of the store, at least: thirty segments, of which three
+/// put new items to the test.
+pub const STRIPE_BYTES_MIN: u64 = 8 << 20;
+
+/// Stripes of a store, at most: with 64, two of eight threads that write at
+/// once meet in every third write.
+pub const STRIPES_MAX: u32 = 64;
+/// Bytes that one read takes from a client, at most: a worker has one buffer for
+/// all its connections. A pipeline's batch fits, and answering a full one takes
+/// well under a millisecond, after which the others have their turn.
+pub const INPUT_BYTES: usize = 64 << 10;
+
+/// Bytes that one read takes from a client that sends large values, at most: what
+/// comes of a value with its head is copied, and the rest is not. An eighth of a
+/// usual large value, so that memory is taken for all of it at once.
+pub const INPUT_BEFORE_BULK_BYTES: usize = 16 << 10;
+
+/// Bytes of an unfinished request that are copied before what comes after it,
+/// at most; of a longer one only what comes is copied. Small enough that a
+/// client that sends byte by byte makes little work of it.
+pub const INPUT_JOINED_BYTES_MAX: usize = 4 << 10;
+
+/// Bytes of input that wait for the rest of their request in one connection, at
+/// most: the longest line and a full read. The protocols refuse long before.
+pub const INPUT_KEPT_BYTES_MAX: usize = 2 << 20;
+
+/// Bytes that a worker's buffer for answers keeps from batch to batch, at most.
+/// A larger batch gives its memory back.
+pub const OUTPUT_KEPT_BYTES_MAX: usize = 512 << 10;
+
+/// Pieces that one vectored write is given, at most: two for each large value,
+/// and a batch of large values is full soon.
+pub const WRITE_PIECES_MAX: usize = 32;
+
+/// Bytes by which the memory of all connections is counted. What is smaller is
+/// not counted, so that a batch which ends within a request costs no counting;
+/// the limit of connections bounds it.
+pub const BUDGET_STEP_BYTES: usize = 4 << 10;
+
+/// Memory for the requests and answers under way of all connections, where it is
+/// not configured: this part of the memory for items, and at least
+/// [`BUFFERS_BYTES_MIN`].
+pub const BUFFERS_SHARE: u64 = 8;
+
+/// Memory for requests and answers under way, at least: some tens of clients
+/// that send or take items of a megabyte at once.
+pub const BUFFERS_BYTES_MIN: u64 = 64 << 20;
+
+/// Bytes a second that a client must send of a large value, or take of its
+/// answers, at least, once the time to begin with is over: slower than any link
+/// in use, and it ends the one that holds memory by dripping.
+pub const TRANSFER_BYTES_PER_S_MIN: u64 = 4 << 10;
+
+/// Seconds that a TLS handshake may take: a few round trips on the worst link.
+pub const HANDSHAKE_S: u64 = 10;
+
+/// Worker threads, at most: memcached warns above 64, and no machine needs more
+/// of them than it has cores.
+pub const WORKERS_MAX: usize = 1024;
+
+/// Addresses that one node listens on for clients, at most.
+pub const LISTENERS_MAX: usize = 64;
+
+/// Milliseconds that accepting rests after an error, at first and at most: the
+/// error is most often a lack of file descriptors, which the end of a connection
+/// mends.
+pub const ACCEPT_REST_MS: std::ops::RangeInclusive<u64> = 10..=1000;
+
+/// Ports to try after the default one is taken.
+pub const PORTS_TRIED: u16 = 100;
+
+/// Bytes of a file of certificates, of a key or of passwords, at most.
+pub const SECRETS_FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Items that one step of the crawler looks at, at most: well under a
+/// millisecond.
+pub const CRAWL_STEP_ITEMS: u64 = 2_000;
+
+/// Items that the crawler looks at in a second, at most: some percent of a core.
+pub const CRAWL_ITEMS_PER_S: u64 = 200_000;
+/// Bytes of a request line of the text protocols, at most: memcached's limit. It
+/// holds a storage line with the longest key several times over.
+pub const LINE_BYTES_MAX: usize = 2048;
+
+/// Bytes of a line that asks for many keys, at most. memcached has no limit of
+/// its own there; this one is four thousand keys of the greatest length, and the
+/// line waits in memory until its end has come.
+pub const KEYS_LINE_BYTES_MAX: usize = 1 << 20;
+
+/// Flags of a meta command, at most: as many as memcached takes.
+pub const META_FLAGS_MAX: usize = 20;
+
+/// Bytes of an opaque token of a meta command, at most, the flag's letter
+/// included.
+pub const OPAQUE_BYTES_MAX: usize = 32;
+
+/// Bytes of a body that is waited for in the connection's input, at most; a
+/// larger one comes apart from it, so that it need not be copied.
+pub const WAITED_BODY_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of answers that wait to be sent before a connection is made to send
+/// them: enough for one write to carry a batch, too few for a client that asks
+/// and does not listen to take memory.
+pub const OUTPUT_BYTES_HIGH: usize = 256 << 10;
+
+/// Prefixes of keys that are counted apart, at most: clients choose them.
+pub const PREFIXES_MAX: usize = 4096;
+
+/// Connections that watch the log, at most: memcached's limit.
+pub const WATCHERS_MAX: usize = 20;
+
+/// Bytes of log that wait for one watcher, at most: memcached's default. Lines
+/// beyond it are dropped and counted.
+pub const WATCHER_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes of memory, at least: memcached's lower bound for `cache_memlimit`.
+pub const MEMORY_BYTES_MIN: u64 = 8 << 20;
+
+/// Bytes of memory, at most: 16 TiB is more than any machine has, and a limit
+/// above it is a typing error.
+pub const MEMORY_BYTES_MAX: u64 = 16 << 40;
+
+/// Evicted items kept for those who watch evictions, at most: ten times a second
+/// they are told, and who evicts more than ten thousand a second cannot follow.
+pub const EVICTIONS_KEPT_MAX: usize = 1024;
+
+/// Bytes of a list of keys, at most: memcached's limit.
+pub const CACHEDUMP_BYTES_MAX: usize = 2 << 20;
+
+/// Bytes of a name and a password together, at most, with what parts them.
+pub const CREDENTIALS_BYTES_MAX: usize = 2048;

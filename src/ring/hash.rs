@@ -17,7 +17,7 @@ impl KeyHash {
 
     /// The top bits: all but the lowest `shift`.
     #[inline]
-    pub(super) fn slot(self, shift: u32) -> usize {
+    pub(crate) fn slot(self, shift: u32) -> usize {
         (self.0 >> shift) as usize
     }
 }

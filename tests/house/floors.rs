@@ -31,7 +31,7 @@ const FLOORS: [Room; 13] = [
     pure("limits", &["xxhash_rust"]),
     pure("ring", &["xxhash_rust"]),
     pure("item", &["xxhash_rust", "bytes"]),
-    pure("memcache", &["xxhash_rust", "bytes"]),
+    pure("memcache", &["base64", "bytes", "memchr", "xxhash_rust"]),
     pure("wire", &["xxhash_rust", "bytes", "bincode"]),
     pure("cluster", &["xxhash_rust"]),
     worldly("store"),

@@ -1,0 +1,508 @@
+//! This node's memory: items in segments, an index of them, eviction, expiry
+//! and slot digests. It knows nothing of protocols, peers or owners.
+//!
+//! A read hashes nothing and takes two locks in common with all other readers:
+//! the index's shard, while which is held the item stays where it is, and the
+//! segment. A write takes the lock of the key's stripe first, so a key is
+//! changed by one thread at a time. No lock is held over anything that waits.
+
+mod apart;
+mod arena;
+mod digest;
+mod evictions;
+mod figures;
+mod found;
+mod ghost;
+mod index;
+mod queue;
+mod reclaim;
+mod record;
+mod shared;
+mod stripe;
+
+pub use apart::SharedValue;
+pub use evictions::Evicted;
+pub use figures::{Crawled, Figures};
+pub use found::Found;
+
+use crate::item::{Key, Now, Op, Outcome, Version};
+use crate::limits::{STORE_BYTES_MIN, STRIPE_BYTES_MIN, STRIPES_MAX};
+use crate::ring::KeyHash;
+use arena::{InUse, Place, Segment};
+use record::{KeyRoom, Record};
+use shared::Shared;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use stripe::{Request, Stripe, found};
+
+/// What a store is made for.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// Bytes that the store may take, all counted.
+    pub memory: u64,
+    /// Bytes of the largest item.
+    pub item_bytes_max: usize,
+    /// The cluster's seed: keys that move within the store are hashed again.
+    pub seed: u64,
+    /// Digests are kept for so many slots, as a power of two.
+    pub slot_bits: u8,
+    /// The lowest bits go into every version.
+    pub node: u64,
+    /// Whether items may be evicted to make room for others.
+    pub evicts: bool,
+}
+
+/// This node's memory.
+#[derive(Debug)]
+pub struct Store {
+    stripes: Box<[Padded]>,
+    shared: Shared,
+    item_bytes_max: usize,
+    memory: AtomicU64,
+    /// The millisecond at which everything is to be flushed; zero: none.
+    flush_at_ms: AtomicU64,
+    crawler: Mutex<Crawler>,
+}
+
+/// What a reader finds.
+enum Looked<R> {
+    Found(R),
+    Nothing,
+    /// An item that may not be seen any more, and is to be cleared away.
+    Gone,
+}
+
+/// Locks that are taken by different threads at once do not share a line.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Padded(Mutex<Stripe>);
+
+/// Where the crawler is.
+#[derive(Debug, Default)]
+struct Crawler {
+    segment: u32,
+    word: u32,
+    /// The use of the segment that the word belongs to.
+    uses: u32,
+    /// The earliest second at which a record of this segment, as far as it was
+    /// passed, is over.
+    flushes: u64,
+}
+
+/// Where a walk over all items goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WalkFrom {
+    segment: u32,
+    word: u32,
+    uses: u32,
+}
+
+/// Keys whose memory is waited for at once: more than a processor has loads
+/// under way.
+pub const PREFETCH_MAX: usize = 32;
+
+/// The part of the memory (1 / 32) that is left to the allocator: what the index
+/// gave back stays with it in pieces, and counts as this process's all the same.
+const KEPT_BACK_PART: usize = 32;
+
+/// Items shown by one call of [`Store::walk`], at most.
+const WALK_ITEMS: usize = 500;
+
+impl Store {
+    /// An empty store.
+    #[must_use]
+    pub fn new(config: &StoreConfig, now: Now) -> Self {
+        let memory = config.memory.max(STORE_BYTES_MIN);
+        let stripes = stripes_for(memory, config.item_bytes_max);
+        let shared = Shared::new(memory, config.slot_bits, config.seed, now);
+        let store = Self {
+            stripes: (0..stripes)
+                .map(|number| {
+                    let mut stripe = Stripe::new(number, 0, config.node, config.item_bytes_max);
+                    stripe.evicts = config.evicts;
+                    Padded(Mutex::new(stripe))
+                })
+                .collect(),
+            shared,
+            item_bytes_max: config.item_bytes_max,
+            memory: AtomicU64::new(0),
+            flush_at_ms: AtomicU64::new(0),
+            crawler: Mutex::default(),
+        };
+        store.limit_memory(memory);
+        store
+    }
+
+    /// Reads an item. `visit` runs while the item is held: it copies what it
+    /// needs, and calls nothing that waits.
+    #[inline]
+    pub fn get<R>(
+        &self,
+        hash: KeyHash,
+        key: Key<'_>,
+        now: Now,
+        visit: impl FnOnce(&Found<'_>) -> R,
+    ) -> Option<R> {
+        self.look(hash, key, now, |found| {
+            let answer = visit(found);
+            found.record.note_read(self.shared.second(now));
+            answer
+        })
+    }
+
+    /// As [`Store::get`], but nobody will know that the item was read.
+    pub fn peek<R>(
+        &self,
+        hash: KeyHash,
+        key: Key<'_>,
+        now: Now,
+        visit: impl FnOnce(&Found<'_>) -> R,
+    ) -> Option<R> {
+        self.look(hash, key, now, visit)
+    }
+
+    #[inline]
+    fn look<R>(
+        &self,
+        hash: KeyHash,
+        key: Key<'_>,
+        now: Now,
+        visit: impl FnOnce(&Found<'_>) -> R,
+    ) -> Option<R> {
+        self.flush_if_due(now);
+        match self.look_once(hash, key, now, visit) {
+            Looked::Found(answer) => Some(answer),
+            Looked::Nothing => None,
+            Looked::Gone => {
+                self.stripe(hash).clear_gone(&self.shared, Request { hash, key, now, whole: None });
+                None
+            }
+        }
+    }
+
+    #[inline]
+    fn look_once<R>(
+        &self,
+        hash: KeyHash,
+        key: Key<'_>,
+        now: Now,
+        visit: impl FnOnce(&Found<'_>) -> R,
+    ) -> Looked<R> {
+        let Some(held) = self.shared.index.hold(hash) else { return Looked::Nothing };
+        let place = held.place();
+        let segment = self.shared.arena.segment(place.segment);
+        let Some(segment) = segment.as_ref().and_then(|segment| segment.as_ref()) else {
+            return Looked::Nothing;
+        };
+        let record = Record::at(segment, place.word);
+        if !record.has_key(key) {
+            return Looked::Nothing;
+        }
+        if self.shared.is_gone(record.version(), record.expiry(), now) {
+            return Looked::Gone;
+        }
+        Looked::Found(visit(&found(&self.shared, record)))
+    }
+
+    /// Brings what requests for these keys will look at nearer to the processor.
+    /// A request waits for memory three times in a row; here many wait at once,
+    /// so that a hundred reads after this take less than half the time.
+    pub fn prefetch(&self, hashes: &[KeyHash]) {
+        const NOWHERE: Place = Place { segment: u32::MAX, word: 0 };
+        let mut places = [NOWHERE; PREFETCH_MAX];
+        for hashes in hashes.chunks(PREFETCH_MAX) {
+            for (place, hash) in places.iter_mut().zip(hashes) {
+                *place = self.shared.index.place(*hash).unwrap_or(NOWHERE);
+            }
+            for place in &places[..hashes.len()] {
+                self.shared.arena.prefetch(*place);
+            }
+        }
+    }
+
+    /// Does what `op` asks. `visit` gets the item as it is afterwards, if there
+    /// is one, while it is held.
+    pub fn apply<R>(
+        &self,
+        hash: KeyHash,
+        key: Key<'_>,
+        now: Now,
+        op: &Op<'_>,
+        visit: impl FnOnce(Outcome, Option<&Found<'_>>) -> R,
+    ) -> R {
+        self.apply_shared(hash, key, now, op, None, visit)
+    }
+
+    /// As [`Store::apply`]. Where the value that `op` writes is `whole`, all of
+    /// it, and large enough to have memory of its own, it is kept as it is
+    /// instead of copied.
+    pub fn apply_shared<R>(
+        &self,
+        hash: KeyHash,
+        key: Key<'_>,
+        now: Now,
+        op: &Op<'_>,
+        whole: Option<&SharedValue>,
+        visit: impl FnOnce(Outcome, Option<&Found<'_>>) -> R,
+    ) -> R {
+        self.flush_if_due(now);
+        self.stripe(hash).apply(&self.shared, Request { hash, key, now, whole }, op, visit)
+    }
+
+    /// The stripe of a key: by bits that neither the slot nor the index's shard
+    /// is taken from.
+    #[inline]
+    fn stripe(&self, hash: KeyHash) -> MutexGuard<'_, Stripe> {
+        let number = hash.0 >> 8 & (self.stripes.len() as u64 - 1);
+        lock(&self.stripes[number as usize])
+    }
+
+    /// Makes all that was written up to `at` unreadable, from `at` on. Of two
+    /// moments to come, the later call counts.
+    pub fn flush(&self, at: Now, now: Now) {
+        if at > now {
+            self.flush_at_ms.store(at.unix_ms(), Ordering::Release);
+            return;
+        }
+        self.flush_at_ms.store(0, Ordering::Release);
+        self.flush_now(now);
+    }
+
+    #[inline]
+    fn flush_if_due(&self, now: Now) {
+        let at = self.flush_at_ms.load(Ordering::Relaxed);
+        if at != 0 && at <= now.unix_ms() {
+            self.flush_due(at, now);
+        }
+    }
+
+    #[cold]
+    fn flush_due(&self, at: u64, now: Now) {
+        let taken = self.flush_at_ms.compare_exchange(at, 0, Ordering::AcqRel, Ordering::Relaxed);
+        if taken.is_ok() {
+            self.flush_now(now);
+        }
+    }
+
+    /// The floor is raised only after every clock is above it: what is written
+    /// after this call has a greater version.
+    fn flush_now(&self, now: Now) {
+        let mut floor = Version::end_of(now);
+        for stripe in &self.stripes {
+            floor = floor.max(lock(stripe).clock.last());
+        }
+        for stripe in &self.stripes {
+            lock(stripe).clock.observe(floor);
+        }
+        self.shared.raise_floor(floor);
+    }
+
+    /// The items evicted since the last call, or the last of them; and whether
+    /// those to come are to be kept for the next call.
+    pub fn evicted(&self, and_on: bool) -> impl Iterator<Item = Evicted> + use<> {
+        self.shared.evictions.want(and_on);
+        self.shared.evictions.take().into_iter()
+    }
+
+    /// What there is and what was done.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let memory_limit = self.memory.load(Ordering::Relaxed);
+        let mut figures = Figures { memory_limit, ..Figures::default() };
+        figures.memory = self.shared.digests.bytes() as u64;
+        figures.index_bytes = self.shared.weigh_index(self.stripes.len()) as u64;
+        for stripe in &self.stripes {
+            let stripe = lock(stripe);
+            let counts = &stripe.counts;
+            figures.items += stripe.items as u64;
+            figures.total_items += counts.total;
+            figures.bytes += stripe.item_memory() as u64;
+            figures.memory += stripe.memory(&self.shared) as u64;
+            figures.segments += stripe.owned() as u64;
+            figures.evicted += counts.evicted;
+            figures.evicted_unfetched += counts.evicted_unfetched;
+            figures.expired += counts.expired;
+            figures.expired_unfetched += counts.expired_unfetched;
+            figures.looked_at += counts.looked_at;
+            figures.crawled += counts.crawled;
+            figures.reads_expired += counts.reads_expired;
+            figures.reads_flushed += counts.reads_flushed;
+        }
+        figures
+    }
+
+    /// The digest of a slot: equal on two nodes that have the same items there.
+    #[must_use]
+    pub fn digest(&self, slot: usize) -> Option<u64> {
+        self.shared.digests.of_slot(slot)
+    }
+
+    /// Bytes of the largest item.
+    #[must_use]
+    pub fn item_bytes_max(&self) -> usize {
+        self.item_bytes_max
+    }
+
+    /// Bytes that an item of this key and value would take, for the comparison
+    /// with [`Store::item_bytes_max`].
+    #[must_use]
+    pub fn item_bytes(key: Key<'_>, value_len: usize) -> usize {
+        stripe::item_bytes(key.bytes().len(), value_len)
+    }
+
+    /// Bytes to which [`Store::limit_memory`] may go down: each stripe must still
+    /// take the largest item beside a few segments. What a store was made for says
+    /// how many stripes it has.
+    #[must_use]
+    pub fn memory_min(&self) -> u64 {
+        let stripe = 2 * self.item_bytes_max + 6 * arena::SEGMENT_BYTES;
+        let all = stripe * self.stripes.len() + self.shared.digests.bytes();
+        (all + all / (KEPT_BACK_PART - 1)) as u64
+    }
+
+    /// Changes the bytes the store may take. What is too much goes with the
+    /// writes to come and with the crawler.
+    pub fn limit_memory(&self, bytes: u64) {
+        self.memory.store(bytes, Ordering::Relaxed);
+        let kept_back = bytes as usize / KEPT_BACK_PART + self.shared.digests.bytes();
+        let for_items = (bytes as usize).saturating_sub(kept_back);
+        for stripe in &self.stripes {
+            lock(stripe).share = for_items / self.stripes.len();
+        }
+    }
+
+    /// Shows some of the items, and says where to go on; none at the end. Who
+    /// walks while others write sees every item that stays put, and may see one
+    /// that moves twice or not at all.
+    pub fn walk(
+        &self,
+        from: WalkFrom,
+        now: Now,
+        mut visit: impl FnMut(Key<'_>, &Found<'_>),
+    ) -> Option<WalkFrom> {
+        if from.segment >= self.shared.arena.numbers() {
+            return None;
+        }
+        let next = WalkFrom { segment: from.segment + 1, ..WalkFrom::default() };
+        let Some(owner) = self.owner(from.segment) else { return Some(next) };
+        let _stripe = lock(&self.stripes[owner]);
+        let held = self.shared.arena.segment(from.segment);
+        let Some(segment) = owned(held.as_ref(), owner) else { return Some(next) };
+        let uses = segment.uses.load(Ordering::Relaxed);
+        let mut word = if uses == from.uses { from.word } else { 0 };
+        for _ in 0..WALK_ITEMS {
+            if word >= segment.filled() {
+                return Some(next);
+            }
+            let record = Record::at(segment, word);
+            word += record.words() as u32;
+            if !record.is_dead() {
+                let mut room = KeyRoom::new();
+                if !self.shared.is_gone(record.version(), record.expiry(), now) {
+                    visit(record.key(&mut room), &found(&self.shared, record));
+                }
+            }
+        }
+        Some(WalkFrom { word, uses, ..from })
+    }
+
+    /// Which stripe owns a segment.
+    fn owner(&self, segment: u32) -> Option<usize> {
+        let held = self.shared.arena.segment(segment)?;
+        held.as_ref().map(|segment| segment.stripe as usize)
+    }
+
+    /// Clears away what is over, going on where the last call stopped. Looks at
+    /// so many records or a few more, and passes segments in which nothing can
+    /// be over without looking.
+    pub fn crawl(&self, now: Now, looks: u64) -> Crawled {
+        self.flush_if_due(now);
+        let mut crawler = self.crawler.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut done = Crawled::default();
+        while done.looked_at < looks {
+            if crawler.segment >= self.shared.arena.numbers() {
+                *crawler = Crawler { flushes: self.shared.flushes(), ..Crawler::default() };
+                self.tidy();
+                done.finished = true;
+                break;
+            }
+            done.looked_at += self.crawl_segment(&mut crawler, now, looks - done.looked_at);
+        }
+        done
+    }
+
+    /// Looks at what is left of the crawler's segment, and moves the crawler.
+    fn crawl_segment(&self, crawler: &mut Crawler, now: Now, looks: u64) -> u64 {
+        let number = crawler.segment;
+        let all = crawler.flushes != self.shared.flushes();
+        let next = Crawler { segment: number + 1, flushes: crawler.flushes, ..Crawler::default() };
+        let Some(owner) = self.owner(number) else {
+            *crawler = next;
+            return 0;
+        };
+        let mut stripe = lock(&self.stripes[owner]);
+        let held = self.shared.arena.segment(number);
+        let Some(segment) = owned(held.as_ref(), owner) else {
+            *crawler = next;
+            return 0;
+        };
+        let uses = segment.uses.load(Ordering::Relaxed);
+        if uses != crawler.uses {
+            (crawler.word, crawler.uses) = (0, uses);
+        }
+        let due = segment.over_from_s.load(Ordering::Relaxed) <= now.unix_s();
+        if crawler.word == 0 && !due && !all {
+            *crawler = next;
+            return 0;
+        }
+        if crawler.word == 0 {
+            // Said anew by each record that stays.
+            segment.over_from_s.store(u32::MAX, Ordering::Relaxed);
+        }
+        let (looked, word) =
+            stripe.crawl(&self.shared, (number, segment), crawler.word, looks, now);
+        match word {
+            Some(word) => crawler.word = word,
+            None => *crawler = next,
+        }
+        looked
+    }
+
+    /// Gives back what has become empty, and weighs the index.
+    fn tidy(&self) {
+        let index_bytes = self.shared.weigh_index(self.stripes.len());
+        let mut items = 0;
+        for stripe in &self.stripes {
+            let mut stripe = lock(stripe);
+            stripe.drop_empty(&self.shared);
+            items += stripe.items;
+        }
+        // Tables of a steady crowd of items are up to three times as large as
+        // they must be; larger ones are left over from a larger crowd.
+        if index_bytes > 4 * items * index::BYTES_PER_ITEM + INDEX_BYTES_KEPT {
+            self.shared.index.shrink();
+            self.shared.weigh_index(self.stripes.len());
+        }
+    }
+}
+
+/// An index of so few bytes is not worth shrinking.
+const INDEX_BYTES_KEPT: usize = 1 << 20;
+
+/// The segment, if it still is this stripe's: until the stripe was locked it may
+/// have been given back, and taken by another.
+fn owned<'a>(held: Option<&'a InUse<'_>>, stripe: usize) -> Option<&'a Segment> {
+    held?.as_deref().filter(|segment| segment.stripe as usize == stripe)
+}
+
+fn lock(stripe: &Padded) -> MutexGuard<'_, Stripe> {
+    stripe.0.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As many stripes as have enough memory each to judge items well and to take
+/// the largest item.
+fn stripes_for(memory: u64, item_bytes_max: usize) -> u32 {
+    let least = STRIPE_BYTES_MIN.max(4 * item_bytes_max as u64);
+    let stripes = (memory / least).clamp(1, u64::from(STRIPES_MAX));
+    1 << stripes.ilog2()
+}

@@ -1,0 +1,88 @@
+//! What all stripes of a store share.
+
+use super::apart::Apart;
+use super::arena::Arena;
+use super::digest::Digests;
+use super::evictions::Evictions;
+use super::index::{BYTES_PER_ITEM, Index};
+use crate::item::{Expiry, Now, Version};
+use crate::ring::KeyHash;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) index: Index,
+    pub(super) arena: Arena,
+    pub(super) apart: Apart,
+    pub(super) digests: Digests,
+    pub(super) evictions: Evictions,
+    /// The cluster's: keys that move within the store are hashed again.
+    pub(super) seed: u64,
+    /// Records count seconds from here.
+    pub(super) first_s: u32,
+    /// Bytes of the index that fall to each stripe, as last weighed.
+    index_share: AtomicUsize,
+    /// What was written up to this version is gone.
+    floor: AtomicU64,
+    /// Raised with each flush.
+    flushes: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(memory: u64, slot_bits: u8, seed: u64, now: Now) -> Self {
+        Self {
+            index: Index::new(memory),
+            arena: Arena::new(),
+            apart: Apart::default(),
+            digests: Digests::new(slot_bits),
+            evictions: Evictions::default(),
+            seed,
+            first_s: now.unix_s(),
+            index_share: AtomicUsize::new(0),
+            floor: AtomicU64::new(0),
+            flushes: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn hash(&self, key: &[u8]) -> KeyHash {
+        KeyHash::new(self.seed, key)
+    }
+
+    #[inline]
+    pub(super) fn second(&self, now: Now) -> u32 {
+        now.unix_s().saturating_sub(self.first_s)
+    }
+
+    #[inline]
+    pub(super) fn is_flushed(&self, version: Version) -> bool {
+        version.0 <= self.floor.load(Ordering::Acquire)
+    }
+
+    /// Whether an item may not be seen any more.
+    #[inline]
+    pub(super) fn is_gone(&self, version: Version, expiry: Expiry, now: Now) -> bool {
+        expiry.is_over(now) || self.is_flushed(version)
+    }
+
+    /// Weighs the index, which each of so many stripes has a share of; says how
+    /// many bytes it takes.
+    pub(super) fn weigh_index(&self, stripes: usize) -> usize {
+        let bytes = self.index.bytes();
+        self.index_share.store(bytes / stripes, Ordering::Relaxed);
+        bytes
+    }
+
+    /// Bytes of the index that a stripe with so many items answers for.
+    pub(super) fn index_share(&self, items: usize) -> usize {
+        self.index_share.load(Ordering::Relaxed).max(items * BYTES_PER_ITEM)
+    }
+
+    pub(super) fn raise_floor(&self, floor: Version) {
+        self.floor.fetch_max(floor.0, Ordering::AcqRel);
+        self.flushes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn flushes(&self) -> u64 {
+        self.flushes.load(Ordering::Acquire)
+    }
+}

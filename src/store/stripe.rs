@@ -1,0 +1,502 @@
+//! One part of the store, written by one thread at a time. The stripe of a key
+//! never changes, so whoever holds its lock is the only one to change the key.
+//!
+//! A stripe has its share of the memory and keeps to it by itself: see
+//! [`super::reclaim`].
+
+use super::apart::SharedValue;
+use super::arena::{Place, SEGMENT_BYTES, SEGMENT_WORDS, Segment};
+use super::figures::Counts;
+use super::found::Found;
+use super::ghost::Ghost;
+use super::index::BYTES_PER_ITEM;
+use super::queue::{Numbered, Queue};
+use super::reclaim::Victim;
+use super::record::{NewRecord, Payload, Record, VALUE_BYTES_MAX};
+use super::shared::Shared;
+use crate::item::{
+    Clock, Decimal, Draft, Effect, Expiry, Key, NewValue, Now, Old, Op, Outcome, Standing, Version,
+    decide,
+};
+use crate::ring::KeyHash;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+#[derive(Debug)]
+pub(super) struct Stripe {
+    pub(super) number: u32,
+    /// Bytes that it may take, all counted.
+    pub(super) share: usize,
+    /// Whether items may be evicted to make room.
+    pub(super) evicts: bool,
+    pub(super) item_bytes_max: usize,
+    pub(super) clock: Clock,
+    /// Where new items are put to the test.
+    pub(super) small: Queue,
+    /// Where those go that passed it.
+    pub(super) main: Queue,
+    pub(super) victim: Option<Victim>,
+    /// Empty segments.
+    pub(super) spare: Vec<Numbered>,
+    pub(super) ghost: Ghost,
+    /// Bytes of large values.
+    pub(super) apart_bytes: usize,
+    pub(super) items: usize,
+    /// Words of live records.
+    pub(super) live_words: usize,
+    /// Words judged since the emptiest segment was last looked for.
+    pub(super) judged: usize,
+    /// Items that were kept, one after another, by those who look for room.
+    pub(super) kept_in_a_row: u32,
+    pub(super) counts: Counts,
+    scratch: Vec<u8>,
+}
+
+/// The item that an operation finds.
+struct Present {
+    place: Place,
+    old: Old,
+    uses: u32,
+    main: bool,
+}
+
+/// A record that was just written or changed, for the visitor.
+struct Written {
+    segment: Arc<Segment>,
+    word: u32,
+}
+
+/// One operation on one key at one moment.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub(super) hash: KeyHash,
+    pub(super) key: Key<'a>,
+    pub(super) now: Now,
+    /// A value that may be kept as it is, if it is the one to be written.
+    pub(super) whole: Option<&'a SharedValue>,
+}
+
+impl Stripe {
+    pub(super) fn new(number: u32, share: usize, node: u64, item_bytes_max: usize) -> Self {
+        Self {
+            number,
+            share,
+            evicts: true,
+            item_bytes_max,
+            clock: Clock::new(node),
+            small: Queue::default(),
+            main: Queue::default(),
+            victim: None,
+            spare: Vec::new(),
+            ghost: Ghost::default(),
+            apart_bytes: 0,
+            items: 0,
+            live_words: 0,
+            judged: usize::MAX / 2,
+            kept_in_a_row: 0,
+            counts: Counts::default(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Does what `op` asks, and shows the item as it is then.
+    pub(super) fn apply<R>(
+        &mut self,
+        shared: &Shared,
+        request: Request<'_>,
+        op: &Op<'_>,
+        visit: impl FnOnce(Outcome, Option<&Found<'_>>) -> R,
+    ) -> R {
+        let present = self.find(shared, request, matches!(op, Op::Count(_)));
+        let ruling = decide(op, present.as_ref().map(|present| &present.old), request.now);
+        match ruling.effect {
+            Effect::Leave => show(shared, present.as_ref(), request, op, ruling.outcome, visit),
+            Effect::Remove => {
+                if let Some(present) = present {
+                    self.remove(shared, request.hash, present.place);
+                }
+                visit(ruling.outcome, None)
+            }
+            Effect::Amend { expiry, standing } => {
+                let present = self.amend(shared, request, present, expiry, standing);
+                show(shared, present.as_ref(), request, op, ruling.outcome, visit)
+            }
+            Effect::Write(draft) => match self.write(shared, request, present.as_ref(), &draft) {
+                Ok(written) => {
+                    let record = Record::at(&written.segment, written.word);
+                    visit(ruling.outcome, Some(&found(shared, record)))
+                }
+                Err(outcome) => visit(outcome, None),
+            },
+        }
+    }
+
+    /// The item of a key. One that is gone is cleared away.
+    fn find(
+        &mut self,
+        shared: &Shared,
+        Request { hash, key, now, .. }: Request<'_>,
+        numeric: bool,
+    ) -> Option<Present> {
+        let place = shared.index.place(hash)?;
+        let held = shared.arena.segment(place.segment)?;
+        let segment = held.as_ref()?;
+        let record = Record::at(segment, place.word);
+        if !record.has_key(key) {
+            return None;
+        }
+        if shared.is_gone(record.version(), record.expiry(), now) {
+            let (fetched, version) = (record.is_fetched(), record.version());
+            drop(held);
+            self.count_gone(fetched, shared.is_flushed(version));
+            self.remove(shared, hash, place);
+            return None;
+        }
+        let found = found(shared, record);
+        let value_len = found.value_len();
+        let number = if numeric { number_of(&found, &mut self.scratch) } else { None };
+        let old = Old { meta: found.meta(), value_len, number };
+        Some(Present { place, old, uses: record.uses(), main: segment.is_main() })
+    }
+
+    /// Changes expiry and standing where they are. A record without room for an
+    /// expiry is written anew, with the version it has.
+    fn amend(
+        &mut self,
+        shared: &Shared,
+        request: Request<'_>,
+        present: Option<Present>,
+        expiry: Expiry,
+        standing: Standing,
+    ) -> Option<Present> {
+        let mut present = present?;
+        let Place { segment, word } = present.place;
+        let held = shared.arena.segment(segment)?;
+        let segment = held.as_ref()?;
+        let mut record = Record::at(segment, word);
+        if record.set_expiry(expiry) {
+            note_expiry(segment, expiry);
+            record.set_standing(standing);
+            return Some(present);
+        }
+        let apart = record.apart();
+        let mut value = std::mem::take(&mut self.scratch);
+        value.clear();
+        if apart.is_none() {
+            record.append_value(&mut value);
+        }
+        let payload = apart.map_or(Payload::Here(&value), Payload::Apart);
+        let meta = present.old.meta;
+        let new = NewRecord {
+            key: request.key,
+            version: meta.version,
+            expiry,
+            flags: meta.flags,
+            cas: record.own_cas(),
+            standing,
+            payload,
+            second: shared.second(request.now),
+            uses: present.uses,
+        };
+        drop(held);
+        let written = self.put(shared, request, present.main, &new);
+        self.scratch = value;
+        // Without room for a copy the item stays as it was, unless it went to make
+        // room.
+        present.place = written.or_else(|| shared.index.place(request.hash))?;
+        Some(present)
+    }
+
+    fn write(
+        &mut self,
+        shared: &Shared,
+        request: Request<'_>,
+        present: Option<&Present>,
+        draft: &Draft<'_>,
+    ) -> Result<Written, Outcome> {
+        let old_len = present.map_or(0, |present| present.old.value_len);
+        let value_len = draft.value.len(old_len);
+        if item_bytes(request.key.bytes().len(), value_len) > self.item_bytes_max {
+            return Err(Outcome::TooLarge);
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let place = present.map(|present| present.place);
+        let value = compose(shared, place, draft.value, &mut scratch);
+        let written = self.write_value(shared, request, present, draft, value);
+        self.scratch = scratch;
+        // What was large once need not stay so.
+        if self.scratch.capacity() > SCRATCH_BYTES_KEPT {
+            self.scratch = Vec::new();
+        }
+        written
+    }
+
+    fn write_value(
+        &mut self,
+        shared: &Shared,
+        request: Request<'_>,
+        present: Option<&Present>,
+        draft: &Draft<'_>,
+        value: &[u8],
+    ) -> Result<Written, Outcome> {
+        let Request { hash, key, now, whole } = request;
+        let apart = (value.len() > VALUE_BYTES_MAX).then(|| SharedValue::of(value, whole));
+        let apart_bytes = apart.as_ref().map_or(0, SharedValue::memory);
+        if !self.make_room_apart(shared, apart_bytes, now) {
+            return Err(Outcome::NoRoom);
+        }
+        let number = apart.map(|value| shared.apart.keep(value));
+        self.apart_bytes += apart_bytes;
+        let version = self.clock.stamp(now);
+        let new = NewRecord {
+            key,
+            version,
+            expiry: draft.expiry,
+            flags: draft.flags,
+            cas: draft.cas,
+            standing: draft.standing,
+            payload: number.map_or(Payload::Here(value), Payload::Apart),
+            second: shared.second(now),
+            uses: present.map_or(0, |present| present.uses),
+        };
+        let main = match present {
+            Some(present) => present.main,
+            None => self.ghost.recall(hash),
+        };
+        let Some(segment) = self.room(shared, main, new.words(), now) else {
+            if let Some(number) = number {
+                self.let_go_apart(shared, number);
+            }
+            return Err(Outcome::NoRoom);
+        };
+        // What the index says was there: making room may have moved the old
+        // item or evicted it, and another key with this hash makes way too.
+        let (written, old) = self.append(shared, hash, segment, &new);
+        self.counts.total += 1;
+        match old {
+            Some(place) => {
+                let old_version = self.bury(shared, place);
+                shared.digests.replace(hash, old_version, version);
+            }
+            None => {
+                shared.digests.turn(hash, version);
+                self.items += 1;
+            }
+        }
+        Ok(written)
+    }
+
+    /// Writes a record that is no new item: a copy of one, in another place.
+    fn put(
+        &mut self,
+        shared: &Shared,
+        request: Request<'_>,
+        main: bool,
+        new: &NewRecord<'_>,
+    ) -> Option<Place> {
+        let segment = self.room(shared, main, new.words(), request.now)?;
+        // The item may have been evicted to make room for its own copy.
+        shared.index.place(request.hash)?;
+        let number = segment.0;
+        let (Written { word, .. }, old) = self.append(shared, request.hash, segment, new);
+        if let Some(old) = old {
+            self.bury_copied(shared, old);
+        }
+        Some(Place::new(number, word))
+    }
+
+    /// Writes a record at the end of a segment that has room for it, and lets
+    /// the index point there.
+    fn append(
+        &mut self,
+        shared: &Shared,
+        hash: KeyHash,
+        (number, segment): Numbered,
+        new: &NewRecord<'_>,
+    ) -> (Written, Option<Place>) {
+        let word = segment.filled();
+        let words = new.words();
+        new.write(&segment.words[word as usize..][..words]);
+        segment.filled.store(word + words as u32, Ordering::Relaxed);
+        segment.count_live(words as i64);
+        self.live_words += words;
+        note_expiry(&segment, new.expiry);
+        let old = shared.index.put(hash, Place::new(number, word));
+        (Written { segment, word }, old)
+    }
+
+    /// Takes an item away.
+    pub(super) fn remove(&mut self, shared: &Shared, hash: KeyHash, place: Place) {
+        shared.index.remove(hash);
+        let version = self.bury(shared, place);
+        shared.digests.turn(hash, version);
+        self.items -= 1;
+    }
+
+    /// Marks a record that the index does not point to any more.
+    fn bury(&mut self, shared: &Shared, place: Place) -> Version {
+        let Some(held) = shared.arena.segment(place.segment) else { return Version::ZERO };
+        let Some(segment) = held.as_ref() else { return Version::ZERO };
+        let record = Record::at(segment, place.word);
+        record.kill();
+        segment.count_live(-(record.words() as i64));
+        self.live_words -= record.words();
+        if let Some(number) = record.apart() {
+            self.let_go_apart(shared, number);
+        }
+        record.version()
+    }
+
+    /// Marks a record whose large value, if it has one, went over to its copy.
+    fn bury_copied(&mut self, shared: &Shared, place: Place) {
+        let Some(held) = shared.arena.segment(place.segment) else { return };
+        let Some(segment) = held.as_ref() else { return };
+        self.kill_copied(segment, Record::at(segment, place.word));
+    }
+
+    pub(super) fn kill_copied(&mut self, segment: &Segment, record: Record<'_>) {
+        record.kill();
+        segment.count_live(-(record.words() as i64));
+        self.live_words -= record.words();
+    }
+
+    fn let_go_apart(&mut self, shared: &Shared, number: u32) {
+        if let Some(value) = shared.apart.let_go(number) {
+            self.apart_bytes -= value.memory();
+        }
+    }
+
+    pub(super) fn count_gone(&mut self, fetched: bool, flushed: bool) {
+        self.counts.expired += 1;
+        self.counts.flushed += u64::from(flushed);
+        self.counts.expired_unfetched += u64::from(!fetched);
+    }
+
+    /// Clears an item away if it is gone, as a reader said it was.
+    pub(super) fn clear_gone(&mut self, shared: &Shared, request: Request<'_>) {
+        let (expired, flushed) = (self.counts.expired, self.counts.flushed);
+        self.find(shared, request, false);
+        self.counts.reads_flushed += self.counts.flushed - flushed;
+        self.counts.reads_expired +=
+            self.counts.expired - expired - (self.counts.flushed - flushed);
+    }
+
+    /// Bytes that it takes, all counted.
+    pub(super) fn memory(&self, shared: &Shared) -> usize {
+        self.owned() * SEGMENT_BYTES + self.beside_segments(shared)
+    }
+
+    /// Bytes of the items, with all that is kept for each.
+    pub(super) fn item_memory(&self) -> usize {
+        self.live_words * 4 + self.apart_bytes + self.items * BYTES_PER_ITEM
+    }
+
+    /// Bytes of all that is not in segments.
+    pub(super) fn beside_segments(&self, shared: &Shared) -> usize {
+        self.apart_bytes + shared.index_share(self.items) + self.ghost.bytes()
+    }
+
+    /// Segments that it has.
+    pub(super) fn owned(&self) -> usize {
+        self.small.len() + self.main.len() + self.spare.len() + self.victim.is_some() as usize
+    }
+
+    /// Words of dead records.
+    pub(super) fn dead_words(&self) -> usize {
+        let filled = self.small.words()
+            + self.main.words()
+            + self.victim.as_ref().map_or(0, Victim::words_left);
+        filled.saturating_sub(self.live_words)
+    }
+}
+
+/// Bytes kept for composing values; a larger room is given back after use.
+const SCRATCH_BYTES_KEPT: usize = SEGMENT_WORDS;
+
+/// Bytes that an item takes, as memcached counts them against its limit: with
+/// the header and the line ends that it would keep.
+pub(super) fn item_bytes(key_len: usize, value_len: usize) -> usize {
+    const HEADER: usize = 48 + 8 + 1 + 2;
+    HEADER + key_len + value_len
+}
+
+#[inline]
+pub(super) fn found<'a>(shared: &Shared, record: Record<'a>) -> Found<'a> {
+    let apart = record.apart().and_then(|number| shared.apart.value(number));
+    Found { first_s: shared.first_s, record, apart }
+}
+
+/// Shows an item as it is.
+fn show<R>(
+    shared: &Shared,
+    present: Option<&Present>,
+    request: Request<'_>,
+    op: &Op<'_>,
+    outcome: Outcome,
+    visit: impl FnOnce(Outcome, Option<&Found<'_>>) -> R,
+) -> R {
+    let held = present.and_then(|present| {
+        let place = present.place;
+        shared.arena.segment(place.segment).map(|held| (held, place))
+    });
+    let Some((Some(segment), place)) = held.as_ref().map(|(held, at)| (held.as_ref(), at)) else {
+        return visit(outcome, None);
+    };
+    let record = Record::at(segment, place.word);
+    let answer = visit(outcome, Some(&found(shared, record)));
+    if matches!(op, Op::Get(_) | Op::Touch(_)) {
+        record.note_read(shared.second(request.now));
+    }
+    answer
+}
+
+fn number_of(found: &Found<'_>, scratch: &mut Vec<u8>) -> Option<u64> {
+    if found.apart.is_some() {
+        return None;
+    }
+    scratch.clear();
+    found.append_value(scratch);
+    Decimal::parse(scratch)
+}
+
+pub(super) fn note_expiry(segment: &Segment, expiry: Expiry) {
+    if let Expiry::At(second) = expiry {
+        let earliest = segment.over_from_s.load(Ordering::Relaxed).min(second);
+        segment.over_from_s.store(earliest, Ordering::Relaxed);
+    }
+}
+
+/// The bytes of a new value, made in `scratch` where they are not at hand.
+fn compose<'a>(
+    shared: &Shared,
+    place: Option<Place>,
+    value: NewValue<'a>,
+    scratch: &'a mut Vec<u8>,
+) -> &'a [u8] {
+    let append_old = |scratch: &mut Vec<u8>| {
+        let Some(place) = place else { return };
+        let held = shared.arena.segment(place.segment);
+        if let Some(segment) = held.as_ref().and_then(|held| held.as_ref()) {
+            found(shared, Record::at(segment, place.word)).append_value(scratch);
+        }
+    };
+    scratch.clear();
+    match value {
+        NewValue::Bytes(bytes) => return bytes,
+        NewValue::Appended(part) => {
+            append_old(scratch);
+            scratch.extend_from_slice(part);
+        }
+        NewValue::Prepended(part) => {
+            scratch.extend_from_slice(part);
+            append_old(scratch);
+        }
+        NewValue::Kept => append_old(scratch),
+        NewValue::Number { number, width } => {
+            scratch.extend_from_slice(Decimal::new(number).text());
+            let len = scratch.len().max(width);
+            scratch.resize(len, b' ');
+        }
+    }
+    scratch
+}

@@ -1,0 +1,109 @@
+//! Expiry, flushing, and what is cleared away when.
+
+use crate::{Caller, NOW, expiring, store};
+use ringcached::item::{Expiry, Get, Lease, Now, Op, Outcome, StoreMode};
+
+fn later(seconds: u64) -> Now {
+    Now::from_unix_ms(NOW.unix_ms() + seconds * 1000)
+}
+
+fn key(number: u32) -> Vec<u8> {
+    format!("key-{number}").into_bytes()
+}
+
+#[test]
+fn items_go_when_they_are_over() {
+    let mut caller = Caller::new(8 << 20);
+    caller.apply(b"k", &expiring(b"v", Expiry::after(10, NOW)));
+    caller.now = later(9);
+    assert!(caller.get(b"k").is_some());
+    caller.now = later(10);
+    assert!(caller.get(b"k").is_none());
+    assert_eq!(caller.store.figures().expired, 1);
+    assert_eq!(caller.store.figures().items, 0);
+}
+
+#[test]
+fn touch_gives_another_expiry() {
+    let mut caller = Caller::new(8 << 20);
+    caller.set(b"k", b"value");
+    let version = caller.version(b"k");
+    let touched = |outcome| matches!(outcome, Outcome::Found { won: false, lost: false });
+    // From never to a second needs room that the record does not have.
+    for seconds in [5, 20] {
+        assert!(touched(caller.apply(b"k", &Op::Touch(Expiry::after(seconds, NOW)))));
+        assert_eq!(caller.get(b"k").unwrap(), b"value");
+        assert_eq!(caller.version(b"k"), version, "a touch is no write");
+    }
+    caller.now = later(19);
+    assert!(touched(caller.apply(b"k", &Op::Touch(Expiry::Never))));
+    caller.now = later(100);
+    assert_eq!(caller.get(b"k").unwrap(), b"value");
+    assert_eq!(caller.apply(b"none", &Op::Touch(Expiry::Never)), Outcome::NotFound);
+    assert_eq!(caller.walk().len(), 1);
+}
+
+#[test]
+fn the_crawler_clears_away_and_gives_back() {
+    let mut caller = Caller::new(64 << 20);
+    for number in 0..100_000 {
+        let op = expiring(&[b'x'; 200], Expiry::after(10, NOW));
+        caller.apply(&key(number), &op);
+    }
+    caller.set(b"stays", b"v");
+    caller.crawl_all();
+    let before = caller.store.figures();
+    assert_eq!(before.items, 100_001, "nothing is over yet");
+    caller.now = later(11);
+    caller.crawl_all();
+    let after = caller.store.figures();
+    assert_eq!((after.items, after.crawled), (1, 100_000));
+    assert!(caller.get(b"stays").is_some());
+    caller.crawl_all();
+    let memory = caller.store.figures().memory;
+    assert!(memory < before.memory / 2, "{memory} of {}", before.memory);
+}
+
+#[test]
+fn a_step_of_the_crawler_is_bounded() {
+    let mut caller = Caller::new(64 << 20);
+    for number in 0..50_000 {
+        caller.apply(&key(number), &expiring(b"x", Expiry::after(1, NOW)));
+    }
+    caller.now = later(2);
+    let done = caller.store.crawl(caller.now, 100);
+    assert!((1..=200).contains(&done.looked_at) && !done.finished, "{done:?}");
+}
+
+#[test]
+fn a_flush_takes_what_was_before_it() {
+    let mut caller = Caller::new(8 << 20);
+    caller.set(b"before", b"v");
+    caller.store.flush(caller.now, caller.now);
+    assert!(caller.get(b"before").is_none());
+    // In the same millisecond.
+    caller.set(b"after", b"v");
+    assert!(caller.get(b"after").is_some());
+    let add = store(StoreMode::Add, b"w");
+    assert_eq!(caller.apply(b"before", &add), Outcome::Stored);
+
+    caller.store.flush(later(10), caller.now);
+    caller.now = later(9);
+    assert!(caller.get(b"after").is_some());
+    caller.now = later(10);
+    assert!(caller.get(b"after").is_none());
+    caller.crawl_all();
+    assert_eq!(caller.store.figures().items, 0, "what was flushed is cleared away");
+}
+
+#[test]
+fn a_lease_is_won_once() {
+    let mut caller = Caller::new(8 << 20);
+    let lease = Lease { vivify: Some(Expiry::after(30, NOW)), ..Lease::default() };
+    let get = Op::Get(Get { touch: None, lease: Some(lease) });
+    let outcomes = [(); 3].map(|()| caller.apply(b"k", &get));
+    let lost = Outcome::Found { won: false, lost: true };
+    assert_eq!(outcomes, [Outcome::Found { won: true, lost: false }, lost, lost]);
+    caller.now = later(30);
+    assert_eq!(caller.apply(b"k", &get), Outcome::Found { won: true, lost: false });
+}
