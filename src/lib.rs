@@ -33,6 +33,7 @@ pub mod item;
 pub mod lab;
 pub mod limits;
 pub mod memcache;
+pub mod net;
 pub mod node;
 pub mod ring;
 pub mod store;

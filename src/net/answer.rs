@@ -1,0 +1,49 @@
+//! What a connection asks of whoever understands its bytes.
+
+use super::Output;
+use std::task::Waker;
+
+/// Understands the bytes of one connection. No I/O: the connection brings the
+/// bytes and takes the answers away.
+pub trait Answer {
+    /// Answers as many whole requests at the start of `input` as it can, and
+    /// says how many bytes are done with. Called again with what is left and
+    /// what came after it, or, after [`Next::Write`], once `out` is empty.
+    fn answer(&mut self, input: &[u8], out: &mut Output) -> Progress;
+
+    /// The body that [`Next::Body`] asked for, all of it.
+    fn body(&mut self, body: Vec<u8>, out: &mut Output) -> Progress;
+
+    /// Whether there is something to tell that nobody asked for;
+    /// [`Answer::answer`] is called to tell it. Asked before a connection waits:
+    /// who may have news later keeps the waker, and wakes when there are some.
+    fn has_news(&mut self, waker: &Waker) -> bool {
+        let _ = waker;
+        false
+    }
+}
+
+/// How far the bytes took it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of the input that are done with.
+    pub used: usize,
+    /// What to do next.
+    pub next: Next,
+}
+
+/// What a connection is to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Send the answers; read more when some come.
+    Read,
+    /// Send the answers before anything else: there is more to answer, and no
+    /// more room for it.
+    Write,
+    /// Read exactly so many bytes (input that is left over counts), apart from
+    /// the stream, and give them to [`Answer::body`]: a large value goes into
+    /// the store without being copied. Memory is taken as the bytes come.
+    Body(usize),
+    /// Send the answers and close.
+    Close,
+}

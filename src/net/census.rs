@@ -1,0 +1,414 @@
+//! Who is connected, and what the connections of a node did, counted.
+//!
+//! A connection writes about itself with plain stores; whoever wants to know
+//! reads. The lock of a worker's list is taken when a connection comes or goes,
+//! once a second by the worker, and by whoever asks for the list.
+
+use super::round::Bell;
+use std::fmt;
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
+use std::time::Instant;
+
+use Ordering::Relaxed;
+
+/// All connections of a node and its counters.
+#[derive(Debug)]
+pub struct Census {
+    started: Instant,
+    next_id: AtomicU64,
+    current: AtomicUsize,
+    accepting: AtomicBool,
+    counts: Counts,
+    workers: Box<[Worker]>,
+}
+
+/// What one worker writes; apart from what others do.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Worker {
+    members: Mutex<Members>,
+    bytes_read: AtomicU64,
+    bytes_written: AtomicU64,
+    yields: AtomicU64,
+}
+
+/// The connections of one worker, each in a seat with a number.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    seats: Vec<Option<Arc<Member>>>,
+    free: Vec<u32>,
+}
+
+impl Members {
+    /// Gives a seat to who is made for its number.
+    pub(super) fn add(&mut self, member: impl FnOnce(u32) -> Member) -> Arc<Member> {
+        let seat = self.free.pop().unwrap_or_else(|| {
+            self.seats.push(None);
+            (self.seats.len() - 1) as u32
+        });
+        let member = Arc::new(member(seat));
+        self.seats[seat as usize] = Some(Arc::clone(&member));
+        member
+    }
+
+    pub(super) fn remove(&mut self, member: &Member) {
+        if self.seats[member.seat as usize].take().is_some() {
+            self.free.push(member.seat);
+        }
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Member>> {
+        self.seats.iter().flatten()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.free.len() == self.seats.len()
+    }
+}
+
+/// What happens rarely.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) total: AtomicU64,
+    pub(super) rejected: AtomicU64,
+    pub(super) listen_disabled: AtomicU64,
+    pub(super) idle_kicks: AtomicU64,
+    pub(super) slow_request_kicks: AtomicU64,
+    pub(super) slow_reader_kicks: AtomicU64,
+    pub(super) read_buf_oom: AtomicU64,
+    pub(super) handshake_errors: AtomicU64,
+}
+
+/// The counters at one moment, since the node's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionFigures {
+    /// Connections now.
+    pub current: u64,
+    /// Connections ever served.
+    pub total: u64,
+    /// Connections refused at the limit.
+    pub rejected: u64,
+    /// Times that accepting had to rest.
+    pub listen_disabled: u64,
+    /// Whether connections are accepted now.
+    pub accepting: bool,
+    /// Cut: idle for longer than allowed.
+    pub idle_kicks: u64,
+    /// Cut: a request was begun and did not get on.
+    pub slow_request_kicks: u64,
+    /// Cut: answers were not taken.
+    pub slow_reader_kicks: u64,
+    /// Cut: no memory left for what its request needs.
+    pub read_buf_oom: u64,
+    /// TLS handshakes that failed or took too long.
+    pub handshake_errors: u64,
+    /// Times a busy connection let others have their turn.
+    pub yields: u64,
+    /// Bytes that came from clients.
+    pub bytes_read: u64,
+    /// Bytes that went to clients.
+    pub bytes_written: u64,
+}
+
+impl Census {
+    pub(super) fn new(workers: usize) -> Arc<Self> {
+        Arc::new(Self {
+            started: Instant::now(),
+            next_id: AtomicU64::new(1),
+            current: AtomicUsize::new(0),
+            accepting: AtomicBool::new(true),
+            counts: Counts::default(),
+            workers: (0..workers).map(|_| Worker::default()).collect(),
+        })
+    }
+
+    /// The counters now.
+    #[must_use]
+    pub fn figures(&self) -> ConnectionFigures {
+        let counts = &self.counts;
+        let sum = |field: fn(&Worker) -> &AtomicU64| -> u64 {
+            self.workers.iter().map(|worker| field(worker).load(Relaxed)).sum()
+        };
+        ConnectionFigures {
+            current: self.current.load(Relaxed) as u64,
+            total: counts.total.load(Relaxed),
+            rejected: counts.rejected.load(Relaxed),
+            listen_disabled: counts.listen_disabled.load(Relaxed),
+            accepting: self.accepting.load(Relaxed),
+            idle_kicks: counts.idle_kicks.load(Relaxed),
+            slow_request_kicks: counts.slow_request_kicks.load(Relaxed),
+            slow_reader_kicks: counts.slow_reader_kicks.load(Relaxed),
+            read_buf_oom: counts.read_buf_oom.load(Relaxed),
+            handshake_errors: counts.handshake_errors.load(Relaxed),
+            yields: sum(|worker| &worker.yields),
+            bytes_read: sum(|worker| &worker.bytes_read),
+            bytes_written: sum(|worker| &worker.bytes_written),
+        }
+    }
+
+    /// Shows every connection.
+    pub fn each(&self, mut visit: impl FnMut(&Member)) {
+        for worker in &self.workers {
+            worker.members().all().for_each(|member| visit(member));
+        }
+    }
+
+    /// How many connections each worker has.
+    #[must_use]
+    pub fn spread(&self) -> Vec<usize> {
+        self.workers.iter().map(|worker| worker.members().all().count()).collect()
+    }
+
+    /// Whole seconds since the census began: the clock of [`Member::last_s`].
+    #[must_use]
+    pub fn clock_s(&self) -> u32 {
+        self.started.elapsed().as_secs() as u32
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    pub(super) fn worker(&self, index: usize) -> &Worker {
+        &self.workers[index]
+    }
+
+    pub(super) fn set_accepting(&self, accepting: bool) {
+        self.accepting.store(accepting, Relaxed);
+    }
+
+    /// A place for one more connection, unless there are as many as there may be.
+    pub(super) fn admit(self: &Arc<Self>, limit: usize) -> Option<Ticket> {
+        let more = |current| (current < limit).then_some(current + 1);
+        self.current.fetch_update(Relaxed, Relaxed, more).ok()?;
+        Some(Ticket(Arc::clone(self)))
+    }
+
+    pub(super) fn is_full(&self, limit: usize) -> bool {
+        self.current.load(Relaxed) >= limit
+    }
+}
+
+/// A connection's place among those allowed; free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Ticket(Arc<Census>);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.current.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Worker {
+    pub(super) fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // Each worker's counters have one writer, so a load and a store will do.
+    pub(super) fn count_read(&self, bytes: usize) {
+        self.bytes_read.store(self.bytes_read.load(Relaxed) + bytes as u64, Relaxed);
+    }
+
+    pub(super) fn count_written(&self, bytes: usize) {
+        self.bytes_written.store(self.bytes_written.load(Relaxed) + bytes as u64, Relaxed);
+    }
+
+    pub(super) fn count_yield(&self) {
+        self.yields.store(self.yields.load(Relaxed) + 1, Relaxed);
+    }
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Waiting for a request.
+    Idle,
+    /// Waiting for the rest of a request.
+    Head,
+    /// Waiting for the rest of a large value.
+    Body,
+    /// Waiting for the client to take its answers.
+    Sending,
+}
+
+/// How a connection came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// TCP, in the clear.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+    /// A Unix socket.
+    Unix,
+}
+
+/// Where a connection comes from. Small: there may be ten thousand of them, and
+/// few have the longer kind of address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// An IPv4 address and port.
+    V4(SocketAddrV4),
+    /// An IPv6 address and port.
+    V6(Box<SocketAddrV6>),
+    /// This machine, by a path.
+    Unix,
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        match address {
+            SocketAddr::V4(address) => Self::V4(address),
+            SocketAddr::V6(address) => Self::V6(Box::new(address)),
+        }
+    }
+}
+
+/// As memcached writes it: `tcp:127.0.0.1:40000`.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::V4(address) => write!(f, "tcp:{address}"),
+            Self::V6(address) => write!(f, "tcp6:{address}"),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+/// One connection, as others see it.
+#[derive(Debug)]
+pub struct Member {
+    /// Its number: no other connection of this node ever has the same.
+    pub id: u64,
+    /// Its file descriptor.
+    pub descriptor: i32,
+    /// How it came in.
+    pub transport: Transport,
+    /// Where it comes from.
+    pub peer: Peer,
+    /// What it came in by, as memcached writes it.
+    pub listener: Arc<str>,
+    phase: AtomicU8,
+    /// On the census' clock.
+    last_s: AtomicU32,
+    /// When the phase began or the last request was answered.
+    since_s: AtomicU32,
+    /// Bytes that got on in this phase.
+    moved: AtomicU64,
+    summons: AtomicU8,
+    /// Its number among the connections of its worker.
+    pub(super) seat: u32,
+    bell: Arc<Bell>,
+}
+
+/// Who is woken gets a turn.
+impl Wake for Member {
+    fn wake(self: Arc<Self>) {
+        self.bell.ring(self.seat);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.bell.ring(self.seat);
+    }
+}
+
+/// What a connection is told to do from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Summons {
+    /// Nothing: go on.
+    None,
+    /// Answer what has arrived, then end.
+    Finish,
+    /// End at once.
+    Cut,
+}
+
+/// What is known of a connection when it comes.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) descriptor: i32,
+    pub(super) transport: Transport,
+    pub(super) peer: Peer,
+    pub(super) listener: Arc<str>,
+}
+
+impl Member {
+    pub(super) fn new(census: &Census, arrival: Arrival, seat: u32, bell: &Arc<Bell>) -> Self {
+        let now_s = census.clock_s();
+        Self {
+            id: census.next_id.fetch_add(1, Relaxed),
+            descriptor: arrival.descriptor,
+            transport: arrival.transport,
+            peer: arrival.peer,
+            listener: arrival.listener,
+            phase: AtomicU8::new(Phase::Idle as u8),
+            last_s: AtomicU32::new(now_s),
+            since_s: AtomicU32::new(now_s),
+            moved: AtomicU64::new(0),
+            summons: AtomicU8::new(Summons::None as u8),
+            seat,
+            bell: Arc::clone(bell),
+        }
+    }
+
+    /// What it is doing.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Relaxed) {
+            0 => Phase::Idle,
+            1 => Phase::Head,
+            2 => Phase::Body,
+            _ => Phase::Sending,
+        }
+    }
+
+    /// When its last request was answered, on the clock of [`Census::clock_s`].
+    #[must_use]
+    pub fn last_s(&self) -> u32 {
+        self.last_s.load(Relaxed)
+    }
+
+    pub(super) fn since_s(&self) -> u32 {
+        self.since_s.load(Relaxed)
+    }
+
+    pub(super) fn moved(&self) -> u64 {
+        self.moved.load(Relaxed)
+    }
+
+    /// It answered something.
+    pub(super) fn answered(&self, now_s: u32) {
+        self.last_s.store(now_s, Relaxed);
+        self.since_s.store(now_s, Relaxed);
+    }
+
+    /// It is in this phase now, since now if it was in another.
+    pub(super) fn enter(&self, phase: Phase, now_s: u32) {
+        if self.phase.load(Relaxed) != phase as u8 {
+            self.phase.store(phase as u8, Relaxed);
+            self.since_s.store(now_s, Relaxed);
+            self.moved.store(0, Relaxed);
+        }
+    }
+
+    pub(super) fn moves(&self, bytes: usize) {
+        self.moved.store(self.moved() + bytes as u64, Relaxed);
+    }
+
+    pub(super) fn summons(&self) -> Summons {
+        match self.summons.load(Relaxed) {
+            0 => Summons::None,
+            1 => Summons::Finish,
+            _ => Summons::Cut,
+        }
+    }
+
+    pub(super) fn summon(&self, summons: Summons) {
+        self.summons.fetch_max(summons as u8, Relaxed);
+        self.bell.ring(self.seat);
+    }
+}

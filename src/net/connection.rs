@@ -1,0 +1,370 @@
+//! One connection to a client: reads, has it answered, writes.
+//!
+//! A turn takes what is in the socket, answers all of it and writes once. What
+//! comes in and what goes out passes through the worker's buffers, which all its
+//! connections share: nothing is awaited between a read and the end of its
+//! answers. Only an unfinished request, a large value on its way in, and answers
+//! that the client does not take are a connection's own, so an idle one holds no
+//! buffer.
+//!
+//! While answers wait to be taken nothing is read: whoever does not listen is not
+//! asked what else he wants.
+
+use super::budget::{Claim, OverBudget};
+use super::census::{Phase, Summons};
+use super::stream::{Stream, poll_send};
+use super::worker::{Bench, Seat};
+use super::{Answer, Next, Output, Progress};
+use crate::limits::{INPUT_BEFORE_BULK_BYTES, INPUT_JOINED_BYTES_MAX, INPUT_KEPT_BYTES_MAX};
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use tokio::io::ReadBuf;
+
+/// After a value of so many bytes a connection's turn is over.
+const BULK_BYTES: usize = 256 << 10;
+
+/// What a client reads whose request finds no memory.
+const OUT_OF_MEMORY: &[u8] = b"SERVER_ERROR out of memory reading request\r\n";
+
+/// What a client reads whose request does not end.
+const TOO_LONG: &[u8] = b"CLIENT_ERROR line too long\r\n";
+
+/// A connection, from its first byte to its end.
+#[derive(Debug)]
+pub(super) struct Connection<S, A> {
+    stream: S,
+    answer: A,
+    seat: Seat,
+    claim: Claim,
+    step: Step,
+    /// Input that is not done with.
+    kept: Vec<u8>,
+    /// Answers that the client has not taken.
+    unsent: Option<Box<Output>>,
+    /// Whether large values come: of what is read with their heads little is
+    /// to be copied.
+    bulky: bool,
+}
+
+/// What to do once all answers are taken.
+#[derive(Debug)]
+enum Step {
+    /// Read.
+    Read,
+    /// Answer what is kept.
+    Again,
+    /// Read the rest of a large value.
+    Body(Box<Body>),
+    /// End.
+    Close,
+}
+
+#[derive(Debug)]
+struct Body {
+    bytes: Vec<u8>,
+    wanted: usize,
+}
+
+impl<S: Stream, A: Answer> Connection<S, A> {
+    pub(super) fn new(stream: S, answer: A, seat: Seat) -> Self {
+        let claim = seat.bench.budget.claim();
+        let (step, kept, unsent) = (Step::Read, Vec::new(), None);
+        Self { stream, answer, seat, claim, step, kept, unsent, bulky: false }
+    }
+
+    /// Turn after turn, until there is nothing to do.
+    fn poll_turns(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if self.seat.member.summons() == Summons::Cut {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(self.poll_unsent(cx))?;
+            let bulk = matches!(&self.step, Step::Body(body) if body.wanted >= BULK_BYTES);
+            let turn = match self.step {
+                Step::Close => return Poll::Ready(Ok(())),
+                Step::Again => self.answer_kept(cx)?,
+                Step::Read if self.answer.has_news(cx.waker()) => self.answer_kept(cx)?,
+                Step::Read => match self.poll_input(cx)? {
+                    Poll::Ready(turn) => turn,
+                    Poll::Pending => return self.wait_or_finish(),
+                },
+                Step::Body(_) => match self.poll_body(cx)? {
+                    // After much, others come first.
+                    Poll::Ready(()) if bulk => Turn::More,
+                    Poll::Ready(()) => Turn::Done,
+                    Poll::Pending => return self.wait_or_finish(),
+                },
+            };
+            if turn == Turn::More {
+                self.seat.bench.tally().count_yield();
+                // Queued behind all who are ready, and behind a look at the
+                // sockets.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// There is no more input for now: a node that stops has answered all that
+    /// had arrived.
+    fn wait_or_finish(&self) -> Poll<io::Result<()>> {
+        match self.seat.member.summons() {
+            Summons::None => Poll::Pending,
+            Summons::Finish | Summons::Cut => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Sends what waits.
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(out) = &mut self.unsent else { return Poll::Ready(Ok(())) };
+        let before = out.len();
+        let sent = poll_send(&mut self.stream, cx, out);
+        let moved = before - out.len();
+        self.seat.bench.tally().count_written(moved);
+        self.seat.member.moves(moved);
+        ready!(sent)?;
+        self.unsent = None;
+        self.settle();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once, and answers all that is whole.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
+        let bench = Rc::clone(&self.seat.bench);
+        let input = &mut *bench.input.borrow_mut();
+        // A short beginning is joined to what follows it; a long one would be
+        // copied again with every read.
+        let joined = if self.kept.len() > INPUT_JOINED_BYTES_MAX { 0 } else { self.kept.len() };
+        input[..joined].copy_from_slice(&self.kept[..joined]);
+        let most = if self.bulky { INPUT_BEFORE_BULK_BYTES } else { input.len() };
+        let mut free = ReadBuf::new(&mut input[joined..most]);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut free))?;
+        let (came, is_full) = (free.filled().len(), free.remaining() == 0);
+        if came == 0 {
+            self.step = Step::Close;
+            return Poll::Ready(Ok(Turn::Done));
+        }
+        bench.tally().count_read(came);
+        if joined < self.kept.len() {
+            self.kept.extend_from_slice(&input[..came]);
+            return Poll::Ready(self.answer_kept(cx));
+        }
+        let input = &input[..joined + came];
+        let used = self.answer(input, cx)?;
+        self.keep(&input[used..]);
+        self.settle();
+        let in_body = matches!(self.step, Step::Body(_));
+        self.bulky = in_body || self.bulky && !is_full;
+        let more = is_full && !in_body || matches!(self.step, Step::Again);
+        Poll::Ready(Ok(if more { Turn::More } else { Turn::Done }))
+    }
+
+    /// Answers what is kept.
+    fn answer_kept(&mut self, cx: &mut Context<'_>) -> io::Result<Turn> {
+        let mut kept = std::mem::take(&mut self.kept);
+        let used = self.answer(&kept, cx)?;
+        if used < kept.len() {
+            kept.drain(..used);
+            self.kept = kept;
+        }
+        self.settle();
+        Ok(if matches!(self.step, Step::Again) { Turn::More } else { Turn::Done })
+    }
+
+    /// Remembers input for the next turn. Nothing to remember takes no memory.
+    fn keep(&mut self, rest: &[u8]) {
+        if rest.is_empty() {
+            self.kept = Vec::new();
+        } else {
+            self.kept.clear();
+            self.kept.extend_from_slice(rest);
+        }
+    }
+
+    /// Has all of the input answered that is whole, and sends the answers. Says
+    /// how many bytes are done with.
+    fn answer(&mut self, input: &[u8], cx: &mut Context<'_>) -> io::Result<usize> {
+        let bench = Rc::clone(&self.seat.bench);
+        let out = &mut *bench.output.borrow_mut();
+        out.clear();
+        let mut used = 0;
+        self.step = loop {
+            let Progress { used: more, next } = self.answer.answer(&input[used..], out);
+            used += more;
+            if let Some(step) = self.follow(next, input, &mut used, out) {
+                break step;
+            }
+        };
+        if used > 0 {
+            self.seat.member.answered(bench.now_s());
+        }
+        self.send(out, cx)?;
+        Ok(used)
+    }
+
+    /// Where a turn ends after an answer; nowhere yet, if there may be more to
+    /// answer in the input.
+    fn follow(
+        &mut self,
+        mut next: Next,
+        input: &[u8],
+        used: &mut usize,
+        out: &mut Output,
+    ) -> Option<Step> {
+        let mut after_body = false;
+        loop {
+            let wanted = match next {
+                Next::Read if after_body && *used < input.len() => return None,
+                Next::Read => return Some(Step::Read),
+                Next::Write => return Some(Step::Again),
+                Next::Close => {
+                    *used = input.len();
+                    return Some(Step::Close);
+                }
+                Next::Body(wanted) => wanted,
+            };
+            let there = wanted.min(input.len() - *used);
+            let mut bytes = Vec::with_capacity(room_for(there, wanted));
+            bytes.extend_from_slice(&input[*used..][..there]);
+            *used += there;
+            if there < wanted {
+                return Some(Step::Body(Box::new(Body { bytes, wanted })));
+            }
+            next = self.answer.body(bytes, out).next;
+            after_body = true;
+        }
+    }
+
+    /// Writes at once. What the client does not take becomes the connection's.
+    fn send(&mut self, out: &mut Output, cx: &mut Context<'_>) -> io::Result<()> {
+        let before = out.len();
+        let sent = poll_send(&mut self.stream, cx, out);
+        self.seat.bench.tally().count_written(before - out.len());
+        match sent {
+            Poll::Ready(sent) => sent,
+            Poll::Pending => {
+                self.unsent = Some(Box::new(out.take_rest()));
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads more of a large value, and has it answered when it is whole.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Step::Body(body) = &mut self.step else { return Poll::Ready(Ok(())) };
+        while body.bytes.len() < body.wanted {
+            let came = ready!(body.poll_read(&mut self.stream, &self.seat.bench, cx))?;
+            if came == 0 {
+                self.step = Step::Close;
+                return Poll::Ready(Ok(()));
+            }
+            self.seat.bench.tally().count_read(came);
+            self.seat.member.moves(came);
+            if self.claim.resize(body.bytes.capacity()).is_err() {
+                self.refuse(OUT_OF_MEMORY);
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let bytes = std::mem::take(&mut body.bytes);
+        let bench = Rc::clone(&self.seat.bench);
+        let out = &mut *bench.output.borrow_mut();
+        out.clear();
+        let next = self.answer.body(bytes, out).next;
+        self.step = match next {
+            Next::Read => Step::Read,
+            Next::Write => Step::Again,
+            Next::Close => Step::Close,
+            Next::Body(wanted) => Step::Body(Box::new(Body { bytes: Vec::new(), wanted })),
+        };
+        self.seat.member.answered(bench.now_s());
+        self.send(out, cx)?;
+        self.settle();
+        Poll::Ready(Ok(()))
+    }
+
+    /// After a turn: pays for what is held, or gives it back, and tells what it
+    /// is waiting for.
+    fn settle(&mut self) {
+        let body = if let Step::Body(body) = &self.step { body.bytes.capacity() } else { 0 };
+        // Large values are the store's, however many wait for them.
+        let unsent = self.unsent.as_ref().map_or(0, |unsent| unsent.own_len());
+        if self.claim.resize(self.kept.capacity() + body + unsent) == Err(OverBudget) {
+            self.refuse(OUT_OF_MEMORY);
+        } else if self.kept.len() > INPUT_KEPT_BYTES_MAX {
+            self.refuse(TOO_LONG);
+        }
+        let phase = match &self.step {
+            _ if self.unsent.is_some() => Phase::Sending,
+            Step::Body(_) => Phase::Body,
+            _ if !self.kept.is_empty() => Phase::Head,
+            _ => Phase::Idle,
+        };
+        self.seat.member.enter(phase, self.seat.bench.now_s());
+    }
+
+    /// Gives back all it holds, says why, and ends. Answers that wait are lost:
+    /// they may be what there is no room for.
+    fn refuse(&mut self, why: &[u8]) {
+        if why == OUT_OF_MEMORY {
+            self.seat.bench.counts().read_buf_oom.fetch_add(1, Ordering::Relaxed);
+        }
+        self.kept = Vec::new();
+        // In the middle of an answer a text would be read as part of it.
+        if self.unsent.take().is_none() {
+            let mut out = Output::default();
+            out.bytes().extend_from_slice(why);
+            self.unsent = Some(Box::new(out));
+        }
+        self.step = Step::Close;
+    }
+}
+
+/// Whether a turn left something to do at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Done,
+    /// More input is likely there; others come first.
+    More,
+}
+
+/// Bytes to make room for, where so many are there and so many are wanted.
+/// Memory is taken for bytes that are there: room for eight times as many.
+fn room_for(there: usize, wanted: usize) -> usize {
+    wanted.min(there * 8)
+}
+
+impl Body {
+    /// Reads once, and says how many bytes came.
+    fn poll_read<S: Stream>(
+        &mut self,
+        stream: &mut S,
+        bench: &Bench,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if self.bytes.len() < self.bytes.capacity() {
+            return stream.poll_fill(cx, &mut self.bytes);
+        }
+        let input = &mut *bench.input.borrow_mut();
+        let most = input.len().min(self.wanted - self.bytes.len());
+        let mut free = ReadBuf::new(&mut input[..most]);
+        ready!(Pin::new(stream).poll_read(cx, &mut free))?;
+        let came = free.filled();
+        let room = room_for(self.bytes.len() + came.len(), self.wanted);
+        self.bytes.reserve_exact(room - self.bytes.len());
+        self.bytes.extend_from_slice(came);
+        Poll::Ready(Ok(came.len()))
+    }
+}
+
+impl<S: Stream, A: Answer + Unpin> Future for Connection<S, A> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // An error of the socket is its end; there is nobody to tell.
+        self.poll_turns(cx).map(|_| ())
+    }
+}

@@ -1,0 +1,30 @@
+//! Moves bytes and decides nothing: to and from clients.
+//!
+//! [`Clients`] accepts connections and serves them on worker threads. What the
+//! bytes mean is known by the [`Answer`] that each connection is given.
+
+mod accept;
+mod answer;
+mod budget;
+mod census;
+mod clients;
+mod connection;
+mod listen;
+mod output;
+mod patience;
+mod round;
+mod socket;
+mod stop;
+mod stream;
+mod tls;
+mod worker;
+
+pub use accept::Surplus;
+pub use answer::{Answer, Next, Progress};
+pub use census::{Census, ConnectionFigures, Member, Peer, Phase, Transport};
+pub use clients::{Clients, ClientsConfig, Lobby};
+pub use listen::Listener;
+pub use output::Output;
+pub use patience::Patience;
+pub use stop::{Stop, Stopper};
+pub use tls::{ClientCertificates, Tls, TlsError, TlsFiles, TlsVersion};

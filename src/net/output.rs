@@ -1,0 +1,213 @@
+//! Answers on their way out: bytes, and large values that are shared with the
+//! store instead of copied.
+
+use crate::limits::OUTPUT_KEPT_BYTES_MAX;
+use crate::store::{Found, SharedValue};
+use std::collections::VecDeque;
+use std::iter;
+
+/// Answers to be sent, in order.
+#[derive(Debug, Default)]
+pub struct Output {
+    bytes: Vec<u8>,
+    /// How many of `bytes` are sent.
+    bytes_sent: usize,
+    /// Each stands before the byte of `bytes` with this index.
+    shared: VecDeque<(usize, SharedValue)>,
+    /// How many bytes of the first shared value are sent.
+    first_sent: usize,
+    /// Bytes of all shared values that are not sent.
+    shared_len: usize,
+}
+
+impl Output {
+    /// Where to write what is not a large value.
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Adds a value.
+    pub fn value(&mut self, found: &Found<'_>) {
+        match found.shared_value() {
+            Some(value) => {
+                self.shared_len += value.as_ref().len();
+                self.shared.push_back((self.bytes.len(), value));
+            }
+            None => found.append_value(&mut self.bytes),
+        }
+    }
+
+    /// Bytes that wait to be sent.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.bytes_sent + self.shared_len
+    }
+
+    /// Those of them that are not shared.
+    pub(super) fn own_len(&self) -> usize {
+        self.len() - self.shared_len
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What waits, where it is in one piece.
+    pub(super) fn single_piece(&self) -> Option<&[u8]> {
+        self.shared.is_empty().then(|| &self.bytes[self.bytes_sent..])
+    }
+
+    /// What waits, piece by piece; no piece is empty.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        let (mut bytes_from, mut shared_from) = (self.bytes_sent, self.first_sent);
+        let pairs = self.shared.iter().flat_map(move |(at, value)| {
+            let bytes = &self.bytes[std::mem::replace(&mut bytes_from, *at)..*at];
+            [bytes, &value.as_ref()[std::mem::take(&mut shared_from)..]]
+        });
+        let last = self.shared.back().map_or(self.bytes_sent, |&(at, _)| at);
+        let pieces = pairs.chain(iter::once(&self.bytes[last..]));
+        pieces.filter(|piece| !piece.is_empty())
+    }
+
+    /// Takes so many bytes for sent.
+    pub(super) fn advance(&mut self, mut sent: usize) {
+        debug_assert!(sent <= self.len(), "only what waits can be sent");
+        while let Some((at, value)) = self.shared.front() {
+            let before = (at - self.bytes_sent).min(sent);
+            self.bytes_sent += before;
+            sent -= before;
+            let left = value.as_ref().len() - self.first_sent;
+            if self.bytes_sent < *at || sent < left {
+                self.first_sent += sent;
+                self.shared_len -= sent;
+                return;
+            }
+            self.shared_len -= left;
+            sent -= left;
+            self.first_sent = 0;
+            self.shared.pop_front();
+        }
+        self.bytes_sent += sent;
+    }
+
+    /// Forgets everything, and keeps some of the memory for the next batch.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(OUTPUT_KEPT_BYTES_MAX);
+        self.shared.clear();
+        (self.bytes_sent, self.first_sent, self.shared_len) = (0, 0, 0);
+    }
+
+    /// What waits, in memory of just its size. Nothing waits here afterwards.
+    pub(super) fn take_rest(&mut self) -> Self {
+        let sent = self.bytes_sent;
+        let moved = self.shared.drain(..).map(|(at, value)| (at - sent, value));
+        let rest = Self {
+            shared: moved.collect(),
+            bytes: self.bytes[sent..].to_vec(),
+            bytes_sent: 0,
+            first_sent: self.first_sent,
+            shared_len: self.shared_len,
+        };
+        self.clear();
+        rest
+    }
+}
+
+impl Output {
+    /// Takes all that waits, in one piece: for whoever has no socket.
+    #[must_use]
+    pub fn take(&mut self) -> Vec<u8> {
+        let Self { bytes, shared, .. } = std::mem::take(self);
+        let mut whole = Vec::with_capacity(bytes.len());
+        let mut from = 0;
+        for (at, value) in shared {
+            whole.extend_from_slice(&bytes[from..at]);
+            whole.extend_from_slice(value.as_ref());
+            from = at;
+        }
+        whole.extend_from_slice(&bytes[from..]);
+        whole
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::{Expiry, Key, Now, Op, Store as Write, StoreMode};
+    use crate::ring::{Layout, Node, NodeId, Ring};
+    use crate::store::{Store, StoreConfig};
+
+    const NOW: Now = Now::from_unix_ms(1_800_000_000_000);
+
+    /// `a`, a large value, `bc`, two large values, and `d`; and all of it as
+    /// one text.
+    fn mixed() -> (Output, Vec<u8>) {
+        let config = StoreConfig {
+            memory: 64 << 20,
+            item_bytes_max: 1 << 20,
+            slot_bits: 8,
+            node: 0,
+            evicts: true,
+            seed: 0,
+        };
+        let (store, mut out) = (Store::new(&config, NOW), Output::default());
+        let ring = Ring::new(&Layout::default(), &[Node::new(NodeId(1))]).unwrap();
+        let (hash, key) = (ring.hash(b"k"), Key::new(b"k").unwrap());
+        let value: Vec<u8> = (0..200_000_u32).map(|index| (index % 251) as u8).collect();
+        let write = Op::Store(Write {
+            mode: StoreMode::Set,
+            flags: 0,
+            expiry: Expiry::Never,
+            value: &value,
+            compare: None,
+            cas: None,
+            invalidate: false,
+            vivify: None,
+        });
+        store.apply(hash, key, NOW, &write, |_, _| ());
+        for part in ["a", "bc", "", "d"] {
+            out.bytes().extend(part.as_bytes());
+            if part != "d" {
+                store.get(hash, key, NOW, |found| out.value(found)).unwrap();
+            }
+        }
+        let text = [b"a", &value[..], b"bc", &value, &value, b"d"].concat();
+        (out, text)
+    }
+
+    #[test]
+    fn pieces_are_all_in_order() {
+        let (out, text) = mixed();
+        assert_eq!(out.pieces().collect::<Vec<_>>().concat(), text);
+        assert_eq!(out.len(), text.len());
+        assert!(out.single_piece().is_none());
+    }
+
+    #[test]
+    fn partial_sends_leave_the_rest() {
+        for step in [1_usize << 10, 65_537, 199_999, 200_001, 200_003, 1 << 20] {
+            let (mut out, text) = mixed();
+            let mut sent = 0;
+            while !out.is_empty() {
+                let now = step.min(out.len());
+                out.advance(now);
+                sent += now;
+                assert!(out.pieces().flatten().eq(&text[sent..]), "{step} at {sent}");
+            }
+            assert_eq!(sent, text.len());
+        }
+    }
+
+    #[test]
+    fn rest_moves_and_leaves_nothing() {
+        let (mut out, text) = mixed();
+        out.advance(300_000);
+        let rest = out.take_rest();
+        assert!(out.is_empty() && out.pieces().next().is_none());
+        assert!(rest.pieces().flatten().eq(&text[300_000..]));
+        assert_eq!(rest.len(), text.len() - 300_000);
+    }
+}

@@ -1,0 +1,132 @@
+//! How long a client may take, and who has taken longer.
+//!
+//! Nobody has a timer of his own: a worker looks at all its connections once a
+//! second, so every time here is kept to a second or two.
+
+use super::census::{Counts, Member, Phase};
+use crate::limits::TRANSFER_BYTES_PER_S_MIN;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How long clients may take, in seconds. Zero is forever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Between two requests.
+    pub idle_s: u32,
+    /// From the first byte of a request to the end of its line; and for a large
+    /// value this much and what its bytes take at the least rate.
+    pub request_s: u32,
+    /// For taking answers, this much and what they take at the least rate.
+    pub send_s: u32,
+}
+
+impl Default for Patience {
+    /// Idle connections stay, as with memcached.
+    fn default() -> Self {
+        Self { idle_s: 0, request_s: 60, send_s: 60 }
+    }
+}
+
+/// What a connection has done for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overdue {
+    Idle,
+    Request,
+    Taking,
+}
+
+impl Overdue {
+    pub(super) fn counter(self, counts: &Counts) -> &AtomicU64 {
+        match self {
+            Self::Idle => &counts.idle_kicks,
+            Self::Request => &counts.slow_request_kicks,
+            Self::Taking => &counts.slow_reader_kicks,
+        }
+    }
+
+    pub(super) fn count(self, counts: &Counts) {
+        self.counter(counts).fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Patience {
+    /// What a connection is overdue with, if so.
+    pub(super) fn overdue(&self, member: &Member, now_s: u32) -> Option<Overdue> {
+        // What has moved buys time, so that a transfer may last but not drip.
+        let bought_s = member.moved() / TRANSFER_BYTES_PER_S_MIN;
+        let (allowed_s, bought_s, overdue) = match member.phase() {
+            Phase::Idle => (self.idle_s, 0, Overdue::Idle),
+            Phase::Head => (self.request_s, 0, Overdue::Request),
+            Phase::Body => (self.request_s, bought_s, Overdue::Request),
+            Phase::Sending => (self.send_s, bought_s, Overdue::Taking),
+        };
+        let taken_s = u64::from(now_s.saturating_sub(member.since_s()));
+        (allowed_s > 0 && taken_s > u64::from(allowed_s) + bought_s).then_some(overdue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::census::{Arrival, Census, Peer, Transport};
+    use super::*;
+    use std::sync::Arc;
+
+    const PATIENCE: Patience = Patience { idle_s: 10, request_s: 5, send_s: 7 };
+
+    fn member() -> Member {
+        let arrival = Arrival {
+            descriptor: 7,
+            transport: Transport::Tcp,
+            peer: Peer::Unix,
+            listener: "tcp:127.0.0.1:8".into(),
+        };
+        Member::new(&Census::new(1), arrival, 0, &Arc::default())
+    }
+
+    #[test]
+    fn each_phase_has_its_time() {
+        let cases = [
+            (Phase::Idle, 10, Overdue::Idle),
+            (Phase::Head, 5, Overdue::Request),
+            (Phase::Body, 5, Overdue::Request),
+            (Phase::Sending, 7, Overdue::Taking),
+        ];
+        for (phase, allowed_s, overdue) in cases {
+            let member = member();
+            member.enter(phase, 0);
+            assert_eq!(PATIENCE.overdue(&member, allowed_s), None, "{phase:?}");
+            assert_eq!(PATIENCE.overdue(&member, allowed_s + 1), Some(overdue), "{phase:?}");
+        }
+    }
+
+    #[test]
+    fn transfers_last_but_may_not_drip() {
+        let member = member();
+        member.enter(Phase::Body, 0);
+        member.moves(100 * TRANSFER_BYTES_PER_S_MIN as usize);
+        assert_eq!(PATIENCE.overdue(&member, 105), None);
+        assert_eq!(PATIENCE.overdue(&member, 106), Some(Overdue::Request));
+    }
+
+    #[test]
+    fn dripping_a_line_buys_nothing() {
+        let member = member();
+        member.enter(Phase::Head, 0);
+        member.moves(1 << 20);
+        member.enter(Phase::Head, 4);
+        assert_eq!(PATIENCE.overdue(&member, 6), Some(Overdue::Request));
+    }
+
+    #[test]
+    fn answers_begin_a_new_time() {
+        let member = member();
+        member.enter(Phase::Head, 0);
+        member.answered(5);
+        assert_eq!(PATIENCE.overdue(&member, 10), None);
+    }
+
+    #[test]
+    fn zero_is_forever() {
+        let member = member();
+        assert_eq!(Patience::default().overdue(&member, u32::MAX), None);
+    }
+}

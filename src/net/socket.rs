@@ -1,0 +1,158 @@
+//! A client's socket, which its worker watches: a read or a write that would
+//! have to wait is tried again in the connection's next turn.
+
+use super::worker::Bench;
+use rustix::buffer::spare_capacity;
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// A socket that never waits.
+#[derive(Debug)]
+pub(super) enum Plain {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A socket that is read by turns.
+#[derive(Debug)]
+pub(super) struct Socket {
+    plain: Plain,
+    bench: Rc<Bench>,
+    /// The turn in which it was read empty.
+    empty_in: u64,
+}
+
+impl Plain {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.read(into),
+            Self::Unix(stream) => stream.read(into),
+        }
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            Self::Unix(stream) => stream.write(bytes),
+        }
+    }
+
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write_vectored(pieces),
+            Self::Unix(stream) => stream.write_vectored(pieces),
+        }
+    }
+
+    fn end_writing(&mut self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+
+    pub(super) fn descriptor(&self) -> i32 {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl AsFd for Plain {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl Socket {
+    pub(super) fn new(plain: Plain, bench: &Rc<Bench>) -> Self {
+        Self { plain, bench: Rc::clone(bench), empty_in: 0 }
+    }
+
+    /// Reads once into the memory that `bytes` has and does not use.
+    pub(super) fn poll_fill(&mut self, bytes: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        let room = bytes.capacity() - bytes.len();
+        self.poll_once(room, |plain| Ok(rustix::io::read(plain, spare_capacity(bytes))?))
+    }
+
+    /// Reads once, unless this turn has had all there is.
+    #[inline]
+    fn poll_once(
+        &mut self,
+        room: usize,
+        read: impl FnOnce(&mut Plain) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        if self.empty_in == self.bench.turn() {
+            return Poll::Pending;
+        }
+        let came = read(&mut self.plain);
+        let is_short = matches!(came, Ok(came) if came > 0 && came < room);
+        if is_short && self.bench.hears_of_more() {
+            self.empty_in = self.bench.turn();
+        }
+        or_pending(came)
+    }
+}
+
+/// What would have to wait is pending: the worker's watch ends that.
+fn or_pending<T>(done: io::Result<T>) -> Poll<io::Result<T>> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+        done => Poll::Ready(done),
+    }
+}
+
+impl AsyncRead for Socket {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let room = into.remaining();
+        let read = |plain: &mut Plain| {
+            let came = plain.read(into.initialize_unfilled())?;
+            into.advance(came);
+            Ok(came)
+        };
+        self.get_mut().poll_once(room, read).map_ok(drop)
+    }
+}
+
+impl AsyncWrite for Socket {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        or_pending(self.get_mut().plain.write(bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        or_pending(self.get_mut().plain.write_vectored(pieces))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.get_mut().plain.end_writing())
+    }
+}

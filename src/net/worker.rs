@@ -1,0 +1,257 @@
+//! A worker: one thread, its connections, and the buffers they share.
+//!
+//! Nothing on the way of a request crosses from one worker to another.
+
+use super::Answer;
+use super::accept::Accepted;
+use super::budget::Budget;
+use super::census::{Arrival, Census, Counts, Member, Summons, Ticket, Worker};
+use super::connection::Connection;
+use super::output::Output;
+use super::patience::Patience;
+use super::round::{Bell, Round};
+use super::socket::Socket;
+use super::stop::{Stop, StopListener};
+use crate::limits::{HANDSHAKE_S, INPUT_BYTES};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use std::{fmt, io};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_rustls::TlsAcceptor;
+
+/// How often a worker looks at the clock, and at the patience it has with each
+/// of its connections.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Turns of the worker's tasks before the runtime looks for clocks, arrivals and
+/// the end, while connections are busy.
+const POLLS_BEFORE_EVENTS: u32 = 8;
+
+/// What a worker's connections share.
+pub(super) struct Bench {
+    pub(super) input: RefCell<Box<[u8]>>,
+    pub(super) output: RefCell<Output>,
+    pub(super) budget: Arc<Budget>,
+    census: Arc<Census>,
+    index: usize,
+    /// As of the last tick: nobody reads a clock for each request.
+    now_s: Cell<u32>,
+    /// Counts the turns of connections.
+    turn: Cell<u64>,
+    reason: Cell<Reason>,
+    pub(super) bell: Arc<Bell>,
+    /// Told when the last connection has gone.
+    empty: Notify,
+}
+
+/// Why a connection has its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// Somebody rang for it.
+    Rung,
+    /// Something came, or more can be sent.
+    Socket,
+    /// The client has ended its side; something may have come before.
+    Ended,
+}
+
+impl fmt::Debug for Bench {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bench").field("index", &self.index).finish_non_exhaustive()
+    }
+}
+
+impl Bench {
+    fn new(index: usize, census: Arc<Census>, budget: Arc<Budget>) -> Self {
+        Self {
+            input: RefCell::new(vec![0; INPUT_BYTES].into()),
+            output: RefCell::default(),
+            budget,
+            now_s: Cell::new(census.clock_s()),
+            census,
+            index,
+            turn: Cell::new(0),
+            reason: Cell::new(Reason::Rung),
+            bell: Arc::default(),
+            empty: Notify::new(),
+        }
+    }
+
+    pub(super) fn tally(&self) -> &Worker {
+        self.census.worker(self.index)
+    }
+
+    pub(super) fn counts(&self) -> &Counts {
+        self.census.counts()
+    }
+
+    pub(super) fn now_s(&self) -> u32 {
+        self.now_s.get()
+    }
+
+    pub(super) fn begin_turn(&self, reason: Reason) {
+        self.turn.set(self.turn.get() + 1);
+        self.reason.set(reason);
+    }
+
+    /// The number of the turn that some connection has; no other has the same.
+    pub(super) fn turn(&self) -> u64 {
+        self.turn.get()
+    }
+
+    /// Whether a read that takes less than it could leaves nothing: what comes
+    /// after it leads to another turn.
+    pub(super) fn hears_of_more(&self) -> bool {
+        self.reason.get() == Reason::Socket
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tally().members().is_empty()
+    }
+
+    /// Cuts the connections that are overdue.
+    fn sweep(&self, patience: &Patience) {
+        self.now_s.set(self.census.clock_s());
+        for member in self.tally().members().all() {
+            if let Some(overdue) = patience.overdue(member, self.now_s()) {
+                overdue.count(self.counts());
+                member.summon(Summons::Cut);
+            }
+        }
+    }
+
+    fn summon_all(&self, summons: Summons) {
+        self.tally().members().all().for_each(|member| member.summon(summons));
+    }
+}
+
+/// A connection's place at a worker's bench; free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) bench: Rc<Bench>,
+    pub(super) member: Arc<Member>,
+    _ticket: Ticket,
+}
+
+impl Seat {
+    fn new(bench: &Rc<Bench>, arrival: Arrival, ticket: Ticket) -> Self {
+        let member = |seat| Member::new(&bench.census, arrival, seat, &bench.bell);
+        let member = bench.tally().members().add(member);
+        Self { bench: Rc::clone(bench), member, _ticket: ticket }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut members = self.bench.tally().members();
+        members.remove(&self.member);
+        if members.is_empty() {
+            self.bench.empty.notify_one();
+        }
+    }
+}
+
+/// What a worker is made of.
+pub(super) struct Job {
+    pub(super) index: usize,
+    pub(super) census: Arc<Census>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) patience: Patience,
+    pub(super) grace: Duration,
+    pub(super) arrivals: mpsc::UnboundedReceiver<Accepted>,
+    pub(super) stop: StopListener,
+}
+
+/// Serves until the node stops. `answerer` makes what understands one
+/// connection.
+pub(super) fn work<A, F>(job: Job, answerer: F) -> io::Result<()>
+where
+    A: Answer + Unpin + 'static,
+    F: FnMut(&Arc<Member>) -> A,
+{
+    let runtime = Builder::new_current_thread()
+        .event_interval(POLLS_BEFORE_EVENTS)
+        .enable_all()
+        .build_local(LocalOptions::default())?;
+    runtime.block_on(serve(job, answerer))
+}
+
+async fn serve<A, F>(mut job: Job, mut answerer: F) -> io::Result<()>
+where
+    A: Answer + Unpin + 'static,
+    F: FnMut(&Arc<Member>) -> A,
+{
+    let bench = Rc::new(Bench::new(job.index, job.census, job.budget));
+    let round = Rc::new(Round::new(&bench)?);
+    let turns = Rc::clone(&round);
+    let mut turns = tokio::task::spawn_local(async move { turns.serve().await });
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let stop = loop {
+        tokio::select! {
+            stop = job.stop.stopped() => break stop,
+            ended = &mut turns => return ended?,
+            Some(accepted) = job.arrivals.recv() => open(&round, accepted, &mut answerer),
+            _ = tick.tick() => bench.sweep(&job.patience),
+        }
+    };
+    if stop == Stop::Graceful {
+        let finish = async {
+            // Ends when the acceptor has gone.
+            while let Some(accepted) = job.arrivals.recv().await {
+                open(&round, accepted, &mut answerer);
+            }
+            finish(&bench).await;
+        };
+        tokio::select! {
+            () = finish => {}
+            () = job.stop.out_of_grace(job.grace) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Lets every connection answer what has arrived.
+async fn finish(bench: &Bench) {
+    bench.summon_all(Summons::Finish);
+    while !bench.is_empty() {
+        bench.empty.notified().await;
+    }
+}
+
+/// Makes a connection of a socket. One that is no good is dropped.
+fn open<A, F>(round: &Round, accepted: Accepted, answerer: &mut F)
+where
+    A: Answer + Unpin + 'static,
+    F: FnMut(&Arc<Member>) -> A,
+{
+    let Accepted { socket, arrival, tls, ticket } = accepted;
+    let bench = round.bench();
+    let seat = Seat::new(bench, arrival, ticket);
+    bench.counts().total.fetch_add(1, Ordering::Relaxed);
+    let (member, answer) = (Arc::clone(&seat.member), answerer(&seat.member));
+    let socket = Socket::new(socket, bench);
+    // Dropped, it is closed: there is nobody to tell.
+    let _ = match tls {
+        None => round.add(&member, Connection::new(socket, answer, seat)),
+        Some(tls) => round.add(&member, secure(socket, tls.acceptor(), answer, seat)),
+    };
+}
+
+/// Shakes hands, then serves.
+async fn secure<A>(socket: Socket, acceptor: TlsAcceptor, answer: A, seat: Seat)
+where
+    A: Answer + Unpin + 'static,
+{
+    // In a box, so that the connection does not keep the room for it.
+    let handshake = Box::pin(timeout(Duration::from_secs(HANDSHAKE_S), acceptor.accept(socket)));
+    match handshake.await {
+        Ok(Ok(stream)) => Connection::new(stream, answer, seat).await,
+        _ => drop(seat.bench.counts().handshake_errors.fetch_add(1, Ordering::Relaxed)),
+    }
+}
