@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Counts the instructions of a lookup and holds them against instructions.txt.
+# Counts the instructions of a lookup, and of a request, and holds them against instructions.txt.
 # A count is the same on a busy machine and on an idle one, so a lookup that
 # got slower is caught where a clock would only shrug.
 #
@@ -10,7 +10,7 @@ shopt -s inherit_errexit
 cd "$(dirname "$0")/.."
 
 readonly RECORD=benches/instructions.txt
-readonly CASES=(hash_only primary owners3 view batch100)
+readonly CASES=(hash_only primary owners3 view batch100 get16 mg16 set16 get100)
 readonly LOOKUPS=100000
 readonly MORE_PERCENT_MAX=5
 

@@ -120,9 +120,10 @@ mod program {
     use super::*;
 
     #[test]
-    fn no_subcommand_prints_help() {
-        let help = run("").complaint(2);
+    fn help_has_flags_and_commands() {
+        let help = run("--help").answer();
         assert!(help.contains("Usage: ringcached") && help.contains("completions"), "{help}");
+        assert!(help.contains("-p, --port") && help.contains("--ready-file"), "{help}");
     }
 
     #[test]

@@ -3,14 +3,17 @@
 //!
 //! Nothing is decided here that another room could decide.
 
+mod bench;
 mod chart;
 mod check;
 mod numbers;
 mod output;
 mod progress;
 mod ring;
+mod serve;
 mod units;
 
+use crate::lab::load::LoadError;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -25,6 +28,10 @@ pub enum Exit {
     Failed = 1,
     /// What was asked for cannot be: an option, a file or a name is wrong.
     Usage = 2,
+    /// Nobody answers at an address.
+    CannotConnect = 3,
+    /// What was waited for did not come in time.
+    TimedOut = 4,
 }
 
 impl From<Exit> for ExitCode {
@@ -42,6 +49,8 @@ pub(crate) enum CliError {
     Cluster(ring::ClusterError),
     /// A condition that cannot be checked.
     Check(check::CheckError),
+    /// A server that could not be asked.
+    Load(LoadError),
     /// The answer was there, and could not be written.
     Output(io::Error),
     /// Something else could not be done. Says what, and why.
@@ -51,8 +60,13 @@ pub(crate) enum CliError {
 impl CliError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Cluster(_) | Self::Check(_) => Exit::Usage,
-            Self::Output(_) | Self::Failed(_) => Exit::Failed,
+            Self::Usage(_)
+            | Self::Cluster(_)
+            | Self::Check(_)
+            | Self::Load(LoadError::Senseless(_)) => Exit::Usage,
+            Self::Load(LoadError::Connect { .. }) => Exit::CannotConnect,
+            Self::Load(LoadError::Silent { .. }) => Exit::TimedOut,
+            Self::Output(_) | Self::Failed(_) | Self::Load(_) => Exit::Failed,
         }
     }
 }
@@ -63,6 +77,7 @@ impl fmt::Display for CliError {
             Self::Usage(message) | Self::Failed(message) => f.write_str(message),
             Self::Cluster(error) => error.fmt(f),
             Self::Check(error) => error.fmt(f),
+            Self::Load(error) => error.fmt(f),
             Self::Output(error) => write!(f, "cannot write the answer: {error}"),
         }
     }
@@ -76,22 +91,33 @@ impl From<check::CheckError> for CliError {
     }
 }
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 failed or a check is not met, 2 the command line or a file is wrong.";
+impl From<LoadError> for CliError {
+    fn from(error: LoadError) -> Self {
+        Self::Load(error)
+    }
+}
 
-/// A memcached you scale by starting another node
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed or a check is not met, 2 the command line or a file is wrong, \
+3 cannot connect, 4 timed out waiting.";
+
+/// A memcached you scale by starting another node. Without a command it runs one.
 #[derive(Debug, Parser)]
 #[command(name = "ringcached", version, after_help = EXIT_CODES)]
-#[command(subcommand_required = true, arg_required_else_help = true)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    node: serve::ServeArgs,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Look at the hash ring of a cluster that you describe
     Ring(Box<ring::RingArgs>),
+    /// Ask a running server as many clients would, and measure it
+    Bench(Box<bench::BenchArgs>),
     /// Print a shell's completions
     Completions {
         /// The shell to print them for
@@ -107,7 +133,7 @@ enum Command {
 /// Answers one command line, whose first word is the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     match Arguments::try_parse_from(arguments) {
-        Ok(arguments) => arguments.command.run().unwrap_or_else(|error| {
+        Ok(arguments) => arguments.run().unwrap_or_else(|error| {
             output::note(format_args!("error: {error}"));
             error.exit()
         }),
@@ -119,10 +145,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
+impl Arguments {
+    fn run(&self) -> Result<Exit, CliError> {
+        match &self.command {
+            Some(command) => command.run(),
+            None => serve::run(&self.node),
+        }
+    }
+}
+
 impl Command {
     fn run(&self) -> Result<Exit, CliError> {
         match self {
             Self::Ring(args) => ring::run(args),
+            Self::Bench(args) => bench::run(args),
             Self::Completions { shell } => completions(*shell),
             Self::Man { command } => man(command),
         }

@@ -43,14 +43,28 @@ impl Progress {
     /// Counts the step that ended.
     pub(super) fn done(&mut self) {
         self.done += 1;
-        match &self.bar {
-            Some(bar) => bar.inc(1),
-            None if self.told.elapsed() >= LINE_INTERVAL => {
-                self.told = Instant::now();
-                output::note(format_args!("{} of {}: {}", self.done, self.steps, self.now));
-            }
-            None => {}
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
         }
+        self.tell();
+    }
+
+    /// Writes the line of this interval, where there is no bar.
+    fn tell(&mut self) {
+        if self.bar.is_none() && self.told.elapsed() >= LINE_INTERVAL {
+            self.told = Instant::now();
+            output::note(format_args!("{} of {}: {}", self.done, self.steps, self.now));
+        }
+    }
+
+    /// Notes how many steps are done, where they end while others look on. Work
+    /// of several stages begins again with each.
+    pub(super) fn reaches(&mut self, done: u64) {
+        self.done = done;
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+        }
+        self.tell();
     }
 
     /// Says something without tearing the bar.

@@ -1,9 +1,11 @@
 //! Numbers with units, as people type them: `1M` keys, `64m` of memory, `5%`,
 //! `1.05x`. Whole numbers are read exactly, without a float in between.
 
+use crate::lab::Distribution;
 use crate::limits::{SLOT_BITS_MAX, SLOT_BITS_MIN};
 use crate::ring::Bound;
 use std::fmt;
+use std::time::Duration;
 
 /// Why a text is no such number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +95,41 @@ pub(crate) fn slot_bits(text: &str) -> Result<u8, UnitError> {
     };
     let bits = u8::try_from(bits).map_err(|_| refused())?;
     if (SLOT_BITS_MIN..=SLOT_BITS_MAX).contains(&bits) { Ok(bits) } else { Err(refused()) }
+}
+
+/// Which keys are asked for: `uniform`, `sequential` or `zipf:0.99`.
+pub(crate) fn distribution(text: &str) -> Result<Distribution, String> {
+    match (text, text.strip_prefix("zipf:").map(str::parse)) {
+        ("uniform", _) => Ok(Distribution::Uniform),
+        ("sequential", _) => Ok(Distribution::Sequential),
+        (_, Some(Ok(exponent))) if (0.0..=10.0).contains(&exponent) => {
+            Ok(Distribution::Zipf(exponent))
+        }
+        _ => Err(format!("`{text}` is none of uniform, sequential, zipf:0.99")),
+    }
+}
+
+/// A span of time: `250ms`, `10s`, `2m`, `1h`.
+pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
+    let (number, unit) = split(text);
+    let nanoseconds = match unit {
+        "us" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60 * 1_000_000_000,
+        "h" => 60 * 60 * 1_000_000_000,
+        _ => return Err(unknown(unit, "us, ms, s, m or h")),
+    };
+    scaled(number, nanoseconds).map(Duration::from_nanos)
+}
+
+/// A part of a whole: `90%`, `2.5%`.
+pub(crate) fn share(text: &str) -> Result<f64, UnitError> {
+    match factor(text)? {
+        (share, Suffix::Percent) if share <= 1.0 => Ok(share),
+        (_, Suffix::Percent) => Err(UnitError::TooLarge(text.to_owned())),
+        _ => Err(unknown(split(text).1, "a percentage such as 90%")),
+    }
 }
 
 /// How a [`factor`] was written.
@@ -219,6 +256,34 @@ mod tests {
             bound("5").unwrap_err().to_string(),
             "it needs a unit: a percentage such as 5%, or none"
         );
+    }
+
+    #[test]
+    fn durations_have_units() {
+        let texts = ["250ms", "10s", "1.5s", "2m", "1h", "5us", "0s"];
+        let nanos = [250_000_000, 10_000_000_000, 1_500_000_000, 120_000_000_000];
+        let nanos = nanos.into_iter().chain([3_600_000_000_000, 5_000, 0]);
+        assert!(texts.into_iter().map(|text| duration(text).unwrap().as_nanos()).eq(nanos));
+        for text in ["10", "", "5 days", "-1s", "999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn shares_are_percentages() {
+        assert_eq!(["90%", "2.5%", "0%", "100%"].map(share), [0.9, 0.025, 0.0, 1.0].map(Ok));
+        for text in ["90", "0.9", "101%", "9x", ""] {
+            assert!(share(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn distributions_have_names() {
+        assert_eq!(distribution("uniform"), Ok(Distribution::Uniform));
+        assert_eq!(distribution("zipf:0.99"), Ok(Distribution::Zipf(0.99)));
+        for text in ["", "zipf", "zipf:", "zipf:-1", "zipf:nan", "normal"] {
+            assert!(distribution(text).is_err(), "{text}");
+        }
     }
 
     #[test]

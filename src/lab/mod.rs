@@ -1,5 +1,6 @@
-//! The ring laboratory: the cluster's own ring beside the algorithms that
-//! others use, on the same keys, in the same run.
+//! The laboratory. Here is the ring's: the cluster's own ring beside the
+//! algorithms that others use, on the same keys, in the same run. That of a
+//! running server is in [`load`].
 //!
 //! ```text
 //! Case (algorithm, nodes, layout) -> build -> figures -> Row
@@ -12,6 +13,7 @@ mod case;
 mod conditions;
 mod figure;
 mod keys;
+pub mod load;
 mod own;
 mod placement;
 mod random;

@@ -1,5 +1,29 @@
 //! Joins the rooms below into a running node.
 
+mod bind;
+mod connections;
+mod counters;
+mod crawler;
+mod prefixes;
+mod server;
+mod session;
+mod sessions;
+mod settings;
+mod shared;
 mod shared_view;
+mod statistics;
+mod users;
+mod watch;
 
+pub use connections::{ConnectionCount, ConnectionLine, Connections, NoConnections};
+pub use counters::{Counter, Counters, Sums};
+pub use prefixes::{Counts, Prefixes};
+pub use server::{
+    GRACE, ListenAt, Running, ServerConfig, Speech, StartError, TakenPort, random_id,
+};
+pub use session::Session;
+pub use settings::{Binding, Settings, VERSION};
+pub use shared::{Ending, RefreshCertificates, Shared, Ticks};
 pub use shared_view::{SharedView, ViewReader};
+pub use users::{Users, UsersError};
+pub use watch::{Topic, Topics, Watch, WatchCount, Watcher};

@@ -53,7 +53,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "dist")]
     keys_file: Option<PathBuf>,
     /// Which keys: uniform, sequential or zipf:EXPONENT
-    #[arg(long, value_name = "KIND", value_parser = distribution, default_value = "uniform")]
+    #[arg(long, value_name = "KIND", value_parser = units::distribution, default_value = "uniform")]
     dist: Distribution,
     /// What to watch beside the balance: add, remove, remove-zone, resize
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', value_parser = scenario)]
@@ -410,17 +410,6 @@ fn keys(text: &str) -> Result<usize, String> {
     match units::count(text).map_err(|error| error.to_string())? {
         keys @ 1..=KEYS_MAX => Ok(keys as usize),
         _ => Err(format!("it must be 1 to {}", output::thousands(KEYS_MAX))),
-    }
-}
-
-fn distribution(text: &str) -> Result<Distribution, String> {
-    match (text, text.strip_prefix("zipf:").map(str::parse)) {
-        ("uniform", _) => Ok(Distribution::Uniform),
-        ("sequential", _) => Ok(Distribution::Sequential),
-        (_, Some(Ok(exponent))) if (0.0..=10.0).contains(&exponent) => {
-            Ok(Distribution::Zipf(exponent))
-        }
-        _ => Err(format!("`{text}` is none of uniform, sequential, zipf:0.99")),
     }
 }
 

@@ -1,0 +1,109 @@
+//! No subcommand: run a node.
+
+mod addresses;
+mod allocator;
+mod args;
+mod config;
+mod extended;
+mod process;
+mod signals;
+
+pub(crate) use args::ServeArgs;
+
+use crate::cli::{CliError, Exit, output};
+use crate::node::{Running, StartError, VERSION};
+use config::Plan;
+use process::Notice;
+use serde_json::json;
+use signals::Signals;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// Runs a node until it is stopped.
+pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
+    allocator::map_large_blocks();
+    let Plan { config, warnings, remarks } = Plan::new(args)?;
+    let unlimited = process::allow_connections(args.connections);
+    if let Some(user) = &args.user {
+        process::become_user(user)?;
+    }
+    let core_files = if args.enable_coredumps { process::allow_core_files() } else { Ok(()) };
+    let system = [unlimited, core_files].into_iter().filter_map(Result::err);
+    let remarks = if args.verbose > 0 { remarks } else { Vec::new() };
+    warnings.into_iter().chain(system).chain(remarks).for_each(output::note);
+
+    let failed = |why: std::io::Error| CliError::Failed(why.to_string());
+    let signals = Signals::hear().map_err(failed)?;
+    let running = Running::start(config).map_err(|why| refused(&why))?;
+    signals.obey(running.stopper(), running.tls()).map_err(failed)?;
+    output::note(banner(&running, args.unix_socket.as_deref()));
+    let _pid = args.pidfile.as_deref().map(write_pid).transpose()?;
+    let _ready = args.ready_file.as_deref().map(|path| write_ready(path, &running)).transpose()?;
+    running.wait().map_err(failed)?;
+    Ok(Exit::Ok)
+}
+
+/// What is wrong with the command line is told apart from what is with the
+/// machine.
+fn refused(why: &StartError) -> CliError {
+    match why {
+        StartError::NoCertificates | StartError::Tls(_) => CliError::Usage(why.to_string()),
+        StartError::Taken(address) => CliError::Failed(format!(
+            "{why} (-p 0 picks a free port; `ss -ltnp 'sport = :{}'` shows who has it)",
+            address.port()
+        )),
+        _ => CliError::Failed(why.to_string()),
+    }
+}
+
+fn write_pid(path: &Path) -> Result<Notice<'_>, CliError> {
+    Notice::write(path, &format!("{}\n", std::process::id()))
+}
+
+fn write_ready<'a>(path: &'a Path, running: &Running) -> Result<Notice<'a>, CliError> {
+    let ready = json!({
+        "node_id": running.id().to_string(),
+        "client": running.addresses().first().map(SocketAddr::to_string),
+        "peer": null,
+        "admin": null,
+        "pid": std::process::id(),
+    });
+    Notice::write(path, &format!("{ready}\n"))
+}
+
+/// What there is, where, and what to try.
+fn banner(running: &Running, unix_socket: Option<&Path>) -> String {
+    let addresses = running.addresses();
+    let shown = addresses.iter().map(SocketAddr::to_string);
+    let path = unix_socket.map(|path| format!("unix:{}", path.display()));
+    let clients: Vec<String> = shown.chain(path).collect();
+    let moved =
+        running.moved_from().map_or(String::new(), |port| format!("  (port {port} is taken)"));
+    let mut lines = vec![
+        format!("ringcached {}, speaks as memcached {VERSION}", env!("CARGO_PKG_VERSION")),
+        format!("node     {}", running.id()),
+        format!("clients  {}{moved}", clients.join(", ")),
+        format!("ring     1 member, {} slots: serving", output::thousands(running.slots().into())),
+    ];
+    let talk = "printf 'set k 0 0 1\\r\\nv\\r\\nget k\\r\\nquit\\r\\n'";
+    match (addresses.first(), unix_socket) {
+        // What speaks TLS is not for `nc`.
+        _ if running.tls().is_some() => {}
+        (Some(at), _) => {
+            let (ip, port) = (reachable(at), at.port());
+            lines.push(format!("try      {talk} | nc {ip} {port}"));
+        }
+        (None, Some(path)) => lines.push(format!("try      {talk} | nc -U {}", path.display())),
+        (None, None) => {}
+    }
+    lines.join("\n")
+}
+
+/// Where this machine reaches it.
+fn reachable(address: &SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(at) if at.ip().is_unspecified() => "127.0.0.1".to_owned(),
+        SocketAddr::V6(at) if at.ip().is_unspecified() => "::1".to_owned(),
+        _ => address.ip().to_string(),
+    }
+}

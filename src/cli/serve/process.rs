@@ -1,0 +1,117 @@
+//! What a node asks of the operating system for its process: who it is, how many
+//! files it may have open, and the files that tell others of it.
+
+use crate::cli::CliError;
+use rustix::process::{Resource, Rlimit, getrlimit, getuid, setrlimit};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::{env, fs, process};
+
+/// Descriptors beside those of connections: listeners, runtimes, a log.
+const DESCRIPTORS_OWN: u64 = 64;
+
+/// Goes on as another user, if root asks for that. It starts the program anew:
+/// that way every thread and every group of root's is gone.
+pub(super) fn become_user(name: &str) -> Result<(), CliError> {
+    let wrong = |why: String| CliError::Usage(format!("-u {name}: {why}"));
+    if !getuid().is_root() {
+        // As with memcached: who is not root stays who he is.
+        return Ok(());
+    }
+    let users = fs::read_to_string("/etc/passwd").map_err(|why| wrong(why.to_string()))?;
+    let (user, group) = ids(&users, name).ok_or_else(|| wrong("no such user".to_owned()))?;
+    if user == 0 {
+        return Ok(());
+    }
+    let program = env::current_exe().map_err(|why| wrong(why.to_string()))?;
+    let why = Command::new(program).args(env::args_os().skip(1)).uid(user).gid(group).exec();
+    Err(CliError::Failed(format!("-u {name}: cannot start as that user: {why}")))
+}
+
+/// The user's and the group's number, from the lines of `/etc/passwd`.
+fn ids(users: &str, name: &str) -> Option<(u32, u32)> {
+    let mut lines = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let line = lines.find(|fields| fields.first() == Some(&name))?;
+    Some((line.get(2)?.parse().ok()?, line.get(3)?.parse().ok()?))
+}
+
+/// Lets the process have as many connections as it is to have; or says how many
+/// it may have.
+pub(super) fn allow_connections(connections: usize) -> Result<(), String> {
+    let wanted = connections as u64 + DESCRIPTORS_OWN;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return Ok(());
+    }
+    let maximum = limit.maximum.map(|maximum| maximum.max(wanted));
+    // Beyond the maximum only root may go; up to it everybody.
+    let raised = Rlimit { current: Some(wanted), maximum };
+    if setrlimit(Resource::Nofile, raised).is_ok() {
+        return Ok(());
+    }
+    let reached = limit.maximum.unwrap_or(wanted).min(wanted);
+    let most = Rlimit { current: Some(reached), maximum: limit.maximum };
+    let allowed = match setrlimit(Resource::Nofile, most) {
+        Ok(()) => reached,
+        Err(_) => limit.current.unwrap_or(reached),
+    };
+    Err(format!(
+        "warning: the system allows {allowed} open files, and {connections} connections need \
+         {wanted}: raise `ulimit -n`, or lower -c"
+    ))
+}
+
+/// Lets a crash leave a core file as large as the system allows.
+pub(super) fn allow_core_files() -> Result<(), String> {
+    let limit = getrlimit(Resource::Core);
+    setrlimit(Resource::Core, Rlimit { current: limit.maximum, ..limit })
+        .map_err(|why| format!("warning: -r: {why}"))
+}
+
+/// A file that tells others of this process; goes with it.
+#[derive(Debug)]
+pub(super) struct Notice<'a>(&'a Path);
+
+impl<'a> Notice<'a> {
+    /// Writes it, whole or not at all.
+    pub(super) fn write(path: &'a Path, text: &str) -> Result<Self, CliError> {
+        let mut draft = path.as_os_str().to_owned();
+        draft.push(format!(".{}.new", process::id()));
+        let written = fs::write(&draft, text).and_then(|()| fs::rename(&draft, path));
+        match written {
+            Ok(()) => Ok(Self(path)),
+            Err(why) => {
+                // Perhaps it was never there.
+                let _ = fs::remove_file(&draft);
+                Err(refused(path, &why))
+            }
+        }
+    }
+}
+
+impl Drop for Notice<'_> {
+    fn drop(&mut self) {
+        // Somebody may have cleaned up already.
+        let _ = fs::remove_file(self.0);
+    }
+}
+
+fn refused(path: &Path, why: &io::Error) -> CliError {
+    CliError::Failed(format!("cannot write {}: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_found_by_name() {
+        let users = "root:x:0:0:root:/root:/bin/sh\nmemcache:x:104:105:Memcached:/:/bin/false\nx\n";
+        assert_eq!(ids(users, "memcache"), Some((104, 105)));
+        assert_eq!(ids(users, "root"), Some((0, 0)));
+        assert_eq!(ids(users, "memcach"), None);
+        assert_eq!(ids(users, "x"), None);
+    }
+}

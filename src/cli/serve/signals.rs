@@ -1,0 +1,70 @@
+//! What signals tell a node: to stop, and to read its certificates again.
+
+use crate::cli::output;
+use crate::net::{Stop, Stopper, Tls};
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Heard from the moment it is made; kept until somebody acts on it.
+#[derive(Debug)]
+pub(super) struct Signals {
+    runtime: Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+    user: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    pub(super) fn hear() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let guard = runtime.enter();
+        let interrupt = signal(SignalKind::interrupt())?;
+        let terminate = signal(SignalKind::terminate())?;
+        // memcached's signal for a graceful stop.
+        let user = signal(SignalKind::user_defined1())?;
+        let hangup = signal(SignalKind::hangup())?;
+        drop(guard);
+        Ok(Self { runtime, interrupt, terminate, user, hangup })
+    }
+
+    /// Acts on them from now on, until the process ends.
+    pub(super) fn obey(self, stopper: Stopper, tls: Option<Arc<Tls>>) -> io::Result<()> {
+        let Self { runtime, mut interrupt, mut terminate, mut user, mut hangup } = self;
+        let act = async move {
+            let mut stop = Stop::Graceful;
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = user.recv() => {}
+                    _ = hangup.recv() => {
+                        reload(tls.as_deref());
+                        continue;
+                    }
+                }
+                output::note(match stop {
+                    Stop::Graceful => {
+                        "stopping: answers what has arrived; once more to stop at once"
+                    }
+                    Stop::Now => "stopping at once",
+                });
+                stopper.stop(stop);
+                stop = Stop::Now;
+            }
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(act))?;
+        Ok(())
+    }
+}
+
+fn reload(tls: Option<&Tls>) {
+    match tls.map(Tls::reload) {
+        None => output::note("SIGHUP: there is nothing to read again"),
+        Some(Ok(())) => output::note("SIGHUP: new connections get the new certificates"),
+        Some(Err(why)) => output::note(format_args!("SIGHUP: the old certificates stay: {why}")),
+    }
+}

@@ -1,0 +1,80 @@
+//! From the addresses asked for to sockets that listen.
+
+use super::server::{ListenAt, ServerConfig, Speech, StartError, TakenPort};
+use crate::limits::PORTS_TRIED;
+use crate::net::{Listener, Tls};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Where a node listens in the end.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) addresses: Vec<SocketAddr>,
+    /// The port that was wanted, where another one was taken instead.
+    pub(super) moved_from: Option<u16>,
+}
+
+impl Bound {
+    /// The port for clients; zero is none.
+    pub(super) fn port(&self) -> u16 {
+        self.addresses.first().map_or(0, SocketAddr::port)
+    }
+}
+
+/// Listens everywhere, or nowhere.
+pub(super) fn all(
+    config: &ServerConfig,
+    tls: Option<&Arc<Tls>>,
+) -> Result<(Vec<Listener>, Bound), StartError> {
+    let backlog = config.settings.backlog;
+    let (mut listeners, moved_from) = addresses(config, tls)?;
+    let addresses = listeners.iter().filter_map(Listener::address).collect();
+    if let Some(path) = &config.unix_socket {
+        let listener = Listener::unix(path, config.settings.unix_mask, backlog);
+        listeners.push(listener.map_err(|why| StartError::Path(path.clone(), why))?);
+    }
+    Ok((listeners, Bound { addresses, moved_from }))
+}
+
+/// Listens at all addresses, with other ports than those asked for if need be
+/// and that is wanted.
+fn addresses(
+    config: &ServerConfig,
+    tls: Option<&Arc<Tls>>,
+) -> Result<(Vec<Listener>, Option<u16>), StartError> {
+    let tries = match config.taken {
+        TakenPort::Refuse => 0,
+        TakenPort::TryNext => PORTS_TRIED,
+    };
+    let mut raised = 0;
+    loop {
+        let bound = config.listen.iter().map(|at| one(at, raised, config.settings.backlog, tls));
+        match bound.collect() {
+            Err(StartError::Taken(_)) if raised < tries => raised += 1,
+            Err(error) => return Err(error),
+            Ok(listeners) => {
+                let wanted = config.listen.first().map(|at| at.address.port());
+                return Ok((listeners, wanted.filter(|_| raised > 0)));
+            }
+        }
+    }
+}
+
+fn one(
+    at: &ListenAt,
+    raised: u16,
+    backlog: u32,
+    tls: Option<&Arc<Tls>>,
+) -> Result<Listener, StartError> {
+    let mut address = at.address;
+    address.set_port(address.port().saturating_add(raised));
+    let tls = match at.speech {
+        Speech::Plain => None,
+        Speech::Tls => Some(Arc::clone(tls.ok_or(StartError::NoCertificates)?)),
+    };
+    Listener::tcp(address, backlog, tls).map_err(|why| match why.kind() {
+        io::ErrorKind::AddrInUse => StartError::Taken(address),
+        _ => StartError::Address(address, why),
+    })
+}

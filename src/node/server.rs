@@ -1,0 +1,263 @@
+//! A running node: store, view and clients, started and stopped together.
+
+use super::bind::{self, Bound};
+use super::crawler::Crawler;
+use super::{Settings, SharedView, sessions};
+use crate::cluster::View;
+use crate::item::Now;
+use crate::limits::{BUFFERS_BYTES_MIN, BUFFERS_SHARE};
+use crate::net::{
+    Clients, ClientsConfig, Lobby, Patience, Stopper, Surplus, Tls, TlsError, TlsFiles,
+};
+use crate::ring::{Layout, Node, NodeId, Ring, RingError};
+use crate::store::{Store, StoreConfig};
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{error, fmt, io};
+
+/// What a node is made of.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Who it is on the ring, where it stands and how much it carries.
+    pub node: Node,
+    /// What its clients can see of it.
+    pub settings: Settings,
+    /// Where it listens.
+    pub listen: Vec<ListenAt>,
+    /// What to do where a port is taken.
+    pub taken: TakenPort,
+    /// A path where it listens too.
+    pub unix_socket: Option<PathBuf>,
+    /// The certificates, for those addresses that speak TLS.
+    pub tls: Option<TlsFiles>,
+    /// What becomes of the connection that is one too many.
+    pub surplus: Surplus,
+    /// How long clients may take.
+    pub patience: Patience,
+    /// Bytes for requests and answers under way; as memory goes if not said.
+    pub buffers_bytes: Option<usize>,
+    /// How long a graceful stop may take.
+    pub grace: Duration,
+}
+
+/// One address to listen at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenAt {
+    /// The address; port 0 is any free one.
+    pub address: SocketAddr,
+    /// Whether TLS is spoken there.
+    pub speech: Speech,
+}
+
+/// How clients talk at an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Speech {
+    /// In the clear.
+    #[default]
+    Plain,
+    /// By TLS.
+    Tls,
+}
+
+/// What to do where a port is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TakenPort {
+    /// Give up: somebody asked for this one.
+    #[default]
+    Refuse,
+    /// Try the next ones.
+    TryNext,
+}
+
+impl Default for ServerConfig {
+    /// A node of its own at any free port of the loopback address.
+    fn default() -> Self {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            node: Node::new(random_id()),
+            settings: Settings::default(),
+            listen: vec![ListenAt { address, speech: Speech::Plain }],
+            taken: TakenPort::Refuse,
+            unix_socket: None,
+            tls: None,
+            surplus: Surplus::Refuse,
+            patience: Patience::default(),
+            buffers_bytes: None,
+            grace: GRACE,
+        }
+    }
+}
+
+/// Long enough for answers on their way, short enough for whoever waits for the
+/// process to end.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// An identity that no other node has.
+#[must_use]
+pub fn random_id() -> NodeId {
+    // The standard library's only source of what cannot be foreseen.
+    NodeId(RandomState::new().hash_one(SystemTime::now()))
+}
+
+/// Why a node did not start. Nothing of it is left.
+#[derive(Debug)]
+pub enum StartError {
+    /// An address is taken.
+    Taken(SocketAddr),
+    /// An address cannot be listened at.
+    Address(SocketAddr, io::Error),
+    /// A path cannot be listened at.
+    Path(PathBuf, io::Error),
+    /// The certificates are no good.
+    Tls(TlsError),
+    /// TLS is to be spoken, and there are no certificates.
+    NoCertificates,
+    /// The node cannot be put on a ring.
+    Ring(RingError),
+    /// A thread could not be started.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken(address) => write!(
+                f,
+                "port {} of {} is taken: choose another one, or 0 for any that is free",
+                address.port(),
+                address.ip()
+            ),
+            Self::Address(address, why) => write!(f, "cannot listen at {address}: {why}"),
+            Self::Path(path, why) => write!(f, "cannot listen at {}: {why}", path.display()),
+            Self::Tls(why) => write!(f, "TLS: {why}"),
+            Self::NoCertificates => f.write_str("TLS needs a certificate and its key"),
+            Self::Ring(why) => why.fmt(f),
+            Self::Thread(why) => write!(f, "cannot start a thread: {why}"),
+        }
+    }
+}
+
+impl error::Error for StartError {}
+
+/// A node that serves.
+#[derive(Debug)]
+pub struct Running {
+    id: NodeId,
+    bound: Bound,
+    slots: u32,
+    lobby: Lobby,
+    tls: Option<Arc<Tls>>,
+    clients: Clients,
+    crawler: Crawler,
+}
+
+impl Running {
+    /// Starts a node. It serves when this returns.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(config: ServerConfig) -> Result<Self, StartError> {
+        let tls = config.tls.clone().map(Tls::open).transpose().map_err(StartError::Tls)?;
+        let tls = tls.map(Arc::new);
+        // Drawn, so that nobody can choose keys that meet in one place.
+        let layout = Layout { seed: random_id().0, ..Layout::default() };
+        let ring = Ring::new(&layout, &[config.node]).map_err(StartError::Ring)?;
+        let (listeners, bound) = bind::all(&config, tls.as_ref())?;
+        let clients = clients_config(&config);
+        let lobby = Lobby::new(clients.workers);
+        let store = Store::new(&store_config(&config, &layout), now());
+        let settings = Settings { port: bound.port(), ..config.settings };
+        let view = SharedView::new(View::settled(&ring));
+        let shared = sessions::shared(store, view, settings, &lobby, tls.as_ref());
+        let crawler = Crawler::start(Arc::clone(&shared), now).map_err(StartError::Thread)?;
+        let answerers = move |worker| sessions::of_worker(&shared, worker);
+        let clients = Clients::start(&clients, &lobby, listeners, answerers);
+        let clients = clients.map_err(StartError::Thread)?;
+        let (id, slots) = (config.node.id, layout.slots());
+        Ok(Self { id, bound, slots, lobby, tls, clients, crawler })
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.id
+    }
+
+    /// The addresses it listens at, with their ports.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.bound.addresses
+    }
+
+    /// The port that was wanted, if that was taken.
+    #[must_use]
+    pub fn moved_from(&self) -> Option<u16> {
+        self.bound.moved_from
+    }
+
+    /// Slots of its ring.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// A handle to stop it with, from anywhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.lobby.stopper.clone()
+    }
+
+    /// The certificates, which can be read again.
+    #[must_use]
+    pub fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
+    }
+
+    /// Waits until it has stopped, by whomever.
+    ///
+    /// # Errors
+    /// Where it gave up by itself.
+    pub fn wait(self) -> io::Result<()> {
+        let ended = self.clients.wait();
+        drop(self.crawler);
+        ended
+    }
+}
+
+fn clients_config(config: &ServerConfig) -> ClientsConfig {
+    let settings = &config.settings;
+    // Half of what there is room for must take one item, or that could not be
+    // sent while another is stored.
+    let least = (BUFFERS_BYTES_MIN).max(4 * settings.item_bytes_max as u64);
+    let usual = (settings.memory_bytes / BUFFERS_SHARE).max(least) as usize;
+    ClientsConfig {
+        workers: settings.threads.max(1),
+        connections_max: settings.connections_max,
+        surplus: config.surplus,
+        buffers_bytes: config.buffers_bytes.unwrap_or(usual),
+        patience: Patience { idle_s: settings.idle_timeout_s, ..config.patience },
+        grace: config.grace,
+    }
+}
+
+fn store_config(config: &ServerConfig, layout: &Layout) -> StoreConfig {
+    StoreConfig {
+        memory: config.settings.memory_bytes,
+        item_bytes_max: config.settings.item_bytes_max,
+        seed: layout.seed,
+        slot_bits: layout.slot_bits,
+        node: config.node.id.0,
+        evicts: config.settings.evict,
+    }
+}
+
+/// The moment it is, by the system's clock.
+pub(super) fn now() -> Now {
+    // A clock before 1970 is as good as none.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now::from_unix_ms(since.as_millis() as u64)
+}

@@ -1,0 +1,234 @@
+//! One connection's requests: its bytes in, its answers out. No I/O, and nothing
+//! in here ever waits.
+//!
+//! A request goes parse -> [`Road`] (owners, primary, store) -> reply. One file
+//! per family of commands.
+
+mod admin;
+mod auth;
+mod binary;
+mod body;
+mod change;
+mod crawler;
+mod meta;
+mod read;
+mod road;
+mod stats;
+mod text;
+mod tuning;
+mod watching;
+mod write;
+
+use crate::item::Now;
+use crate::limits::OUTPUT_BYTES_HIGH;
+use crate::memcache::Protocol;
+use crate::memcache::text::Ahead;
+use crate::net::{Answer, Next, Output, Progress};
+use crate::node::{Binding, Counters, Shared, Watcher};
+use crawler::Dump;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+
+pub(super) use road::Road;
+
+/// Answers one connection. Small while nothing is under way: there may be ten
+/// thousand of them.
+#[derive(Debug)]
+pub struct Session {
+    road: Rc<Road>,
+    connection: u64,
+    protocol: Option<Protocol>,
+    authenticated: bool,
+    /// So many bytes of the line at the input's start have been searched for
+    /// its end.
+    searched: u32,
+    /// Of the line at the input's start so much has been answered.
+    answered: u32,
+    /// So many bytes to come are a value that nobody wants.
+    unwanted: usize,
+    pending: Option<Box<Pending>>,
+}
+
+/// A request alone is not foreseen: there would be nothing to do meanwhile. The
+/// first of many is answered first, and then the others looked at together.
+const FORESEE_FROM: usize = 1;
+
+/// What a session is in the middle of.
+#[derive(Debug)]
+enum Pending {
+    /// A large value is to come; this is what came before it.
+    Value(Vec<u8>),
+    /// A list of all items.
+    Dump(Dump),
+    /// It does nothing but watch from now on.
+    Watch(Arc<Watcher>),
+}
+
+/// How far one request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// So many bytes of the input are done with.
+    Done(usize),
+    /// More has to come.
+    Partial,
+    /// So many bytes are done with; the answers must go out before there can be
+    /// more.
+    Full(usize),
+    /// So many bytes are done with; then comes a value, to be read apart.
+    Value { used: usize, len: usize },
+    /// So many bytes are done with, and with them the connection.
+    Close(usize),
+}
+
+impl Session {
+    /// A session for one connection of this worker, on a road of its own.
+    #[must_use]
+    pub fn new(shared: &Arc<Shared>, worker: usize, connection: u64) -> Self {
+        Self::on(&Rc::new(Road::new(shared, worker)), connection)
+    }
+
+    /// A session for one connection of the worker whose road this is.
+    #[must_use]
+    pub(super) fn on(road: &Rc<Road>, connection: u64) -> Self {
+        let shared = road.shared();
+        let protocol = match shared.settings.binding {
+            Binding::Auto => None,
+            Binding::Text => Some(Protocol::Text),
+            Binding::Binary => Some(Protocol::Binary),
+        };
+        Self {
+            road: Rc::clone(road),
+            connection,
+            protocol,
+            authenticated: shared.settings.users.is_none(),
+            searched: 0,
+            answered: 0,
+            unwanted: 0,
+            pending: None,
+        }
+    }
+
+    /// The watcher that this connection has become.
+    fn watcher(&self) -> Option<&Arc<Watcher>> {
+        match self.pending.as_deref() {
+            Some(Pending::Watch(watcher)) => Some(watcher),
+            _ => None,
+        }
+    }
+
+    fn shared(&self) -> &Shared {
+        self.road.shared()
+    }
+
+    fn counters(&self) -> &Counters {
+        self.road.counters()
+    }
+
+    /// Takes one step from the start of the input.
+    fn step(&mut self, input: &[u8], now: Now, out: &mut Output) -> Step {
+        if self.unwanted > 0 {
+            if input.is_empty() {
+                return Step::Partial;
+            }
+            let passed = self.unwanted.min(input.len());
+            self.unwanted -= passed;
+            return Step::Done(passed);
+        }
+        if self.pending.is_some() {
+            return self.go_on(input, now, out);
+        }
+        let Some(&first) = input.first() else { return Step::Partial };
+        match self.protocol.get_or_insert_with(|| Protocol::sniff(first)) {
+            Protocol::Text => self.text(input, now, out),
+            Protocol::Binary => self.binary(input, now, out),
+        }
+    }
+
+    fn go_on(&mut self, input: &[u8], now: Now, out: &mut Output) -> Step {
+        match self.pending.as_deref_mut() {
+            Some(Pending::Dump(_)) => self.dump(now, out),
+            Some(Pending::Watch(watcher)) => {
+                watcher.take(out.bytes());
+                // memcached's watchers are not listened to either.
+                if input.is_empty() { Step::Partial } else { Step::Done(input.len()) }
+            }
+            Some(Pending::Value(_)) | None => Step::Partial,
+        }
+    }
+
+    /// Gets ready for some of the requests to come; says how many bytes they
+    /// take, or most of the input where there is nothing to get ready for.
+    fn foresee(&mut self, input: &[u8]) -> usize {
+        if self.protocol != Some(Protocol::Text) || self.pending.is_some() || self.unwanted > 0 {
+            return input.len();
+        }
+        let mut ahead = Ahead::new(input);
+        self.road.prefetch(ahead.by_ref());
+        input.len() - ahead.rest().len()
+    }
+
+    fn account(&self, used: usize, written: usize) {
+        self.counters().bytes_read.add(used as u64);
+        self.counters().bytes_written.add(written as u64);
+    }
+}
+
+impl Answer for Session {
+    fn answer(&mut self, input: &[u8], out: &mut Output) -> Progress {
+        let now = self.shared().now();
+        let before = out.len();
+        let (mut used, mut foreseen) = (0, FORESEE_FROM);
+        let next = loop {
+            if out.len() >= OUTPUT_BYTES_HIGH {
+                break Next::Write;
+            }
+            if used >= foreseen {
+                foreseen = used + self.foresee(&input[used..]);
+            }
+            match self.step(&input[used..], now, out) {
+                Step::Done(more) => used += more,
+                Step::Partial => break Next::Read,
+                Step::Full(more) => {
+                    used += more;
+                    break Next::Write;
+                }
+                Step::Value { used: more, len } => {
+                    used += more;
+                    break Next::Body(len);
+                }
+                Step::Close(more) => {
+                    used += more;
+                    break Next::Close;
+                }
+            }
+        };
+        self.account(used, out.len() - before);
+        Progress { used, next }
+    }
+
+    fn body(&mut self, body: Vec<u8>, out: &mut Output) -> Progress {
+        let now = self.shared().now();
+        let (before, came) = (out.len(), body.len());
+        self.value_came(body, now, out);
+        self.account(came, out.len() - before);
+        Progress { used: 0, next: Next::Read }
+    }
+
+    fn has_news(&mut self, waker: &Waker) -> bool {
+        let Some(watcher) = self.watcher() else { return false };
+        if !watcher.is_heard() {
+            let waker = waker.clone();
+            watcher.on_news(move || waker.wake_by_ref());
+        }
+        watcher.has_news()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(watcher) = self.watcher() {
+            self.shared().watch.leave(watcher);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `get`, `gets`, `gat`, `gats`.
+
+use super::text::end_line;
+use super::{Session, Step};
+use crate::item::{Expiry, Get, Key, Now, Op};
+use crate::limits::{KEY_BYTES_MAX, OUTPUT_BYTES_HIGH};
+use crate::memcache::Tokens;
+use crate::memcache::text::{Read, Refusal, reply};
+use crate::net::Output;
+use crate::node::Topic;
+use crate::store::{Found, PREFETCH_MAX};
+
+impl Session {
+    /// Answers a line that asks for keys. Where the answers grow too many it
+    /// stops between two keys and goes on from there when they are gone; the
+    /// line stays in the input until then.
+    #[inline]
+    pub(super) fn read(
+        &mut self,
+        read: &Read<'_>,
+        line: &[u8],
+        used: usize,
+        now: Now,
+        out: &mut Output,
+    ) -> Step {
+        let mut keys = match self.answered {
+            0 if line.len() > KEY_BYTES_MAX && read.keys.into_iter().any(is_too_long) => {
+                return self.refuse(Refusal::BadLine, line, used, out);
+            }
+            0 => read.keys,
+            answered => Tokens::new(&line[answered as usize..]),
+        };
+        let (mut hits, mut misses) = (0, 0);
+        let touch = read.touch.map(|seconds| Expiry::from_client(seconds.into(), now));
+        let cas = read.with_cas && self.shared().settings.cas_enabled;
+        let (mut full, mut foreseen) = (false, 0);
+        while let Some(token) = keys.next() {
+            // Looked at before: a token is never empty, and not too long.
+            let Ok(key) = Key::new(token) else { continue };
+            if foreseen == 0 && !keys.rest().is_empty() {
+                self.road.prefetch(keys.filter_map(|token| Key::new(token).ok()));
+                foreseen = PREFETCH_MAX;
+            }
+            foreseen = foreseen.saturating_sub(1);
+            match self.read_one(key, touch, cas, now, out) {
+                true => hits += 1,
+                false => misses += 1,
+            }
+            if out.len() >= OUTPUT_BYTES_HIGH {
+                full = true;
+                break;
+            }
+        }
+        self.count_reads(hits, misses, touch.is_some());
+        if full {
+            self.answered = (line.len() - keys.rest().len()) as u32;
+            return Step::Full(0);
+        }
+        self.answered = 0;
+        out.bytes().extend_from_slice(reply::END);
+        Step::Done(used)
+    }
+
+    #[inline]
+    fn read_one(
+        &mut self,
+        key: Key<'_>,
+        touch: Option<Expiry>,
+        cas: bool,
+        now: Now,
+        out: &mut Output,
+    ) -> bool {
+        let show = |found: &Found<'_>| {
+            let meta = found.meta();
+            let cas = cas.then_some(meta.cas);
+            reply::value_line(out.bytes(), key.bytes(), meta.flags, found.value_len(), cas);
+            out.value(found);
+            end_line(out);
+        };
+        let found = match touch {
+            None => self.road.get(key, now, show).is_some(),
+            Some(_) => {
+                let op = Op::Get(Get { touch, lease: None });
+                self.road.apply(key, now, &op, |_, found| found.map(show).is_some())
+            }
+        };
+        self.note_read(key.bytes(), found, now);
+        found
+    }
+
+    /// For those who count prefixes or watch.
+    #[inline]
+    pub(super) fn note_read(&self, key: &[u8], found: bool, now: Now) {
+        let shared = self.shared();
+        if shared.prefixes.are_counted() {
+            shared.prefixes.count(key, |counts| {
+                counts.gets += 1;
+                counts.hits += u64::from(found);
+            });
+        }
+        if shared.watch.wants(Topic::Fetchers) {
+            let status = if found { "found" } else { "not_found" };
+            self.tell_read(key, status, now);
+        }
+    }
+
+    #[inline]
+    pub(super) fn count_reads(&self, hits: u64, misses: u64, touched: bool) {
+        let counters = self.counters();
+        counters.cmd_get.add(hits + misses);
+        counters.get_hits.add(hits);
+        counters.get_misses.add(misses);
+        if touched {
+            counters.cmd_touch.add(hits + misses);
+            counters.touch_hits.add(hits);
+            counters.touch_misses.add(misses);
+        }
+    }
+}
+
+fn is_too_long(token: &[u8]) -> bool {
+    token.len() > KEY_BYTES_MAX
+}

@@ -1,0 +1,99 @@
+//! `stats`, by lines and in binary.
+
+use super::Session;
+use super::tuning::number;
+use crate::item::Now;
+use crate::memcache::Tokens;
+use crate::memcache::binary::{self, Request, Status};
+use crate::memcache::text::{Refusal, reply};
+use crate::net::Output;
+use crate::node::statistics::{self, Report};
+
+impl Session {
+    pub(super) fn stats(&mut self, mut words: Tokens<'_>, now: Now, out: &mut Output) {
+        let topic = words.next();
+        let text: &[u8] = match topic {
+            Some(b"reset") => {
+                self.shared().reset_counts();
+                reply::RESET
+            }
+            Some(b"detail") => self.detail(words.next(), out),
+            Some(b"cachedump") => self.cachedump(words, now, out),
+            _ => {
+                let mut report = Report::lines(out.bytes());
+                match statistics::report(self.shared(), topic.unwrap_or(b""), now, &mut report) {
+                    true => reply::END,
+                    false => Refusal::Unknown.reply(),
+                }
+            }
+        };
+        out.bytes().extend_from_slice(text);
+    }
+
+    /// Statistics by prefix; what is left to be said is returned.
+    fn detail(&mut self, order: Option<&[u8]>, out: &mut Output) -> &'static [u8] {
+        let prefixes = &self.shared().prefixes;
+        match order {
+            Some(b"on") => prefixes.enable(true),
+            Some(b"off") => prefixes.enable(false),
+            Some(b"dump") => {
+                statistics::prefixes(prefixes, out.bytes());
+                return reply::END;
+            }
+            _ => return Refusal::StatsDetail.reply(),
+        }
+        reply::OK
+    }
+
+    fn cachedump(&mut self, mut words: Tokens<'_>, now: Now, out: &mut Output) -> &'static [u8] {
+        let (Some(class), Some(limit)) = (words.next(), words.next()) else {
+            return Refusal::StatsCachedump.reply();
+        };
+        let (Some(class), Some(limit)) = (number(class), number(limit)) else {
+            return Refusal::BadLine.reply();
+        };
+        if !self.shared().settings.dump_enabled {
+            return b"CLIENT_ERROR stats cachedump not allowed\r\n";
+        }
+        if !(1..=63).contains(&class) {
+            return b"CLIENT_ERROR Illegal slab id\r\n";
+        }
+        if class == 1 {
+            statistics::cachedump(&self.shared().store, limit, now, out.bytes());
+        }
+        reply::END
+    }
+
+    pub(super) fn binary_stats(&mut self, request: &Request<'_>, now: Now, out: &mut Output) {
+        let header = &request.header;
+        let mut words = Tokens::new(request.key);
+        let known = match words.next() {
+            Some(b"reset") => {
+                self.shared().reset_counts();
+                true
+            }
+            Some(b"detail") => match words.next() {
+                Some(b"dump") => {
+                    let mut text = Vec::new();
+                    statistics::prefixes(&self.shared().prefixes, &mut text);
+                    text.extend_from_slice(reply::END);
+                    binary::reply::statistic(out.bytes(), header, b"detailed", &text);
+                    true
+                }
+                order @ Some(b"on" | b"off") => {
+                    self.shared().prefixes.enable(order == Some(b"on"));
+                    true
+                }
+                _ => false,
+            },
+            topic => {
+                let mut report = Report::packets(out.bytes(), header);
+                statistics::report(self.shared(), topic.unwrap_or(b""), now, &mut report)
+            }
+        };
+        match known {
+            true => binary::reply::statistic(out.bytes(), header, b"", b""),
+            false => binary::reply::status(out.bytes(), header, Status::NotFound),
+        }
+    }
+}

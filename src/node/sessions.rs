@@ -1,0 +1,92 @@
+//! From connections to sessions: what every session of a server is given.
+
+use super::server::now;
+use super::session::Road;
+use super::{
+    ConnectionCount, ConnectionLine, Connections, Ending, Session, Settings, Shared, SharedView,
+};
+use crate::net::{Lobby, Member, Peer, Phase, Stop, Tls};
+use crate::store::Store;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Makes the sessions of one worker.
+pub(super) fn of_worker(
+    shared: &Arc<Shared>,
+    worker: usize,
+) -> impl FnMut(&Arc<Member>) -> Session + use<> {
+    let road = Rc::new(Road::new(shared, worker));
+    move |member| Session::on(&road, member.id)
+}
+
+/// What they share.
+pub(super) fn shared(
+    store: Store,
+    view: SharedView,
+    settings: Settings,
+    lobby: &Lobby,
+    tls: Option<&Arc<Tls>>,
+) -> Arc<Shared> {
+    let mut shared = Shared::new(store, view, settings, Box::new(now));
+    shared.connections = Box::new(Lines(lobby.clone()));
+    let stopper = lobby.stopper.clone();
+    shared.on_shutdown = Box::new(move |ending| {
+        stopper.stop(match ending {
+            Ending::Now => Stop::Now,
+            Ending::Graceful => Stop::Graceful,
+        });
+    });
+    let tls = tls.cloned();
+    shared.on_refresh_certificates = tls.map(|tls| -> Box<dyn Fn() -> bool + Send + Sync> {
+        Box::new(move || tls.reload().is_ok())
+    });
+    Arc::new(shared)
+}
+
+/// The connections, in the words of the statistics.
+#[derive(Debug)]
+struct Lines(Lobby);
+
+impl Connections for Lines {
+    fn count(&self) -> ConnectionCount {
+        let figures = self.0.census.figures();
+        ConnectionCount {
+            current: figures.current,
+            total: figures.total,
+            rejected: figures.rejected,
+            listening_paused: figures.listen_disabled,
+            idle_kicks: figures.idle_kicks,
+            out_of_memory: figures.read_buf_oom,
+            yields: figures.yields,
+        }
+    }
+
+    fn each(&self, show: &mut dyn FnMut(&ConnectionLine<'_>)) {
+        let census = &self.0.census;
+        let now_s = census.clock_s();
+        census.each(|member| {
+            let address = match member.peer {
+                // memcached too names the path, which is all there is to name.
+                Peer::Unix => member.listener.to_string(),
+                ref peer => peer.to_string(),
+            };
+            show(&ConnectionLine {
+                id: member.id,
+                address: &address,
+                listen_address: Some(&member.listener),
+                state: state(member.phase()),
+                idle_s: now_s.saturating_sub(member.last_s()).into(),
+            });
+        });
+    }
+}
+
+/// What memcached calls it.
+fn state(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Idle => "conn_read",
+        Phase::Head => "conn_waiting",
+        Phase::Body => "conn_nread",
+        Phase::Sending => "conn_mwrite",
+    }
+}

@@ -1,0 +1,126 @@
+//! What all sessions of a node share.
+
+use crate::item::Now;
+use crate::node::{
+    Connections, Counters, NoConnections, Prefixes, Settings, SharedView, Sums, Watch,
+};
+use crate::store::Store;
+use std::fmt;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Tells the time.
+pub type Ticks = Box<dyn Fn() -> Now + Send + Sync>;
+
+/// Reads certificates again; false where they are no good.
+pub type RefreshCertificates = Box<dyn Fn() -> bool + Send + Sync>;
+
+/// How a client wants the node to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// At once.
+    Now,
+    /// After what is under way.
+    Graceful,
+}
+
+/// What all sessions of a node share.
+pub struct Shared {
+    /// This node's memory.
+    pub store: Store,
+    /// Who owns which key.
+    pub view: SharedView,
+    /// What the node was told.
+    pub settings: Settings,
+    /// Counts by prefix.
+    pub prefixes: Prefixes,
+    /// Who watches.
+    pub watch: Watch,
+    /// The connections.
+    pub connections: Box<dyn Connections>,
+    /// What to do when a client says `shutdown`; it is to return at once.
+    pub on_shutdown: Box<dyn Fn(Ending) + Send + Sync>,
+    /// Reads the certificates again, and says whether they are good; none where
+    /// there is no TLS.
+    pub on_refresh_certificates: Option<RefreshCertificates>,
+    /// How much to log: clients may change it.
+    pub verbosity: AtomicU8,
+    /// Bytes of memory: clients may change it.
+    pub memory_bytes: AtomicU64,
+    ticks: Ticks,
+    started: Now,
+    workers: Box<[Counters]>,
+    /// What had been counted when the counts were last reset.
+    counted_before: Mutex<Sums>,
+}
+
+impl Shared {
+    /// A node that counts for as many workers as its settings say, with nobody
+    /// connected.
+    #[must_use]
+    pub fn new(store: Store, view: SharedView, settings: Settings, ticks: Ticks) -> Self {
+        let workers = (0..settings.threads.max(1)).map(|_| Counters::default()).collect();
+        Self {
+            store,
+            view,
+            prefixes: Prefixes::new(settings.prefix_delimiter, settings.detail_enabled),
+            watch: Watch::default(),
+            connections: Box::new(NoConnections),
+            on_shutdown: Box::new(|_| {}),
+            on_refresh_certificates: None,
+            verbosity: AtomicU8::new(settings.verbosity),
+            memory_bytes: AtomicU64::new(settings.memory_bytes),
+            started: ticks(),
+            ticks,
+            workers,
+            counted_before: Mutex::default(),
+            settings,
+        }
+    }
+
+    /// The moment it is.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> Now {
+        (self.ticks)()
+    }
+
+    /// Seconds since the start.
+    #[must_use]
+    pub fn uptime_s(&self, now: Now) -> u32 {
+        now.unix_s().saturating_sub(self.started.unix_s())
+    }
+
+    /// The counts of one worker. Only that worker may count with them.
+    #[inline]
+    #[must_use]
+    pub fn counters(&self, worker: usize) -> &Counters {
+        &self.workers[worker]
+    }
+
+    /// What all workers counted since the last reset.
+    #[must_use]
+    pub fn sums(&self) -> Sums {
+        let before = *self.counted_before.lock().unwrap_or_else(PoisonError::into_inner);
+        Sums::of(&self.workers).since(&before)
+    }
+
+    /// Begins to count anew.
+    pub fn reset_counts(&self) {
+        let sums = Sums::of(&self.workers);
+        *self.counted_before.lock().unwrap_or_else(PoisonError::into_inner) = sums;
+        self.prefixes.reset();
+    }
+
+    /// Changes how much memory there is.
+    pub fn limit_memory(&self, bytes: u64) {
+        self.memory_bytes.store(bytes, Ordering::Relaxed);
+        self.store.limit_memory(bytes);
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

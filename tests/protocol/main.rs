@@ -1,0 +1,14 @@
+//! The client protocols, from the bytes of a connection to its answers, without
+//! a socket.
+
+mod admin;
+mod auth;
+mod binary;
+mod bodies;
+mod classic;
+mod client;
+mod golden;
+mod leases;
+mod meta;
+mod splits;
+mod statistics;

@@ -1,0 +1,198 @@
+//! What a client may not do, and that its neighbours do not notice.
+
+use crate::house::{House, config};
+use crate::wait_until;
+use ringcached::limits::INPUT_KEPT_BYTES_MAX;
+use ringcached::net::{ClientsConfig, Patience, Surplus};
+use std::io::Write;
+use std::time::Duration;
+
+#[test]
+fn surplus_connection_is_told() {
+    let house = House::with(&ClientsConfig { connections_max: 2, ..config() });
+    let (mut one, mut two) = (house.connect(), house.connect());
+    one.ask("echo a\n", "a\n");
+    two.ask("echo a\n", "a\n");
+    let mut three = house.connect();
+    three.expect("ERROR Too many open connections\r\n");
+    three.expect_end();
+    assert_eq!((house.figures().rejected, house.figures().total), (1, 2));
+    drop(one);
+    wait_until("room again", || house.figures().current == 1);
+    house.connect().ask("echo b\n", "b\n");
+    two.ask("echo c\n", "c\n");
+}
+
+#[test]
+fn surplus_connection_may_wait_instead() {
+    let surplus = Surplus::Wait;
+    let house = House::with(&ClientsConfig { connections_max: 1, surplus, ..config() });
+    let mut one = house.connect();
+    one.ask("echo a\n", "a\n");
+    let mut two = house.connect();
+    two.send("echo b\n");
+    wait_until("the door is shut", || !house.figures().accepting);
+    drop(one);
+    two.expect("b\n");
+    assert_eq!(house.figures().rejected, 0);
+}
+
+#[test]
+fn storm_of_connections_passes() {
+    let house = House::new();
+    let mut neighbour = house.connect();
+    let clients: Vec<_> = (0..500).map(|_| house.connect()).collect();
+    for mut client in clients {
+        client.ask("echo a\n", "a\n");
+    }
+    for _ in 0..500 {
+        drop(house.connect());
+    }
+    neighbour.ask("echo b\n", "b\n");
+    wait_until("all have gone", || house.figures().current == 1);
+    let figures = house.figures();
+    assert_eq!((figures.total, figures.rejected), (1001, 0));
+}
+
+#[test]
+fn workers_share_connections_evenly() {
+    let house = House::with(&ClientsConfig { workers: 4, ..config() });
+    let mut clients: Vec<_> = (0..8).map(|_| house.connect()).collect();
+    for client in &mut clients {
+        client.ask("echo a\n", "a\n");
+    }
+    assert_eq!(house.lobby.census.spread(), [2, 2, 2, 2]);
+}
+
+#[test]
+fn idle_connection_is_closed() {
+    let patience = Patience { idle_s: 1, ..Patience::default() };
+    let house = House::with(&ClientsConfig { patience, ..config() });
+    let mut client = house.connect();
+    client.ask("echo a\n", "a\n");
+    client.expect_end();
+    assert_eq!(house.figures().idle_kicks, 1);
+}
+
+#[test]
+fn slow_loris_is_cut() {
+    let patience = Patience { request_s: 1, ..Patience::default() };
+    let house = House::with(&ClientsConfig { patience, ..config() });
+    let mut neighbour = house.connect();
+    let (mut line, mut body) = (house.connect(), house.connect());
+    line.send("echo ");
+    body.send("body 1000000\nabc");
+    // It drips on, and that buys it no time.
+    let stream = line.0.get_mut();
+    wait_until("it is cut", || {
+        let _ = stream.write(b"a");
+        house.figures().slow_request_kicks == 2
+    });
+    body.expect_end();
+    neighbour.ask("echo b\n", "b\n");
+}
+
+#[test]
+fn deaf_client_is_cut() {
+    let patience = Patience { send_s: 1, ..Patience::default() };
+    let house = House::with(&ClientsConfig { patience, ..config() });
+    let (mut deaf, mut neighbour) = (house.connect(), house.connect());
+    deaf.send("fill 10000000\n".repeat(10));
+    wait_until("it is cut", || house.figures().slow_reader_kicks == 1);
+    neighbour.ask("echo b\n", "b\n");
+    wait_until("it has gone", || house.figures().current == 1);
+}
+
+#[test]
+fn who_does_not_listen_is_not_heard() {
+    let house = House::with(&ClientsConfig { workers: 1, ..config() });
+    let (mut deaf, mut neighbour) = (house.connect(), house.connect());
+    // Each line asks for more than it is long: were it read, memory would grow.
+    let lines = "fill 100000\n".repeat(1000);
+    deaf.0.get_ref().set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    let mut sent = 0;
+    while let Ok(more) = deaf.0.get_mut().write(lines.as_bytes()) {
+        sent += more as u64;
+    }
+    neighbour.ask("echo b\n", "b\n");
+    assert!(house.figures().bytes_read < sent / 2, "{sent} {:?}", house.figures());
+    assert_eq!(house.figures().current, 2);
+}
+
+#[test]
+fn busy_client_lets_others_in() {
+    let house = House::with(&ClientsConfig { workers: 1, ..config() });
+    let (mut busy, mut neighbour) = (house.connect(), house.connect());
+    let mut sender = busy.0.get_ref().try_clone().unwrap();
+    let lines = "echo a\n".repeat(1_000_000);
+    std::thread::scope(|scope| {
+        scope.spawn(move || sender.write_all(lines.as_bytes()).unwrap());
+        let reader = scope.spawn(move || busy.expect("a\n".repeat(1_000_000)));
+        while !reader.is_finished() {
+            neighbour.ask("echo b\n", "b\n");
+        }
+    });
+    assert!(house.figures().yields > 0);
+}
+
+#[test]
+fn claimed_lengths_take_no_memory() {
+    let house = House::with(&ClientsConfig { buffers_bytes: 1 << 20, ..config() });
+    let clients: Vec<_> = (0..50)
+        .map(|_| {
+            let mut client = house.connect();
+            client.send("echo a\nbody 1000000000\n");
+            client.expect("a\n");
+            client
+        })
+        .collect();
+    assert_eq!((clients.len(), house.figures().read_buf_oom), (50, 0));
+}
+
+#[test]
+fn memory_for_requests_ends() {
+    let house = House::with(&ClientsConfig { buffers_bytes: 1 << 20, ..config() });
+    let (mut greedy, mut neighbour) = (house.connect(), house.connect());
+    let mut sender = greedy.0.get_ref().try_clone().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // Cut in the middle of it.
+            let _ = sender.write_all(b"body 50000000\n");
+            let _ = sender.write_all(&vec![1; 50_000_000]);
+        });
+        greedy.expect("SERVER_ERROR out of memory reading request\r\n");
+        greedy.expect_end();
+    });
+    assert_eq!(house.figures().read_buf_oom, 1);
+    neighbour.ask("body 3\n\u{1}\u{1}\u{1}", "got 3 3\n");
+    // What it held is free again.
+    let len = 300_000;
+    neighbour.send(format!("body {len}\n"));
+    neighbour.send(vec![1; len]);
+    neighbour.expect(format!("got {len} {len}\n"));
+}
+
+#[test]
+fn endless_request_is_refused() {
+    let house = House::new();
+    let (mut endless, mut neighbour) = (house.connect(), house.connect());
+    let mut sender = endless.0.get_ref().try_clone().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let _ = sender.write_all(&vec![b'a'; 4 * INPUT_KEPT_BYTES_MAX]);
+        });
+        endless.expect("CLIENT_ERROR line too long\r\n");
+        endless.expect_end();
+    });
+    neighbour.ask("echo b\n", "b\n");
+}
+
+#[test]
+fn panic_ends_one_connection() {
+    let house = House::with(&ClientsConfig { workers: 1, ..config() });
+    let (mut one, mut neighbour) = (house.connect(), house.connect());
+    one.send("echo lost\npanic\n");
+    one.expect_end();
+    neighbour.ask("echo b\n", "b\n");
+    wait_until("its place is free", || house.figures().current == 1);
+}
