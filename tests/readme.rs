@@ -1,15 +1,20 @@
 //! The README and the docs as their readers meet them: every command runs,
 //! every link leads somewhere, every option that is named exists.
 //!
-//! What the commands print is not compared here; `tests/cli.rs` does that.
+//! What the commands print is not compared here; `tests/cli.rs` does that. A
+//! node is started at a free port, and what the README says to the default one
+//! is said there.
 
+use std::cell::OnceCell;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// More than this nobody reads before trying the program.
 const README_LINES_MAX: usize = 250;
@@ -21,12 +26,27 @@ const COMMAND_TIME_MAX: Duration = Duration::from_secs(120);
 /// and far longer in the unoptimised one that tests run.
 const QUICK_BENCH: [&str; 6] = ["--keys", "10k", "--rounds", "1", "--nodes", "3,10"];
 
+/// What a `bench` of a running node is given here, and for the same reason.
+const QUICK_LOAD: [&str; 4] = ["--requests", "10k", "--warm-up", "0s"];
+
+/// A node starts, answers or stops in less, unless it hangs.
+const NODE_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// Where the README finds a node that was started as it says.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:11211";
+
 #[test]
 fn readme_commands_all_run() {
     let readme = read(&root().join("README.md"));
     let commands = commands(&readme);
     assert!(commands.len() > 2, "the README has its commands in `sh` blocks: {commands:?}");
-    assert_none(commands.iter().filter_map(|command| attempt(command).err()));
+    let mut ours = commands.iter().filter(|command| command.starts_with("cargo "));
+    assert_eq!(ours.next().unwrap(), "cargo run --release", "the first one starts a node");
+    assert_eq!(ours.next().unwrap(), "cargo test", "the second one tests it");
+    let reader = Reader::default();
+    assert_none(commands.iter().filter_map(|command| reader.attempt(command).err()));
+    let stopped = reader.node.into_inner().map(Node::stop);
+    assert_eq!(stopped, Some(Ok(())), "some command asked a node");
 }
 
 #[test]
@@ -61,12 +81,18 @@ fn broken_commands_are_noticed() {
         "cargo run --release -- ring show --nodes 0",
         "cargo run --release -- ring show --nodes 3 --no-such-option",
         "cargo run --release -- ring plan --nodes 3 --add weight=1 --check 'moved<0.5x'",
-        "cargo run --release",
+        "cargo run --release -- -U 11211",
+        "cargo run --release -- --no-such-option",
+        "cargo run --release -- bench --server 127.0.0.1:11211 --check 'errors>=1'",
+        "printf 'get\\r\\nquit\\r\\n' | nc 127.0.0.1 11211",
+        "printf 'get k\\r\\n' | nc 127.0.0.1 11212",
+        "printf 'get k\\r\\n' | tail",
         "cargo test | tail",
         "curl example.org",
     ];
+    let reader = Reader::default();
     for command in broken {
-        assert!(attempt(command).is_err(), "{command}");
+        assert!(reader.attempt(command).is_err(), "{command}");
     }
     assert!(refused("ring show --no-such-option").is_some());
     assert!(refused("no-such-command").is_some());
@@ -89,28 +115,196 @@ fn anchors_are_made_like_githubs() {
 /// What a command in the README stands for.
 #[derive(Debug)]
 enum Wanted {
-    /// The program with these arguments.
+    /// The program with these arguments, until it is done.
     Program(Vec<String>),
+    /// The program with these arguments, which make it a node.
+    Node(Vec<String>),
+    /// The program with these arguments, which ask a node at this one's place.
+    Question(Vec<String>, usize),
+    /// These bytes said to a node.
+    Talk(Vec<u8>),
     /// The tests, of which this is one.
     Tests,
 }
 
 impl Wanted {
     fn new(command: &str) -> Result<Self, String> {
+        if let Some(talk) = command.strip_prefix("printf ") {
+            return talk_of(talk).map(Self::Talk).ok_or(format!("{command}: not a talk to a node"));
+        }
         let words = words(command)?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words[..] {
             ["cargo", "test"] => Ok(Self::Tests),
+            ["cargo", "run", "--release"] => Ok(Self::Node(Vec::new())),
             ["cargo", "run", "--release", "--", "ring", "bench"] => {
-                let words = ["ring", "bench"].into_iter().chain(QUICK_BENCH);
-                Ok(Self::Program(words.map(str::to_owned).collect()))
+                Ok(Self::Program(owned(["ring", "bench"].iter().chain(&QUICK_BENCH))))
             }
-            ["cargo", "run", "--release", "--", ref arguments @ ..] if !arguments.is_empty() => {
-                Ok(Self::Program(arguments.iter().map(ToString::to_string).collect()))
+            ["cargo", "run", "--release", "--", "bench", ref rest @ ..] => {
+                let arguments = owned(["bench"].iter().chain(rest).chain(&QUICK_LOAD));
+                match arguments.iter().position(|word| word == DEFAULT_ADDRESS) {
+                    Some(at) => Ok(Self::Question(arguments, at)),
+                    None => Err(format!("{command}: asks no node at {DEFAULT_ADDRESS}")),
+                }
+            }
+            ["cargo", "run", "--release", "--", first, ref rest @ ..] => {
+                let arguments = owned([first].iter().chain(rest));
+                let is_node = first.starts_with('-') && !["--help", "--version"].contains(&first);
+                Ok(if is_node { Self::Node(arguments) } else { Self::Program(arguments) })
             }
             _ => Err(format!("{command}: a command of no known kind")),
         }
     }
+}
+
+fn owned<'a>(words: impl Iterator<Item = &'a &'a str>) -> Vec<String> {
+    words.map(ToString::to_string).collect()
+}
+
+/// What `printf 'bytes' | nc 127.0.0.1 11211` says, without its first word.
+fn talk_of(rest: &str) -> Option<Vec<u8>> {
+    let (said, receiver) = rest.strip_prefix('\'')?.split_once("' | ")?;
+    let known = receiver == format!("nc {}", DEFAULT_ADDRESS.replace(':', " "));
+    known.then(|| said.replace("\\r", "\r").replace("\\n", "\n").into_bytes())
+}
+
+/// Whoever does what the README says, one command after the other.
+#[derive(Default)]
+struct Reader {
+    /// Started when it is first asked.
+    node: OnceCell<Node>,
+}
+
+impl Reader {
+    /// Does what a reader would do with the command, and says what went wrong.
+    fn attempt(&self, command: &str) -> Result<(), String> {
+        self.do_it(Wanted::new(command)?).map_err(|why| format!("{command}: {why}"))
+    }
+
+    fn do_it(&self, wanted: Wanted) -> Result<(), String> {
+        match wanted {
+            Wanted::Tests => Ok(()),
+            Wanted::Program(arguments) => says_something(&run(&arguments)?),
+            Wanted::Node(arguments) => {
+                let node = Node::start(&arguments)?;
+                let answer = node.ask(b"set k 0 0 1\r\nv\r\nget k\r\nquit\r\n")?;
+                let stopped = node.stop();
+                match &answer[..] {
+                    "STORED\r\nVALUE k 0 1\r\nv\r\nEND\r\n" => stopped,
+                    _ => Err(format!("a get after a set gives {answer:?}")),
+                }
+            }
+            Wanted::Question(mut arguments, at) => {
+                arguments[at] = self.node()?.address.to_string();
+                says_something(&run(&arguments)?)
+            }
+            Wanted::Talk(bytes) => {
+                let answer = self.node()?.ask(&bytes)?;
+                match answer.contains("ERROR") {
+                    true => Err(format!("the node answers {answer:?}")),
+                    false => says_something(&answer),
+                }
+            }
+        }
+    }
+
+    fn node(&self) -> Result<&Node, String> {
+        if self.node.get().is_none() {
+            let _ = self.node.set(Node::start(&[])?);
+        }
+        Ok(self.node.get().expect("just started"))
+    }
+}
+
+fn says_something(answer: &str) -> Result<(), String> {
+    if answer.trim().is_empty() { Err("says nothing".to_owned()) } else { Ok(()) }
+}
+
+/// A node that runs; killed when it is dropped.
+#[derive(Debug)]
+struct Node {
+    child: Child,
+    folder: PathBuf,
+    address: SocketAddr,
+}
+
+impl Node {
+    /// Starts one with these arguments, at a free port whatever they say, and
+    /// waits until it serves.
+    fn start(arguments: &[String]) -> Result<Self, String> {
+        let folder = empty_folder("node");
+        let ready = folder.join("ready");
+        let child = Command::new(env!("CARGO_BIN_EXE_ringcached"))
+            .args(at_a_free_port(arguments))
+            .arg("--ready-file")
+            .arg(&ready)
+            .current_dir(&folder)
+            .stdin(Stdio::null())
+            .stderr(File::create(folder.join("stderr")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut node = Self { child, folder, address: DEFAULT_ADDRESS.parse().unwrap() };
+        let started = Instant::now();
+        while !ready.exists() {
+            if let Some(status) = node.child.try_wait().unwrap() {
+                return Err(format!("{status}: {}", read(&node.folder.join("stderr")).trim()));
+            }
+            if started.elapsed() > NODE_TIME_MAX {
+                return Err(format!("does not serve after {NODE_TIME_MAX:?}"));
+            }
+            thread::yield_now();
+        }
+        // It is written whole.
+        let told: serde_json::Value = serde_json::from_str(&read(&ready)).unwrap();
+        node.address = told["client"].as_str().unwrap().parse().unwrap();
+        Ok(node)
+    }
+
+    /// All that it answers until it closes the connection.
+    fn ask(&self, bytes: &[u8]) -> Result<String, String> {
+        let talk = || {
+            let mut stream = TcpStream::connect(self.address)?;
+            stream.set_read_timeout(Some(NODE_TIME_MAX))?;
+            stream.write_all(bytes)?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        talk().map_err(|why: std::io::Error| format!("cannot talk to the node: {why}"))
+    }
+
+    /// Stops it as a service manager would, and says what went wrong.
+    fn stop(mut self) -> Result<(), String> {
+        let pid = self.child.id().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        let started = Instant::now();
+        while started.elapsed() < NODE_TIME_MAX {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return if status.success() { Ok(()) } else { Err(format!("{status}")) };
+            }
+            thread::yield_now();
+        }
+        Err(format!("does not stop within {NODE_TIME_MAX:?}"))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Arguments of a node, with port 0 for the one that they name.
+fn at_a_free_port(arguments: &[String]) -> Vec<String> {
+    let mut arguments = arguments.to_vec();
+    match arguments.iter().position(|word| word == "-p" || word == "--port") {
+        Some(at) if at + 1 < arguments.len() => "0".clone_into(&mut arguments[at + 1]),
+        _ => arguments.extend(["-p".to_owned(), "0".to_owned()]),
+    }
+    arguments
 }
 
 /// The words of a line as a shell would split it. Quotes are known; whatever
@@ -134,21 +328,9 @@ fn words(line: &str) -> Result<Vec<String>, String> {
     if quote.is_some() { Err(format!("{line}: a quote stays open")) } else { Ok(words) }
 }
 
-/// Does what a reader would do with the command, and says what went wrong.
-fn attempt(command: &str) -> Result<(), String> {
-    match Wanted::new(command)? {
-        Wanted::Tests => Ok(()),
-        Wanted::Program(arguments) => match run(&arguments) {
-            Ok(stdout) if stdout.trim().is_empty() => Err(format!("{command}: says nothing")),
-            Ok(_) => Ok(()),
-            Err(why) => Err(format!("{command}: {why}")),
-        },
-    }
-}
-
 /// What the program prints, in an empty folder and within the time.
 fn run(arguments: &[String]) -> Result<String, String> {
-    let folder = empty_folder();
+    let folder = empty_folder("program");
     let complaints = folder.join("stderr");
     let mut child = Command::new(env!("CARGO_BIN_EXE_ringcached"))
         .args(arguments)
@@ -180,9 +362,11 @@ fn run(arguments: &[String]) -> Result<String, String> {
     }
 }
 
-/// A folder of its own for each caller.
-fn empty_folder() -> PathBuf {
-    let name = format!("readme-{}-{:?}", std::process::id(), thread::current().id());
+/// A folder of its own for each caller and purpose.
+fn empty_folder(purpose: &str) -> PathBuf {
+    static FOLDERS: AtomicU32 = AtomicU32::new(0);
+    let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
+    let name = format!("readme-{}-{purpose}-{number}", std::process::id());
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
