@@ -68,7 +68,8 @@ pub(super) struct Segment {
 impl Segment {
     fn new(stripe: u32) -> Self {
         Self {
-            words: (0..SEGMENT_WORDS).map(|_| AtomicU32::new(0)).collect(),
+            // Zeros as the system gives them: what is not written is not resident.
+            words: bytemuck::zeroed_slice_box(SEGMENT_WORDS),
             stripe,
             filled: AtomicU32::new(0),
             live: AtomicU32::new(0),

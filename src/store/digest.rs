@@ -16,8 +16,7 @@ pub(super) struct Digests {
 
 impl Digests {
     pub(super) fn new(slot_bits: u8) -> Self {
-        let slots = (0..1_usize << slot_bits).map(|_| AtomicU64::new(0)).collect();
-        Self { slots, shift: 64 - u32::from(slot_bits) }
+        Self { slots: bytemuck::zeroed_slice_box(1 << slot_bits), shift: 64 - u32::from(slot_bits) }
     }
 
     /// Notes that an item of this version came or went.

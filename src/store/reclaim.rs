@@ -57,8 +57,10 @@ const PAY: usize = 3;
 /// How often the emptiest segment is looked for, in words judged.
 const LOOK_EVERY: usize = SEGMENT_WORDS / 8;
 
-/// Records kept in a row before one is let go whatever its uses.
-const KEPT_IN_A_ROW_MAX: u32 = 1000;
+/// Words that one search for room keeps. What it judges after that is let go
+/// whatever its uses: where everything is read faster than it is judged, a
+/// search would never end.
+const KEPT_WORDS_MAX: usize = 4 * SEGMENT_WORDS;
 
 /// Segments that stay for copying when all others are full, and the fewest a
 /// stripe works with.
@@ -110,6 +112,7 @@ impl Stripe {
         words: usize,
         now: Now,
     ) -> Option<Numbered> {
+        self.kept_words = 0;
         self.pay(shared, words, now);
         loop {
             if let Some(tail) = self.queue(main).tail(words) {
@@ -137,6 +140,7 @@ impl Stripe {
         if bytes == 0 {
             return true;
         }
+        self.kept_words = 0;
         if bytes + SEGMENTS_MIN * SEGMENT_BYTES > self.share {
             return false;
         }
@@ -267,7 +271,9 @@ impl Stripe {
     /// Steps over the oldest record of the queue whose turn it is.
     fn judge(&mut self, shared: &Shared, now: Now) -> Step {
         let all = self.small.words() + self.main.words();
-        let small_first = self.small.words() > all / SMALL_PART;
+        // Where the main queue gave nothing, the small one has to.
+        let small_first =
+            self.small.words() > all / SMALL_PART || self.kept_words >= KEPT_WORDS_MAX;
         match self.judge_in(!small_first, shared, now) {
             Step::Stuck => self.judge_in(small_first, shared, now),
             judged @ Step::Judged(_) => judged,
@@ -315,14 +321,13 @@ impl Stripe {
         }
         let uses = record.uses();
         let wanted = if main { uses > 0 } else { uses >= USES_WANTED };
-        if wanted && self.kept_in_a_row < KEPT_IN_A_ROW_MAX {
-            self.kept_in_a_row += 1;
+        if wanted && self.kept_words < KEPT_WORDS_MAX {
+            self.kept_words += record.words();
             let uses = if main { uses - 1 } else { 0 };
             if self.relocate(shared, live, true, uses) {
                 return;
             }
         }
-        self.kept_in_a_row = 0;
         if !main {
             self.ghost.reach(self.items);
             self.ghost.remember(hash);

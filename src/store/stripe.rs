@@ -46,8 +46,8 @@ pub(super) struct Stripe {
     pub(super) live_words: usize,
     /// Words judged since the emptiest segment was last looked for.
     pub(super) judged: usize,
-    /// Items that were kept, one after another, by those who look for room.
-    pub(super) kept_in_a_row: u32,
+    /// Words that the search for room under way has kept.
+    pub(super) kept_words: usize,
     pub(super) counts: Counts,
     scratch: Vec<u8>,
 }
@@ -93,7 +93,7 @@ impl Stripe {
             items: 0,
             live_words: 0,
             judged: usize::MAX / 2,
-            kept_in_a_row: 0,
+            kept_words: 0,
             counts: Counts::default(),
             scratch: Vec::new(),
         }

@@ -33,7 +33,7 @@ fn readers_see_whole_values() {
                 let caller = &caller;
                 scope.spawn(move || {
                     let mut random = Random::new(seed);
-                    for round in 0..150_000 {
+                    for round in 0..50_000 {
                         let number = random.below(20_000);
                         let len = match random.below(100) {
                             0 => 80_000,
