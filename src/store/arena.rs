@@ -3,6 +3,7 @@
 //! All segments are alike, so what one workload leaves another can use: memory
 //! is never fragmented by the sizes of values.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
@@ -141,7 +142,16 @@ struct Numbers {
 }
 
 /// A segment that stays while this is held.
-pub(super) type InUse<'a> = RwLockReadGuard<'a, Option<Arc<Segment>>>;
+pub(super) struct InUse<'a>(RwLockReadGuard<'a, Option<Arc<Segment>>>);
+
+impl Deref for InUse<'_> {
+    type Target = Segment;
+
+    #[inline]
+    fn deref(&self) -> &Segment {
+        self.0.as_deref().expect("an empty slot is not held")
+    }
+}
 
 impl Arena {
     pub(super) fn new() -> Self {
@@ -195,12 +205,10 @@ impl Arena {
     /// have come there since the index was asked.
     #[inline]
     pub(super) fn prefetch(&self, place: Place) {
-        let Some(held) = self.segment(place.segment) else { return };
-        if let Some(segment) = held.as_ref() {
-            let lines = segment.words[place.word as usize..].iter().step_by(LINE_WORDS);
-            for word in lines.take(LINES_PREFETCHED) {
-                std::hint::black_box(word.load(Ordering::Relaxed));
-            }
+        let Some(segment) = self.segment(place.segment) else { return };
+        let lines = segment.words[place.word as usize..].iter().step_by(LINE_WORDS);
+        for word in lines.take(LINES_PREFETCHED) {
+            std::hint::black_box(word.load(Ordering::Relaxed));
         }
     }
 
@@ -208,7 +216,7 @@ impl Arena {
     #[inline]
     pub(super) fn segment(&self, number: u32) -> Option<InUse<'_>> {
         let slot = self.slot(number)?.read().unwrap_or_else(PoisonError::into_inner);
-        slot.is_some().then_some(slot)
+        slot.is_some().then_some(InUse(slot))
     }
 }
 

@@ -28,7 +28,7 @@ pub use found::Found;
 use crate::item::{Key, Now, Op, Outcome, Version};
 use crate::limits::{STORE_BYTES_MIN, STRIPE_BYTES_MIN, STRIPES_MAX};
 use crate::ring::KeyHash;
-use arena::{InUse, Place, Segment};
+use arena::{Place, Segment};
 use record::{KeyRoom, Record};
 use shared::Shared;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -80,12 +80,8 @@ struct Padded(Mutex<Stripe>);
 /// Where the crawler is.
 #[derive(Debug, Default)]
 struct Crawler {
-    segment: u32,
-    word: u32,
-    /// The use of the segment that the word belongs to.
-    uses: u32,
-    /// The earliest second at which a record of this segment, as far as it was
-    /// passed, is over.
+    from: WalkFrom,
+    /// Flushes there had been when it began at the first segment.
     flushes: u64,
 }
 
@@ -94,7 +90,22 @@ struct Crawler {
 pub struct WalkFrom {
     segment: u32,
     word: u32,
+    /// The use of the segment that the word belongs to.
     uses: u32,
+}
+
+impl WalkFrom {
+    /// The beginning of the next segment.
+    fn next(self) -> Self {
+        Self { segment: self.segment + 1, ..Self::default() }
+    }
+
+    /// The same place in the segment as it is used now: its beginning, if it was
+    /// emptied meanwhile.
+    fn within(self, segment: &Segment) -> Self {
+        let uses = segment.uses.load(Ordering::Relaxed);
+        Self { uses, word: if uses == self.uses { self.word } else { 0 }, ..self }
+    }
 }
 
 /// Keys whose memory is waited for at once: more than a processor has loads
@@ -117,11 +128,7 @@ impl Store {
         let shared = Shared::new(memory, config.slot_bits, config.seed, now);
         let store = Self {
             stripes: (0..stripes)
-                .map(|number| {
-                    let mut stripe = Stripe::new(number, 0, config.node, config.item_bytes_max);
-                    stripe.evicts = config.evicts;
-                    Padded(Mutex::new(stripe))
-                })
+                .map(|number| Padded(Mutex::new(Stripe::new(number, config))))
                 .collect(),
             shared,
             item_bytes_max: config.item_bytes_max,
@@ -143,7 +150,7 @@ impl Store {
         now: Now,
         visit: impl FnOnce(&Found<'_>) -> R,
     ) -> Option<R> {
-        self.look(hash, key, now, |found| {
+        self.peek(hash, key, now, |found| {
             let answer = visit(found);
             found.record.note_read(self.shared.second(now));
             answer
@@ -151,6 +158,7 @@ impl Store {
     }
 
     /// As [`Store::get`], but nobody will know that the item was read.
+    #[inline]
     pub fn peek<R>(
         &self,
         hash: KeyHash,
@@ -158,19 +166,8 @@ impl Store {
         now: Now,
         visit: impl FnOnce(&Found<'_>) -> R,
     ) -> Option<R> {
-        self.look(hash, key, now, visit)
-    }
-
-    #[inline]
-    fn look<R>(
-        &self,
-        hash: KeyHash,
-        key: Key<'_>,
-        now: Now,
-        visit: impl FnOnce(&Found<'_>) -> R,
-    ) -> Option<R> {
         self.flush_if_due(now);
-        match self.look_once(hash, key, now, visit) {
+        match self.look(hash, key, now, visit) {
             Looked::Found(answer) => Some(answer),
             Looked::Nothing => None,
             Looked::Gone => {
@@ -181,7 +178,7 @@ impl Store {
     }
 
     #[inline]
-    fn look_once<R>(
+    fn look<R>(
         &self,
         hash: KeyHash,
         key: Key<'_>,
@@ -190,15 +187,14 @@ impl Store {
     ) -> Looked<R> {
         let Some(held) = self.shared.index.hold(hash) else { return Looked::Nothing };
         let place = held.place();
-        let segment = self.shared.arena.segment(place.segment);
-        let Some(segment) = segment.as_ref().and_then(|segment| segment.as_ref()) else {
+        let Some(segment) = self.shared.arena.segment(place.segment) else {
             return Looked::Nothing;
         };
-        let record = Record::at(segment, place.word);
+        let record = Record::at(&segment, place.word);
         if !record.has_key(key) {
             return Looked::Nothing;
         }
-        if self.shared.is_gone(record.version(), record.expiry(), now) {
+        if self.shared.is_gone(record, now) {
             return Looked::Gone;
         }
         Looked::Found(visit(&found(&self.shared, record)))
@@ -383,33 +379,36 @@ impl Store {
         if from.segment >= self.shared.arena.numbers() {
             return None;
         }
-        let next = WalkFrom { segment: from.segment + 1, ..WalkFrom::default() };
-        let Some(owner) = self.owner(from.segment) else { return Some(next) };
-        let _stripe = lock(&self.stripes[owner]);
-        let held = self.shared.arena.segment(from.segment);
-        let Some(segment) = owned(held.as_ref(), owner) else { return Some(next) };
-        let uses = segment.uses.load(Ordering::Relaxed);
-        let mut word = if uses == from.uses { from.word } else { 0 };
-        for _ in 0..WALK_ITEMS {
-            if word >= segment.filled() {
-                return Some(next);
-            }
-            let record = Record::at(segment, word);
-            word += record.words() as u32;
-            if !record.is_dead() {
-                let mut room = KeyRoom::new();
-                if !self.shared.is_gone(record.version(), record.expiry(), now) {
-                    visit(record.key(&mut room), &found(&self.shared, record));
+        let walked = self.in_segment(from.segment, |_, segment| {
+            let mut from = from.within(segment);
+            for _ in 0..WALK_ITEMS {
+                if from.word >= segment.filled() {
+                    return None;
+                }
+                let record = Record::at(segment, from.word);
+                from.word += record.words() as u32;
+                if !record.is_dead() && !self.shared.is_gone(record, now) {
+                    visit(record.key(&mut KeyRoom::new()), &found(&self.shared, record));
                 }
             }
-        }
-        Some(WalkFrom { word, uses, ..from })
+            Some(from)
+        });
+        Some(walked.flatten().unwrap_or(from.next()))
     }
 
-    /// Which stripe owns a segment.
-    fn owner(&self, segment: u32) -> Option<usize> {
-        let held = self.shared.arena.segment(segment)?;
-        held.as_ref().map(|segment| segment.stripe as usize)
+    /// Does something with a segment under the lock of the stripe that owns it;
+    /// nothing, if there is none.
+    fn in_segment<R>(
+        &self,
+        number: u32,
+        act: impl FnOnce(&mut Stripe, &Segment) -> R,
+    ) -> Option<R> {
+        let owner = self.shared.arena.segment(number)?.stripe;
+        let mut stripe = lock(&self.stripes[owner as usize]);
+        // Until the stripe was locked it may have been given back, and taken by
+        // another.
+        let segment = self.shared.arena.segment(number)?;
+        (segment.stripe == owner).then(|| act(&mut stripe, &segment))
     }
 
     /// Clears away what is over, going on where the last call stopped. Looks at
@@ -420,7 +419,7 @@ impl Store {
         let mut crawler = self.crawler.lock().unwrap_or_else(PoisonError::into_inner);
         let mut done = Crawled::default();
         while done.looked_at < looks {
-            if crawler.segment >= self.shared.arena.numbers() {
+            if crawler.from.segment >= self.shared.arena.numbers() {
                 *crawler = Crawler { flushes: self.shared.flushes(), ..Crawler::default() };
                 self.tidy();
                 done.finished = true;
@@ -433,38 +432,24 @@ impl Store {
 
     /// Looks at what is left of the crawler's segment, and moves the crawler.
     fn crawl_segment(&self, crawler: &mut Crawler, now: Now, looks: u64) -> u64 {
-        let number = crawler.segment;
         let all = crawler.flushes != self.shared.flushes();
-        let next = Crawler { segment: number + 1, flushes: crawler.flushes, ..Crawler::default() };
-        let Some(owner) = self.owner(number) else {
-            *crawler = next;
-            return 0;
-        };
-        let mut stripe = lock(&self.stripes[owner]);
-        let held = self.shared.arena.segment(number);
-        let Some(segment) = owned(held.as_ref(), owner) else {
-            *crawler = next;
-            return 0;
-        };
-        let uses = segment.uses.load(Ordering::Relaxed);
-        if uses != crawler.uses {
-            (crawler.word, crawler.uses) = (0, uses);
-        }
-        let due = segment.over_from_s.load(Ordering::Relaxed) <= now.unix_s();
-        if crawler.word == 0 && !due && !all {
-            *crawler = next;
-            return 0;
-        }
-        if crawler.word == 0 {
-            // Said anew by each record that stays.
-            segment.over_from_s.store(u32::MAX, Ordering::Relaxed);
-        }
-        let (looked, word) =
-            stripe.crawl(&self.shared, (number, segment), crawler.word, looks, now);
-        match word {
-            Some(word) => crawler.word = word,
-            None => *crawler = next,
-        }
+        let number = crawler.from.segment;
+        let outcome = self.in_segment(number, |stripe, segment| {
+            let from = crawler.from.within(segment);
+            if from.word == 0 {
+                let due = segment.over_from_s.load(Ordering::Relaxed) <= now.unix_s();
+                if !due && !all {
+                    return (0, None);
+                }
+                // Said anew by each record that stays.
+                segment.over_from_s.store(u32::MAX, Ordering::Relaxed);
+            }
+            let (looked, word) =
+                stripe.crawl(&self.shared, (number, segment), from.word, looks, now);
+            (looked, word.map(|word| WalkFrom { word, ..from }))
+        });
+        let (looked, from) = outcome.unwrap_or_default();
+        crawler.from = from.unwrap_or(crawler.from.next());
         looked
     }
 
@@ -488,12 +473,6 @@ impl Store {
 
 /// An index of so few bytes is not worth shrinking.
 const INDEX_BYTES_KEPT: usize = 1 << 20;
-
-/// The segment, if it still is this stripe's: until the stripe was locked it may
-/// have been given back, and taken by another.
-fn owned<'a>(held: Option<&'a InUse<'_>>, stripe: usize) -> Option<&'a Segment> {
-    held?.as_deref().filter(|segment| segment.stripe as usize == stripe)
-}
 
 fn lock(stripe: &Padded) -> MutexGuard<'_, Stripe> {
     stripe.0.lock().unwrap_or_else(PoisonError::into_inner)

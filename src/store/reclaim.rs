@@ -17,8 +17,9 @@ use super::evictions::Evicted;
 use super::queue::{Front, Numbered, Queue};
 use super::record::{KeyRoom, Record};
 use super::shared::Shared;
-use super::stripe::Stripe;
+use super::stripe::{Stripe, found, note_expiry};
 use crate::item::Now;
+use crate::ring::KeyHash;
 use std::sync::atomic::Ordering;
 
 /// A segment that is being emptied, out of its queue.
@@ -55,7 +56,7 @@ const DEAD_PART_FREE: usize = 16;
 const PAY: usize = 3;
 
 /// How often the emptiest segment is looked for, in words judged.
-const LOOK_EVERY: usize = SEGMENT_WORDS / 8;
+pub(super) const LOOK_EVERY: usize = SEGMENT_WORDS / 8;
 
 /// Words that one search for room keeps. What it judges after that is let go
 /// whatever its uses: where everything is read faster than it is judged, a
@@ -85,6 +86,16 @@ struct Live<'a> {
     segment: &'a Segment,
     place: Place,
     record: Record<'a>,
+    hash: KeyHash,
+}
+
+impl<'a> Live<'a> {
+    /// The record at a place, unless it is dead.
+    fn at(shared: &Shared, number: u32, segment: &'a Segment, word: u32) -> Option<Self> {
+        let record = Record::at(segment, word);
+        let place = Place::new(number, word);
+        (!record.is_dead()).then(|| Self { segment, place, record, hash: shared.hash(record) })
+    }
 }
 
 /// What came of one step.
@@ -256,12 +267,9 @@ impl Stripe {
             self.judged = LOOK_EVERY;
             return Step::Judged(0);
         }
-        let record = Record::at(&segment, victim.cursor);
-        let words = record.words();
-        if !record.is_dead() {
-            let place = Place::new(number, victim.cursor);
-            let live = Live { segment: &segment, place, record };
-            self.relocate(shared, live, segment.is_main(), record.uses());
+        let words = Record::at(&segment, victim.cursor).words();
+        if let Some(live) = Live::at(shared, number, &segment, victim.cursor) {
+            self.relocate(shared, live, segment.is_main(), live.record.uses());
         }
         victim.cursor += words as u32;
         self.victim = Some(victim);
@@ -283,12 +291,10 @@ impl Stripe {
     fn judge_in(&mut self, main: bool, shared: &Shared, now: Now) -> Step {
         match self.queue(main).step() {
             Front::Record((number, segment), word) => {
-                let record = Record::at(&segment, word);
-                let words = record.words();
+                let words = Record::at(&segment, word).words();
                 self.judged += words;
-                if !record.is_dead() {
-                    let place = Place::new(number, word);
-                    self.judge_record(shared, Live { segment: &segment, place, record }, main, now);
+                if let Some(live) = Live::at(shared, number, &segment, word) {
+                    self.judge_record(shared, live, main, now);
                 }
                 Step::Judged(words)
             }
@@ -311,13 +317,9 @@ impl Stripe {
     }
 
     fn judge_record(&mut self, shared: &Shared, live: Live<'_>, main: bool, now: Now) {
-        let Live { place, record, .. } = live;
-        let mut room = KeyRoom::new();
-        let hash = shared.hash(record.key(&mut room).bytes());
-        let fetched = record.is_fetched();
-        if shared.is_gone(record.version(), record.expiry(), now) {
-            self.count_gone(fetched, shared.is_flushed(record.version()));
-            return self.remove(shared, hash, place);
+        let Live { place, record, hash, .. } = live;
+        if shared.is_gone(record, now) {
+            return self.remove_gone(shared, hash, place, record);
         }
         let uses = record.uses();
         let wanted = if main { uses > 0 } else { uses >= USES_WANTED };
@@ -333,20 +335,20 @@ impl Stripe {
             self.ghost.remember(hash);
         }
         if shared.evictions.are_wanted() {
-            let found = super::stripe::found(shared, record);
-            let key = record.key(&mut room).bytes().into();
-            let (meta, memory) = (found.meta(), found.memory());
+            let item = found(shared, record);
+            let key = record.key(&mut KeyRoom::new()).bytes().into();
+            let (meta, memory) = (item.meta(), item.memory());
             shared.evictions.keep(Evicted { key, meta, memory });
         }
         self.counts.evicted += 1;
-        self.counts.evicted_unfetched += u64::from(!fetched);
+        self.counts.evicted_unfetched += u64::from(!record.is_fetched());
         self.remove(shared, hash, place);
     }
 
     /// Copies a record to the end of a queue. It may take one segment more than
     /// the stripe should have: emptying the one it comes from gives it back.
     fn relocate(&mut self, shared: &Shared, live: Live<'_>, main: bool, uses: u32) -> bool {
-        let Live { segment, place, record } = live;
+        let Live { segment, place, record, hash } = live;
         let words = record.words();
         if self.queue(main).tail(words).is_none() {
             let Some(segment) = self.spare.pop().or_else(|| shared.arena.take(self.number)) else {
@@ -360,12 +362,10 @@ impl Stripe {
         to.filled.store(to_word + words as u32, Ordering::Relaxed);
         to.count_live(words as i64);
         self.live_words += words;
-        super::stripe::note_expiry(&to, record.expiry());
-        let mut room = KeyRoom::new();
-        let hash = shared.hash(record.key(&mut room).bytes());
+        note_expiry(&to, record.expiry());
         let old = shared.index.put(hash, Place::new(to_number, to_word));
         debug_assert_eq!(old, Some(place), "a live record is in the index");
-        self.kill_copied(segment, record);
+        self.kill(segment, record);
         true
     }
 
@@ -383,15 +383,12 @@ impl Stripe {
         while word < segment.filled() && looked < looks {
             let record = Record::at(segment, word);
             looked += 1;
-            let gone = shared.is_gone(record.version(), record.expiry(), now);
-            if !record.is_dead() && !gone {
-                super::stripe::note_expiry(segment, record.expiry());
+            if !record.is_dead() && !shared.is_gone(record, now) {
+                note_expiry(segment, record.expiry());
             } else if !record.is_dead() {
-                let mut room = KeyRoom::new();
-                let hash = shared.hash(record.key(&mut room).bytes());
-                self.count_gone(record.is_fetched(), shared.is_flushed(record.version()));
+                let place = Place::new(number, word);
                 self.counts.crawled += 1;
-                self.remove(shared, hash, Place::new(number, word));
+                self.remove_gone(shared, shared.hash(record), place, record);
             }
             word += record.words() as u32;
         }

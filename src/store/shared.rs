@@ -5,7 +5,8 @@ use super::arena::Arena;
 use super::digest::Digests;
 use super::evictions::Evictions;
 use super::index::{BYTES_PER_ITEM, Index};
-use crate::item::{Expiry, Now, Version};
+use super::record::{KeyRoom, Record};
+use crate::item::{Now, Version};
 use crate::ring::KeyHash;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -44,8 +45,9 @@ impl Shared {
         }
     }
 
-    pub(super) fn hash(&self, key: &[u8]) -> KeyHash {
-        KeyHash::new(self.seed, key)
+    /// The hash of a record's key, which the record does not keep.
+    pub(super) fn hash(&self, record: Record<'_>) -> KeyHash {
+        KeyHash::new(self.seed, record.key(&mut KeyRoom::new()).bytes())
     }
 
     #[inline]
@@ -60,8 +62,8 @@ impl Shared {
 
     /// Whether an item may not be seen any more.
     #[inline]
-    pub(super) fn is_gone(&self, version: Version, expiry: Expiry, now: Now) -> bool {
-        expiry.is_over(now) || self.is_flushed(version)
+    pub(super) fn is_gone(&self, record: Record<'_>, now: Now) -> bool {
+        record.expiry().is_over(now) || self.is_flushed(record.version())
     }
 
     /// Weighs the index, which each of so many stripes has a share of; says how

@@ -4,6 +4,7 @@
 //! A stripe has its share of the memory and keeps to it by itself: see
 //! [`super::reclaim`].
 
+use super::StoreConfig;
 use super::apart::SharedValue;
 use super::arena::{Place, SEGMENT_BYTES, SEGMENT_WORDS, Segment};
 use super::figures::Counts;
@@ -11,7 +12,7 @@ use super::found::Found;
 use super::ghost::Ghost;
 use super::index::BYTES_PER_ITEM;
 use super::queue::{Numbered, Queue};
-use super::reclaim::Victim;
+use super::reclaim::{LOOK_EVERY, Victim};
 use super::record::{NewRecord, Payload, Record, VALUE_BYTES_MAX};
 use super::shared::Shared;
 use crate::item::{
@@ -77,13 +78,14 @@ pub(super) struct Request<'a> {
 }
 
 impl Stripe {
-    pub(super) fn new(number: u32, share: usize, node: u64, item_bytes_max: usize) -> Self {
+    /// A stripe without a share yet.
+    pub(super) fn new(number: u32, config: &StoreConfig) -> Self {
         Self {
             number,
-            share,
-            evicts: true,
-            item_bytes_max,
-            clock: Clock::new(node),
+            share: 0,
+            evicts: config.evicts,
+            item_bytes_max: config.item_bytes_max,
+            clock: Clock::new(config.node),
             small: Queue::default(),
             main: Queue::default(),
             victim: None,
@@ -92,7 +94,7 @@ impl Stripe {
             apart_bytes: 0,
             items: 0,
             live_words: 0,
-            judged: usize::MAX / 2,
+            judged: LOOK_EVERY,
             kept_words: 0,
             counts: Counts::default(),
             scratch: Vec::new(),
@@ -139,17 +141,13 @@ impl Stripe {
         numeric: bool,
     ) -> Option<Present> {
         let place = shared.index.place(hash)?;
-        let held = shared.arena.segment(place.segment)?;
-        let segment = held.as_ref()?;
-        let record = Record::at(segment, place.word);
+        let segment = shared.arena.segment(place.segment)?;
+        let record = Record::at(&segment, place.word);
         if !record.has_key(key) {
             return None;
         }
-        if shared.is_gone(record.version(), record.expiry(), now) {
-            let (fetched, version) = (record.is_fetched(), record.version());
-            drop(held);
-            self.count_gone(fetched, shared.is_flushed(version));
-            self.remove(shared, hash, place);
+        if shared.is_gone(record, now) {
+            self.remove_gone(shared, hash, place, record);
             return None;
         }
         let found = found(shared, record);
@@ -171,11 +169,10 @@ impl Stripe {
     ) -> Option<Present> {
         let mut present = present?;
         let Place { segment, word } = present.place;
-        let held = shared.arena.segment(segment)?;
-        let segment = held.as_ref()?;
-        let mut record = Record::at(segment, word);
+        let segment = shared.arena.segment(segment)?;
+        let mut record = Record::at(&segment, word);
         if record.set_expiry(expiry) {
-            note_expiry(segment, expiry);
+            note_expiry(&segment, expiry);
             record.set_standing(standing);
             return Some(present);
         }
@@ -198,7 +195,7 @@ impl Stripe {
             second: shared.second(request.now),
             uses: present.uses,
         };
-        drop(held);
+        drop(segment);
         let written = self.put(shared, request, present.main, &new);
         self.scratch = value;
         // Without room for a copy the item stays as it was, unless it went to make
@@ -299,8 +296,10 @@ impl Stripe {
         shared.index.place(request.hash)?;
         let number = segment.0;
         let (Written { word, .. }, old) = self.append(shared, request.hash, segment, new);
-        if let Some(old) = old {
-            self.bury_copied(shared, old);
+        if let Some((old, segment)) =
+            old.and_then(|old| Some((old, shared.arena.segment(old.segment)?)))
+        {
+            self.kill(&segment, Record::at(&segment, old.word));
         }
         Some(Place::new(number, word))
     }
@@ -335,26 +334,18 @@ impl Stripe {
 
     /// Marks a record that the index does not point to any more.
     fn bury(&mut self, shared: &Shared, place: Place) -> Version {
-        let Some(held) = shared.arena.segment(place.segment) else { return Version::ZERO };
-        let Some(segment) = held.as_ref() else { return Version::ZERO };
-        let record = Record::at(segment, place.word);
-        record.kill();
-        segment.count_live(-(record.words() as i64));
-        self.live_words -= record.words();
+        let Some(segment) = shared.arena.segment(place.segment) else { return Version::ZERO };
+        let record = Record::at(&segment, place.word);
+        self.kill(&segment, record);
         if let Some(number) = record.apart() {
             self.let_go_apart(shared, number);
         }
         record.version()
     }
 
-    /// Marks a record whose large value, if it has one, went over to its copy.
-    fn bury_copied(&mut self, shared: &Shared, place: Place) {
-        let Some(held) = shared.arena.segment(place.segment) else { return };
-        let Some(segment) = held.as_ref() else { return };
-        self.kill_copied(segment, Record::at(segment, place.word));
-    }
-
-    pub(super) fn kill_copied(&mut self, segment: &Segment, record: Record<'_>) {
+    /// Marks a record as dead. Its large value, if it has one, stays: it may have
+    /// gone over to a copy.
+    pub(super) fn kill(&mut self, segment: &Segment, record: Record<'_>) {
         record.kill();
         segment.count_live(-(record.words() as i64));
         self.live_words -= record.words();
@@ -366,10 +357,18 @@ impl Stripe {
         }
     }
 
-    pub(super) fn count_gone(&mut self, fetched: bool, flushed: bool) {
+    /// Takes an item away because it is over or flushed.
+    pub(super) fn remove_gone(
+        &mut self,
+        shared: &Shared,
+        hash: KeyHash,
+        place: Place,
+        record: Record<'_>,
+    ) {
         self.counts.expired += 1;
-        self.counts.flushed += u64::from(flushed);
-        self.counts.expired_unfetched += u64::from(!fetched);
+        self.counts.flushed += u64::from(shared.is_flushed(record.version()));
+        self.counts.expired_unfetched += u64::from(!record.is_fetched());
+        self.remove(shared, hash, place);
     }
 
     /// Clears an item away if it is gone, as a reader said it was.
@@ -435,14 +434,10 @@ fn show<R>(
     outcome: Outcome,
     visit: impl FnOnce(Outcome, Option<&Found<'_>>) -> R,
 ) -> R {
-    let held = present.and_then(|present| {
-        let place = present.place;
-        shared.arena.segment(place.segment).map(|held| (held, place))
-    });
-    let Some((Some(segment), place)) = held.as_ref().map(|(held, at)| (held.as_ref(), at)) else {
-        return visit(outcome, None);
-    };
-    let record = Record::at(segment, place.word);
+    let place = present.map(|present| present.place);
+    let held = place.and_then(|place| Some((shared.arena.segment(place.segment)?, place.word)));
+    let Some((segment, word)) = held else { return visit(outcome, None) };
+    let record = Record::at(&segment, word);
     let answer = visit(outcome, Some(&found(shared, record)));
     if matches!(op, Op::Get(_) | Op::Touch(_)) {
         record.note_read(shared.second(request.now));
@@ -475,9 +470,8 @@ fn compose<'a>(
 ) -> &'a [u8] {
     let append_old = |scratch: &mut Vec<u8>| {
         let Some(place) = place else { return };
-        let held = shared.arena.segment(place.segment);
-        if let Some(segment) = held.as_ref().and_then(|held| held.as_ref()) {
-            found(shared, Record::at(segment, place.word)).append_value(scratch);
+        if let Some(segment) = shared.arena.segment(place.segment) {
+            found(shared, Record::at(&segment, place.word)).append_value(scratch);
         }
     };
     scratch.clear();
