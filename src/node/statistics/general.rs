@@ -3,16 +3,20 @@
 use super::Report;
 use super::usage::Cpu;
 use crate::item::Now;
-use crate::node::{Shared, VERSION};
+use crate::node::{ConnectionCount, Shared, VERSION};
+use crate::store::Figures;
 use std::sync::atomic::Ordering;
 
+/// Connections and items are counted once: to do so is work, and what is told in
+/// several places is then of one moment.
 pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
+    let (count, figures) = (shared.connections.count(), shared.store.figures());
     process(shared, now, report);
-    connections(shared, report);
-    requests(shared, report);
-    bounds(shared, report);
+    connections(shared, &count, report);
+    requests(shared, &figures, report);
+    bounds(shared, &count, &figures, report);
     log(shared, report);
-    items(shared, report);
+    items(&figures, report);
 }
 
 fn process(shared: &Shared, now: Now, report: &mut Report<'_>) {
@@ -27,8 +31,7 @@ fn process(shared: &Shared, now: Now, report: &mut Report<'_>) {
     report.stat("rusage_system", cpu.system());
 }
 
-fn connections(shared: &Shared, report: &mut Report<'_>) {
-    let count = shared.connections.count();
+fn connections(shared: &Shared, count: &ConnectionCount, report: &mut Report<'_>) {
     report.stat("max_connections", shared.settings.connections_max);
     report.stat("curr_connections", count.current);
     report.stat("total_connections", count.total);
@@ -46,7 +49,7 @@ fn connections(shared: &Shared, report: &mut Report<'_>) {
     report.stat("reserved_fds", 0);
 }
 
-fn requests(shared: &Shared, report: &mut Report<'_>) {
+fn requests(shared: &Shared, figures: &Figures, report: &mut Report<'_>) {
     let sums = shared.sums();
     report.stat("cmd_get", sums.cmd_get);
     report.stat("cmd_set", sums.cmd_set);
@@ -55,7 +58,6 @@ fn requests(shared: &Shared, report: &mut Report<'_>) {
     report.stat("cmd_meta", sums.cmd_meta);
     report.stat("get_hits", sums.get_hits);
     report.stat("get_misses", sums.get_misses);
-    let figures = shared.store.figures();
     report.stat("get_expired", figures.reads_expired);
     report.stat("get_flushed", figures.reads_flushed);
     report.stat("delete_misses", sums.delete_misses);
@@ -77,9 +79,7 @@ fn requests(shared: &Shared, report: &mut Report<'_>) {
     report.stat("bytes_written", sums.bytes_written);
 }
 
-fn bounds(shared: &Shared, report: &mut Report<'_>) {
-    let count = shared.connections.count();
-    let figures = shared.store.figures();
+fn bounds(shared: &Shared, count: &ConnectionCount, figures: &Figures, report: &mut Report<'_>) {
     let full = count.current >= shared.settings.connections_max as u64;
     report.stat("limit_maxbytes", shared.memory_bytes.load(Ordering::Relaxed));
     report.stat("accepting_conns", u8::from(!full));
@@ -123,8 +123,7 @@ fn log(shared: &Shared, report: &mut Report<'_>) {
     report.stat("round_robin_fallback", 0);
 }
 
-fn items(shared: &Shared, report: &mut Report<'_>) {
-    let figures = shared.store.figures();
+fn items(figures: &Figures, report: &mut Report<'_>) {
     report.stat("bytes", figures.bytes);
     report.stat("curr_items", figures.items);
     report.stat("total_items", figures.total_items);
