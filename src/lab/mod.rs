@@ -27,6 +27,7 @@ pub use conditions::Conditions;
 pub use figure::{Figure, Statistic, Summary, Unit};
 pub use keys::{Distribution, Keys};
 pub use placement::{Algorithm, Family, Placement, Setup};
+pub use random::Random;
 pub use scenario::Scenario;
 
 /// Every algorithm that this build can compare, our own first.

@@ -1,24 +1,17 @@
-//! Numbers that look random and are the same in every run of one seed.
+//! Draws from numbers that look random and are the same in every run of one seed.
 
-/// The splitmix64 generator.
-pub(crate) struct Random(u64);
+use ringcached::lab;
+
+pub(crate) struct Random(lab::Random);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
+        Self(lab::Random::new(seed))
     }
 
     /// Less than `end`.
     pub(crate) fn below(&mut self, end: usize) -> usize {
-        (self.word() % end as u64) as usize
+        self.0.below(end)
     }
 
     /// True once in so many times.
@@ -31,6 +24,6 @@ impl Random {
     }
 
     pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.word() as u8).collect()
+        (0..len).map(|_| self.0.word() as u8).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! Small changes to real requests, the same for the same seed.
 
+use ringcached::lab::Random;
+
 /// Words that mean something where they end up.
 const WORDS: [&[u8]; 34] = [
     b"get ",
@@ -39,24 +41,15 @@ const WORDS: [&[u8]; 34] = [
 ];
 
 /// Draws changes.
-pub(crate) struct Mutator(u64);
+pub(crate) struct Mutator(Random);
 
 impl Mutator {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The splitmix64 generator.
-    fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
+        Self(Random::new(seed))
     }
 
     fn below(&mut self, end: usize) -> usize {
-        (self.word() % end as u64) as usize
+        self.0.below(end)
     }
 
     /// One to three requests after each other, with a few faults.
@@ -75,7 +68,7 @@ impl Mutator {
         let end = (at + self.below(9)).min(bytes.len());
         match self.below(6) {
             0 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
-            1 if at < bytes.len() => bytes[at] = self.word() as u8,
+            1 if at < bytes.len() => bytes[at] = self.0.word() as u8,
             2 => drop(bytes.drain(at..end)),
             3 => drop(bytes.splice(at..at, bytes[at..end].to_vec())),
             4 => bytes.truncate(at),

@@ -6,6 +6,7 @@ mod threads;
 mod time;
 
 use ringcached::item::{Count, CountKind, Delete, Expiry, Key, Now, Op, Outcome, StoreMode};
+use ringcached::lab;
 use ringcached::ring::KeyHash;
 use ringcached::store::{Store, StoreConfig, WalkFrom};
 
@@ -107,18 +108,15 @@ pub(crate) fn delete() -> Op<'static> {
 }
 
 /// Numbers that look random and are the same in every run.
-pub(crate) struct Random(u64);
+pub(crate) struct Random(lab::Random);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(lab::Random::new(seed))
     }
 
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ mixed >> 31
+        self.0.word()
     }
 
     pub(crate) fn below(&mut self, end: u64) -> u64 {
