@@ -98,13 +98,15 @@ impl Client {
         while self.value_is_whole(&mut answers) {
             let mut out = Output::default();
             let progress = self.session.answer(&self.input, &mut out);
+            assert!(progress.used <= self.input.len(), "more is used than there is");
             self.input.drain(..progress.used);
             assert!(out.len() < OUTPUT_BYTES_HIGH + (2 << 20), "answers are bounded");
             answers.extend(out.take());
             match progress.next {
                 Next::Read => break,
                 Next::Write => {}
-                Next::Body(len) => self.value = Some((len, Vec::new())),
+                // No more, in the end, as in a connection: items are charged what it takes.
+                Next::Body(len) => self.value = Some((len, Vec::with_capacity(len))),
                 Next::Close => {
                     self.closed = true;
                     break;
