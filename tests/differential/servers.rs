@@ -2,7 +2,9 @@
 
 use ringcached::net::Stop;
 use ringcached::node::{Running, ServerConfig, Settings};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,28 +25,39 @@ impl Memcached {
     pub(crate) fn start() -> Option<Self> {
         let said = Command::new("memcached").arg("-V").output().ok()?;
         let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        // It takes a free port by itself, and writes there which.
+        let name = format!("memcached-{}.ports", std::process::id());
+        let ports = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_file(&ports);
         let mut command = Command::new("memcached");
-        command.args(["-l", "127.0.0.1", "-U", "0", "-t", "1", "-p", &address.port().to_string()]);
+        command.args(["-l", "127.0.0.1", "-U", "0", "-t", "1", "-p", "-1"]);
+        command.env("MEMCACHED_PORT_FILENAME", &ports);
         // Nor does another thread hold items for a moment, in which they are changed
         // in another way.
         command.args(["-o", "no_lru_maintainer,no_lru_crawler"]);
         // Room for all: large values are not to push out what comes after them.
         command.args(["-m", "1024"]);
         if rustix::process::geteuid().is_root() {
-            command.args(["-u", "nobody"]);
+            // Another user might not write where the tests do.
+            command.args(["-u", "root"]);
         }
         let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut memcached = Self { child, address, version };
-        memcached.wait_for_it();
+        let port = memcached.port(&ports);
+        memcached.address.set_port(port);
+        let _ = fs::remove_file(&ports);
         Some(memcached)
     }
 
-    fn wait_for_it(&mut self) {
+    /// Waits until it has written where it listens; the file comes whole.
+    fn port(&mut self, ports: &Path) -> u16 {
         let started = Instant::now();
-        while TcpStream::connect(self.address).is_err() {
+        loop {
+            if let Ok(text) = fs::read_to_string(ports) {
+                let port = text.lines().find_map(|line| line.strip_prefix("TCP INET: "));
+                return port.expect("a port of TCP").trim().parse().unwrap();
+            }
             assert!(started.elapsed() < PATIENCE, "memcached does not serve");
             assert!(self.child.try_wait().unwrap().is_none(), "memcached ended");
             thread::yield_now();
