@@ -347,7 +347,10 @@ fn root_becomes_another_user() {
     }
     // The program must be where that user may start it.
     let place = std::env::temp_dir().join(format!("ringcached-{}", std::process::id()));
-    fs::copy(env!("CARGO_BIN_EXE_ringcached"), &place).unwrap();
+    // By another process: a file that this one writes may still be open for it in a
+    // child that another test starts, and a program that is written cannot be started.
+    let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_ringcached")).arg(&place).status();
+    assert!(copied.unwrap().success());
     let mut child = Command::new(&place)
         .args(["-p", "0", "-u", "nobody"])
         .stderr(Stdio::piped())
