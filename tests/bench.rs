@@ -3,6 +3,7 @@
 //! The servers are threads of the test, on ports that the system chose.
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -308,7 +309,7 @@ mod time {
         let figures = server.figures("--rate 200/s --requests 41 --connections 2");
         // The last is due 40 / 200 s after the first.
         let seconds = number(&figures, "seconds");
-        assert!((0.199..5.0).contains(&seconds), "{figures}");
+        assert!((0.199..60.0).contains(&seconds), "{figures}");
         assert_eq!(figures["operations"], 41);
     }
 
@@ -333,9 +334,9 @@ mod time {
     #[test]
     fn duration_ends_the_run() {
         let server = Server::start(Manner::Well);
-        let figures = server.figures("--duration 300ms --warm-up 100ms --connections 2");
+        let figures = server.figures("--duration 1s --warm-up 1s --connections 2");
         let seconds = number(&figures, "seconds");
-        assert!((0.3..5.0).contains(&seconds) && number(&figures, "operations") > 10.0);
+        assert!((1.0..60.0).contains(&seconds) && number(&figures, "operations") > 10.0);
         // What came during the warm-up was sent, and is not counted.
         let sent = server.seen.gets.load(Ordering::SeqCst) as f64;
         assert!(number(&figures, "gets") < sent, "{figures}");
@@ -347,9 +348,10 @@ mod faults {
 
     #[test]
     fn nobody_listens() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
+        // Kept, so that nobody else gets the port, and never listened at.
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
         let run = bench(&format!("--server {address}"));
         assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{run:?}");
         assert!(run.stderr.contains(&format!("cannot connect to {address}")), "{run:?}");
@@ -510,6 +512,8 @@ mod answers {
     #[test]
     fn unix_sockets_serve_too() {
         let path = format!("{}/bench-{}.sock", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+        // A run that was killed leaves its file, and the number may be another's by now.
+        let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path).unwrap();
         let seen = Arc::new(Seen::default());
         let its = Arc::clone(&seen);
