@@ -9,7 +9,6 @@ use ringcached::net::{
 use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A running server; stops when it is dropped.
 #[derive(Debug)]
@@ -26,7 +25,7 @@ pub(crate) fn config() -> ClientsConfig {
         surplus: Surplus::Refuse,
         buffers_bytes: 64 << 20,
         patience: Patience::default(),
-        grace: Duration::from_secs(5),
+        grace: PATIENCE,
     }
 }
 

@@ -155,6 +155,8 @@ fn unix_sockets_serve_too() {
 #[test]
 fn dead_sockets_are_replaced() {
     let path = format!("{}/dead-{}.sock", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    // Another run may have had this number, and what it left is no socket.
+    let _ = fs::remove_file(&path);
     // Its file stays when the standard library's listener goes.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     Listener::unix(path.as_ref(), 0o700, 128).unwrap();
