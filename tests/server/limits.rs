@@ -1,10 +1,11 @@
 //! What a client may not do, and that its neighbours do not notice.
 
-use crate::house::{House, config};
+use crate::house::{Client, House, config};
 use crate::wait_until;
 use ringcached::limits::INPUT_KEPT_BYTES_MAX;
-use ringcached::net::{ClientsConfig, Patience, Surplus};
+use ringcached::net::{ClientsConfig, Listener, Patience, Surplus};
 use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 #[test]
@@ -99,8 +100,14 @@ fn slow_loris_is_cut() {
 #[test]
 fn deaf_client_is_cut() {
     let patience = Patience { send_s: 1, ..Patience::default() };
-    let house = House::with(&ClientsConfig { patience, ..config() });
-    let (mut deaf, mut neighbour) = (house.connect(), house.connect());
+    // A Unix socket takes what it has room for at once. That of a TCP connection grows
+    // as it likes, and what it takes later counts as if the client had taken it.
+    let path = format!("{}/deaf-{}.sock", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    let listener = Listener::unix(path.as_ref(), 0o700, 128).unwrap();
+    let house = House::open(&ClientsConfig { patience, ..config() }, None, vec![listener]);
+    let mut deaf = Client::new(UnixStream::connect(&path).unwrap());
+    let mut neighbour = house.connect();
+    neighbour.ask("echo a\n", "a\n");
     deaf.send("fill 10000000\n".repeat(10));
     wait_until("it is cut", || house.figures().slow_reader_kicks == 1);
     neighbour.ask("echo b\n", "b\n");
