@@ -27,7 +27,7 @@ fn libmemcacheds_own_test_passes() {
     let running = Running::start(config).unwrap();
     let port = running.addresses()[0].port().to_string();
     let run =
-        Command::new("memccapable").args(["-h", "127.0.0.1", "-p", &port, "-t", "5"]).output();
+        Command::new("memccapable").args(["-h", "127.0.0.1", "-p", &port, "-t", "20"]).output();
     running.stopper().stop(Stop::Now);
     running.wait().unwrap();
     let Ok(run) = run else { return println!("skipped: memccapable is not installed") };

@@ -23,7 +23,7 @@ start() {
     shift
     "$SERVER" -p 0 --ready-file "$work/$name.json" "$@" 2>"$work/$name.log" &
     servers+=($!)
-    for _ in {1..200}; do
+    for _ in {1..1200}; do
         [[ -s $work/$name.json ]] && break
         sleep 0.05
     done
