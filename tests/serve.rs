@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
@@ -272,6 +273,9 @@ fn what_cannot_be_is_refused_with_a_reason() {
     }
 }
 
+/// The user who owns nothing, on most systems.
+const NOBODY: u32 = 65534;
+
 fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output().unwrap();
     output.stdout == b"0\n"
@@ -342,8 +346,9 @@ fn unix_socket_is_instead_of_addresses() {
 
 #[test]
 fn root_becomes_another_user() {
-    if !is_root() {
-        return;
+    // The root of a container may be the only user that there is in it.
+    if !is_root() || Command::new("true").uid(NOBODY).status().is_err() {
+        return println!("skipped: there is no other user to become");
     }
     // The program must be where that user may start it.
     let place = std::env::temp_dir().join(format!("ringcached-{}", std::process::id()));
