@@ -233,6 +233,8 @@ pub enum Phase {
     Body,
     /// Waiting for the client to take its answers.
     Sending,
+    /// Ending.
+    Parting,
 }
 
 /// How a connection came in.
@@ -362,7 +364,8 @@ impl Member {
             0 => Phase::Idle,
             1 => Phase::Head,
             2 => Phase::Body,
-            _ => Phase::Sending,
+            3 => Phase::Sending,
+            _ => Phase::Parting,
         }
     }
 

@@ -15,7 +15,9 @@ use super::census::{Phase, Summons};
 use super::stream::{Stream, poll_send};
 use super::worker::{Bench, Seat};
 use super::{Answer, Next, Output, Progress};
-use crate::limits::{INPUT_BEFORE_BULK_BYTES, INPUT_JOINED_BYTES_MAX, INPUT_KEPT_BYTES_MAX};
+use crate::limits::{
+    INPUT_BEFORE_BULK_BYTES, INPUT_JOINED_BYTES_MAX, INPUT_KEPT_BYTES_MAX, PARTING_BYTES_MAX,
+};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -61,6 +63,13 @@ enum Step {
     Body(Box<Body>),
     /// End.
     Close,
+    /// End in the middle of an answer.
+    Abandon,
+    /// End, though the client may be sending on.
+    Refuse,
+    /// Pass over so many bytes, at most, of a client that was refused, so that he
+    /// reads why: of a socket that is closed with input in it nothing more is read.
+    PassOver(usize),
 }
 
 #[derive(Debug)]
@@ -80,23 +89,33 @@ impl<S: Stream, A: Answer> Connection<S, A> {
     fn poll_turns(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             if self.seat.member.summons() == Summons::Cut {
-                return Poll::Ready(Ok(()));
+                return self.cut(cx);
             }
             ready!(self.poll_unsent(cx))?;
             let bulk = matches!(&self.step, Step::Body(body) if body.wanted >= BULK_BYTES);
             let turn = match self.step {
-                Step::Close => return Poll::Ready(Ok(())),
+                Step::Close => return self.poll_goodbye(cx),
+                Step::Refuse => {
+                    ready!(self.poll_goodbye(cx))?;
+                    self.step = Step::PassOver(PARTING_BYTES_MAX);
+                    Turn::Done
+                }
+                Step::Abandon => return Poll::Ready(Ok(())),
+                Step::PassOver(most) => match self.poll_pass_over(most, cx)? {
+                    Poll::Ready(turn) => turn,
+                    Poll::Pending => return self.wait_or_finish(cx),
+                },
                 Step::Again => self.answer_kept(cx)?,
                 Step::Read if self.answer.has_news(cx.waker()) => self.answer_kept(cx)?,
                 Step::Read => match self.poll_input(cx)? {
                     Poll::Ready(turn) => turn,
-                    Poll::Pending => return self.wait_or_finish(),
+                    Poll::Pending => return self.wait_or_finish(cx),
                 },
                 Step::Body(_) => match self.poll_body(cx)? {
                     // After much, others come first.
                     Poll::Ready(()) if bulk => Turn::More,
                     Poll::Ready(()) => Turn::Done,
-                    Poll::Pending => return self.wait_or_finish(),
+                    Poll::Pending => return self.wait_or_finish(cx),
                 },
             };
             if turn == Turn::More {
@@ -111,11 +130,43 @@ impl<S: Stream, A: Answer> Connection<S, A> {
 
     /// There is no more input for now: a node that stops has answered all that
     /// had arrived.
-    fn wait_or_finish(&self) -> Poll<io::Result<()>> {
-        match self.seat.member.summons() {
-            Summons::None => Poll::Pending,
-            Summons::Finish | Summons::Cut => Poll::Ready(Ok(())),
+    fn wait_or_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.seat.member.summons() == Summons::None {
+            return Poll::Pending;
         }
+        self.step = Step::Close;
+        self.poll_goodbye(cx)
+    }
+
+    /// Ends the own side: the client sees that nothing was cut off.
+    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.seat.member.enter(Phase::Parting, self.seat.bench.now_s());
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    /// Ends at once. In the middle of an answer there is no parting word: what came
+    /// would look like all of it.
+    fn cut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unsent.is_none() {
+            // Nobody waits for it to get through.
+            let _ = self.poll_goodbye(cx)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads, and drops what comes.
+    fn poll_pass_over(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
+        let bench = Rc::clone(&self.seat.bench);
+        let input = &mut *bench.input.borrow_mut();
+        let mut free = ReadBuf::new(input);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut free))?;
+        let came = free.filled().len();
+        bench.tally().count_read(came);
+        self.step = match most.saturating_sub(came) {
+            left if came > 0 && left > 0 => Step::PassOver(left),
+            _ => Step::Close,
+        };
+        Poll::Ready(Ok(if free.remaining() == 0 { Turn::More } else { Turn::Done }))
     }
 
     /// Sends what waits.
@@ -221,9 +272,10 @@ impl<S: Stream, A: Answer> Connection<S, A> {
                 Next::Read if after_body && *used < input.len() => return None,
                 Next::Read => return Some(Step::Read),
                 Next::Write => return Some(Step::Again),
+                Next::Close if *used == input.len() => return Some(Step::Close),
                 Next::Close => {
                     *used = input.len();
-                    return Some(Step::Close);
+                    return Some(Step::Refuse);
                 }
                 Next::Body(wanted) => wanted,
             };
@@ -299,6 +351,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
         }
         let phase = match &self.step {
             _ if self.unsent.is_some() => Phase::Sending,
+            Step::Close | Step::Abandon | Step::Refuse | Step::PassOver(_) => Phase::Parting,
             Step::Body(_) => Phase::Body,
             _ if !self.kept.is_empty() => Phase::Head,
             _ => Phase::Idle,
@@ -314,12 +367,14 @@ impl<S: Stream, A: Answer> Connection<S, A> {
         }
         self.kept = Vec::new();
         // In the middle of an answer a text would be read as part of it.
-        if self.unsent.take().is_none() {
-            let mut out = Output::default();
-            out.bytes().extend_from_slice(why);
-            self.unsent = Some(Box::new(out));
+        if self.unsent.take().is_some() {
+            self.step = Step::Abandon;
+            return;
         }
-        self.step = Step::Close;
+        let mut out = Output::default();
+        out.bytes().extend_from_slice(why);
+        self.unsent = Some(Box::new(out));
+        self.step = Step::Refuse;
     }
 }
 

@@ -4,8 +4,8 @@
 //! second, so every time here is kept to a second or two.
 
 use super::census::{Counts, Member, Phase};
-use crate::limits::TRANSFER_BYTES_PER_S_MIN;
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::limits::{PARTING_S, TRANSFER_BYTES_PER_S_MIN};
+use std::sync::atomic::Ordering;
 
 /// How long clients may take, in seconds. Zero is forever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,19 +32,19 @@ pub(super) enum Overdue {
     Idle,
     Request,
     Taking,
+    Parting,
 }
 
 impl Overdue {
-    pub(super) fn counter(self, counts: &Counts) -> &AtomicU64 {
-        match self {
+    pub(super) fn count(self, counts: &Counts) {
+        let counter = match self {
             Self::Idle => &counts.idle_kicks,
             Self::Request => &counts.slow_request_kicks,
             Self::Taking => &counts.slow_reader_kicks,
-        }
-    }
-
-    pub(super) fn count(self, counts: &Counts) {
-        self.counter(counts).fetch_add(1, Ordering::Relaxed);
+            // It was counted, or it ended by itself.
+            Self::Parting => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -58,6 +58,7 @@ impl Patience {
             Phase::Head => (self.request_s, 0, Overdue::Request),
             Phase::Body => (self.request_s, bought_s, Overdue::Request),
             Phase::Sending => (self.send_s, bought_s, Overdue::Taking),
+            Phase::Parting => (PARTING_S, 0, Overdue::Parting),
         };
         let taken_s = u64::from(now_s.saturating_sub(member.since_s()));
         (allowed_s > 0 && taken_s > u64::from(allowed_s) + bought_s).then_some(overdue)
@@ -89,6 +90,7 @@ mod tests {
             (Phase::Head, 5, Overdue::Request),
             (Phase::Body, 5, Overdue::Request),
             (Phase::Sending, 7, Overdue::Taking),
+            (Phase::Parting, PARTING_S, Overdue::Parting),
         ];
         for (phase, allowed_s, overdue) in cases {
             let member = member();

@@ -88,5 +88,6 @@ fn state(phase: Phase) -> &'static str {
         Phase::Head => "conn_waiting",
         Phase::Body => "conn_nread",
         Phase::Sending => "conn_mwrite",
+        Phase::Parting => "conn_closing",
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::house::{House, config};
 use crate::wait_until;
-use ringcached::limits::INPUT_KEPT_BYTES_MAX;
+use ringcached::limits::{INPUT_KEPT_BYTES_MAX, PARTING_BYTES_MAX};
 use ringcached::net::{ClientsConfig, Patience, Surplus};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 #[test]
@@ -188,6 +188,34 @@ fn endless_request_is_refused() {
         endless.expect_end();
     });
     neighbour.ask("echo b\n", "b\n");
+}
+
+#[test]
+fn refused_client_reads_why() {
+    let house = House::new();
+    let mut deaf = house.connect();
+    // It listens when it has sent everything, long after it was refused.
+    deaf.send(vec![b'a'; 4 * INPUT_KEPT_BYTES_MAX]);
+    deaf.expect("CLIENT_ERROR line too long\r\n");
+    let mut rest = Vec::new();
+    assert_eq!(deaf.0.read_to_end(&mut rest).unwrap(), 0, "the end, and no reset");
+}
+
+#[test]
+fn refused_client_is_heard_so_long_and_no_longer() {
+    let house = House::new();
+    let (mut drips, mut floods) = (house.connect(), house.connect());
+    floods.send(vec![b'a'; INPUT_KEPT_BYTES_MAX + 1]);
+    floods.expect("CLIENT_ERROR line too long\r\n");
+    while floods.0.get_mut().write(&[b'a'; 1 << 16]).is_ok() {}
+    let read = house.figures().bytes_read as usize;
+    assert!(read <= PARTING_BYTES_MAX + 2 * INPUT_KEPT_BYTES_MAX, "{read}");
+    drips.send(vec![b'a'; INPUT_KEPT_BYTES_MAX + 1]);
+    drips.expect("CLIENT_ERROR line too long\r\n");
+    wait_until("it is cut", || {
+        let _ = drips.0.get_mut().write(b"a");
+        house.figures().current == 0
+    });
 }
 
 #[test]
