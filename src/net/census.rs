@@ -156,6 +156,22 @@ impl Census {
         }
     }
 
+    /// Lets the connection that holds most make room, if that is more than so many
+    /// bytes. Each is told once, so what others take in its place comes back.
+    pub(super) fn make_room(&self, bytes: usize) -> bool {
+        let mut most: Option<(usize, Arc<Member>)> = None;
+        for worker in &self.workers {
+            for member in worker.members().all() {
+                let held = member.held.load(Relaxed);
+                let is_more = held > most.as_ref().map_or(bytes, |(most, _)| *most);
+                if is_more && member.summons() == Summons::None {
+                    most = Some((held, Arc::clone(member)));
+                }
+            }
+        }
+        most.is_some_and(|(_, member)| member.summon_anew(Summons::MakeRoom))
+    }
+
     /// How many connections each worker has.
     #[must_use]
     pub fn spread(&self) -> Vec<usize> {
@@ -301,6 +317,8 @@ pub struct Member {
     /// Bytes that got on in this phase.
     moved: AtomicU64,
     summons: AtomicU8,
+    /// Bytes of the budget for all connections.
+    held: AtomicUsize,
     /// Its number among the connections of its worker.
     pub(super) seat: u32,
     bell: Arc<Bell>,
@@ -318,11 +336,13 @@ impl Wake for Member {
 }
 
 /// What a connection is told to do from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Summons {
     /// Nothing: go on.
     None,
+    /// Give back what it holds, and end: another one needs it.
+    MakeRoom,
     /// Answer what has arrived, then end.
     Finish,
     /// End at once.
@@ -352,6 +372,7 @@ impl Member {
             since_s: AtomicU32::new(now_s),
             moved: AtomicU64::new(0),
             summons: AtomicU8::new(Summons::None as u8),
+            held: AtomicUsize::new(0),
             seat,
             bell: Arc::clone(bell),
         }
@@ -405,13 +426,25 @@ impl Member {
     pub(super) fn summons(&self) -> Summons {
         match self.summons.load(Relaxed) {
             0 => Summons::None,
-            1 => Summons::Finish,
+            1 => Summons::MakeRoom,
+            2 => Summons::Finish,
             _ => Summons::Cut,
         }
     }
 
     pub(super) fn summon(&self, summons: Summons) {
-        self.summons.fetch_max(summons as u8, Relaxed);
+        self.summon_anew(summons);
+    }
+
+    /// Says whether it had not been told anything before.
+    fn summon_anew(&self, summons: Summons) -> bool {
+        let before = self.summons.fetch_max(summons as u8, Relaxed);
         self.bell.ring(self.seat);
+        before == Summons::None as u8
+    }
+
+    /// It holds so many bytes of the budget.
+    pub(super) fn hold(&self, bytes: usize) {
+        self.held.store(bytes, Relaxed);
     }
 }

@@ -10,7 +10,7 @@
 //! While answers wait to be taken nothing is read: whoever does not listen is not
 //! asked what else he wants.
 
-use super::budget::{Claim, OverBudget};
+use super::budget::OverBudget;
 use super::census::{Phase, Summons};
 use super::stream::{Stream, poll_send};
 use super::worker::{Bench, Seat};
@@ -41,7 +41,6 @@ pub(super) struct Connection<S, A> {
     stream: S,
     answer: A,
     seat: Seat,
-    claim: Claim,
     step: Step,
     /// Input that is not done with.
     kept: Vec<u8>,
@@ -80,16 +79,17 @@ struct Body {
 
 impl<S: Stream, A: Answer> Connection<S, A> {
     pub(super) fn new(stream: S, answer: A, seat: Seat) -> Self {
-        let claim = seat.bench.budget.claim();
         let (step, kept, unsent) = (Step::Read, Vec::new(), None);
-        Self { stream, answer, seat, claim, step, kept, unsent, bulky: false }
+        Self { stream, answer, seat, step, kept, unsent, bulky: false }
     }
 
     /// Turn after turn, until there is nothing to do.
     fn poll_turns(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            if self.seat.member.summons() == Summons::Cut {
-                return self.cut(cx);
+            match self.seat.member.summons() {
+                Summons::Cut => return self.cut(cx),
+                Summons::MakeRoom if self.seat.holds() => self.refuse(OUT_OF_MEMORY),
+                _ => {}
             }
             ready!(self.poll_unsent(cx))?;
             let bulk = matches!(&self.step, Step::Body(body) if body.wanted >= BULK_BYTES);
@@ -131,7 +131,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
     /// There is no more input for now: a node that stops has answered all that
     /// had arrived.
     fn wait_or_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.seat.member.summons() == Summons::None {
+        if self.seat.member.summons() < Summons::Finish {
             return Poll::Pending;
         }
         self.step = Step::Close;
@@ -316,7 +316,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
             }
             self.seat.bench.tally().count_read(came);
             self.seat.member.moves(came);
-            if self.claim.resize(body.bytes.capacity()).is_err() {
+            if self.seat.pay(body.bytes.capacity()).is_err() {
                 self.refuse(OUT_OF_MEMORY);
                 return Poll::Ready(Ok(()));
             }
@@ -344,7 +344,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
         let body = if let Step::Body(body) = &self.step { body.bytes.capacity() } else { 0 };
         // Large values are the store's, however many wait for them.
         let unsent = self.unsent.as_ref().map_or(0, |unsent| unsent.own_len());
-        if self.claim.resize(self.kept.capacity() + body + unsent) == Err(OverBudget) {
+        if self.seat.pay(self.kept.capacity() + body + unsent) == Err(OverBudget) {
             self.refuse(OUT_OF_MEMORY);
         } else if self.kept.len() > INPUT_KEPT_BYTES_MAX {
             self.refuse(TOO_LONG);
@@ -367,14 +367,14 @@ impl<S: Stream, A: Answer> Connection<S, A> {
         }
         self.kept = Vec::new();
         // In the middle of an answer a text would be read as part of it.
-        if self.unsent.take().is_some() {
-            self.step = Step::Abandon;
-            return;
+        self.step = if self.unsent.take().is_some() { Step::Abandon } else { Step::Refuse };
+        if let Step::Refuse = self.step {
+            let mut out = Output::default();
+            out.bytes().extend_from_slice(why);
+            self.unsent = Some(Box::new(out));
         }
-        let mut out = Output::default();
-        out.bytes().extend_from_slice(why);
-        self.unsent = Some(Box::new(out));
-        self.step = Step::Refuse;
+        // To hold nothing is always paid for.
+        let _ = self.seat.pay(0);
     }
 }
 

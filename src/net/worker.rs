@@ -4,7 +4,7 @@
 
 use super::Answer;
 use super::accept::Accepted;
-use super::budget::Budget;
+use super::budget::{Budget, Claim, OverBudget};
 use super::census::{Arrival, Census, Counts, Member, Summons, Ticket, Worker};
 use super::connection::Connection;
 use super::output::Output;
@@ -36,7 +36,7 @@ const POLLS_BEFORE_EVENTS: u32 = 8;
 pub(super) struct Bench {
     pub(super) input: RefCell<Box<[u8]>>,
     pub(super) output: RefCell<Output>,
-    pub(super) budget: Arc<Budget>,
+    budget: Arc<Budget>,
     census: Arc<Census>,
     index: usize,
     /// As of the last tick: nobody reads a clock for each request.
@@ -135,6 +135,7 @@ impl Bench {
 pub(super) struct Seat {
     pub(super) bench: Rc<Bench>,
     pub(super) member: Arc<Member>,
+    claim: Claim,
     _ticket: Ticket,
 }
 
@@ -142,7 +143,35 @@ impl Seat {
     fn new(bench: &Rc<Bench>, arrival: Arrival, ticket: Ticket) -> Self {
         let member = |seat| Member::new(&bench.census, arrival, seat, &bench.bell);
         let member = bench.tally().members().add(member);
-        Self { bench: Rc::clone(bench), member, _ticket: ticket }
+        let claim = bench.budget.claim();
+        Self { bench: Rc::clone(bench), member, claim, _ticket: ticket }
+    }
+
+    /// Pays for what the connection holds, or gets back what it holds no more. Where
+    /// nothing is left, the one that holds most makes room; if that is this one, it
+    /// is over its budget.
+    #[inline]
+    pub(super) fn pay(&mut self, bytes: usize) -> Result<(), OverBudget> {
+        if self.claim.is_for(bytes) {
+            return Ok(());
+        }
+        self.pay_anew(bytes)
+    }
+
+    fn pay_anew(&mut self, bytes: usize) -> Result<(), OverBudget> {
+        if let Err(over) = self.claim.resize(bytes) {
+            if !self.bench.census.make_room(bytes) {
+                return Err(over);
+            }
+            self.claim.overdraw(bytes);
+        }
+        self.member.hold(self.claim.bytes());
+        Ok(())
+    }
+
+    /// Whether the connection holds anything that was paid for.
+    pub(super) fn holds(&self) -> bool {
+        self.claim.bytes() > 0
     }
 }
 

@@ -176,6 +176,29 @@ fn memory_for_requests_ends() {
 }
 
 #[test]
+fn hog_makes_room_for_its_neighbour() {
+    let house = House::with(&ClientsConfig { buffers_bytes: 1 << 20, ..config() });
+    let (mut hog, mut neighbour) = (house.connect(), house.connect());
+    hog.send("body 900000\n");
+    hog.send(vec![1; 800_000]);
+    wait_until("it holds most", || house.figures().bytes_read >= 800_000);
+    let len = 300_000;
+    neighbour.send(format!("body {len}\n"));
+    neighbour.send(vec![1; len]);
+    neighbour.expect(format!("got {len} {len}\n"));
+    hog.expect("SERVER_ERROR out of memory reading request\r\n");
+    hog.expect_end();
+    assert_eq!(house.figures().read_buf_oom, 1);
+    drop(hog);
+    wait_until("it has gone", || house.figures().current == 1);
+    // All is given back, once.
+    let len = 1_000_000;
+    neighbour.send(format!("body {len}\n"));
+    neighbour.send(vec![1; len]);
+    neighbour.expect(format!("got {len} {len}\n"));
+}
+
+#[test]
 fn endless_request_is_refused() {
     let house = House::new();
     let (mut endless, mut neighbour) = (house.connect(), house.connect());
