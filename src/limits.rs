@@ -163,6 +163,9 @@ pub const PORTS_TRIED: u16 = 100;
 /// Bytes of a file of certificates, of a key or of passwords, at most.
 pub const SECRETS_FILE_BYTES_MAX: u64 = 4 << 20;
 
+/// Lines for stderr that wait to be written, at most.
+pub const LOG_LINES_MAX: usize = 1024;
+
 /// Items that one step of the crawler looks at, at most: well under a
 /// millisecond.
 pub const CRAWL_STEP_ITEMS: u64 = 2_000;

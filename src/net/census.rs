@@ -4,6 +4,7 @@
 //! reads. The lock of a worker's list is taken when a connection comes or goes,
 //! once a second by the worker, and by whoever asks for the list.
 
+use super::events::{End, Event, Hearer};
 use super::round::Bell;
 use std::fmt;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -22,6 +23,7 @@ pub struct Census {
     current: AtomicUsize,
     accepting: AtomicBool,
     counts: Counts,
+    hearer: Hearer,
     workers: Box<[Worker]>,
 }
 
@@ -121,6 +123,7 @@ impl Census {
             current: AtomicUsize::new(0),
             accepting: AtomicBool::new(true),
             counts: Counts::default(),
+            hearer: Hearer::default(),
             workers: (0..workers).map(|_| Worker::default()).collect(),
         })
     }
@@ -147,6 +150,16 @@ impl Census {
             bytes_read: sum(|worker| &worker.bytes_read),
             bytes_written: sum(|worker| &worker.bytes_written),
         }
+    }
+
+    /// Has all that happens to connections told, on the thread where it happens:
+    /// who hears it is to be quick. Set once.
+    pub fn on_event(&self, hear: impl Fn(&Event<'_>) + Send + Sync + 'static) {
+        self.hearer.set(hear);
+    }
+
+    pub(super) fn tell(&self, event: &Event<'_>) {
+        self.hearer.tell(event);
     }
 
     /// Shows every connection.
@@ -319,6 +332,7 @@ pub struct Member {
     summons: AtomicU8,
     /// Bytes of the budget for all connections.
     held: AtomicUsize,
+    reason: AtomicU8,
     /// Its number among the connections of its worker.
     pub(super) seat: u32,
     bell: Arc<Bell>,
@@ -373,6 +387,7 @@ impl Member {
             moved: AtomicU64::new(0),
             summons: AtomicU8::new(Summons::None as u8),
             held: AtomicUsize::new(0),
+            reason: AtomicU8::new(End::Normal as u8),
             seat,
             bell: Arc::clone(bell),
         }
@@ -441,6 +456,16 @@ impl Member {
         let before = self.summons.fetch_max(summons as u8, Relaxed);
         self.bell.ring(self.seat);
         before == Summons::None as u8
+    }
+
+    /// It ends, or is to end, for this reason; the first one counts.
+    pub(super) fn ends_by(&self, reason: End) {
+        let normal = End::Normal as u8;
+        let _ = self.reason.compare_exchange(normal, reason as u8, Relaxed, Relaxed);
+    }
+
+    pub(super) fn reason(&self) -> End {
+        End::from_number(self.reason.load(Relaxed))
     }
 
     /// It holds so many bytes of the budget.

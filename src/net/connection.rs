@@ -12,6 +12,7 @@
 
 use super::budget::OverBudget;
 use super::census::{Phase, Summons};
+use super::events::End;
 use super::stream::{Stream, poll_send};
 use super::worker::{Bench, Seat};
 use super::{Answer, Next, Output, Progress};
@@ -275,6 +276,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
                 Next::Close if *used == input.len() => return Some(Step::Close),
                 Next::Close => {
                     *used = input.len();
+                    self.seat.member.ends_by(End::Refused);
                     return Some(Step::Refuse);
                 }
                 Next::Body(wanted) => wanted,
@@ -364,7 +366,9 @@ impl<S: Stream, A: Answer> Connection<S, A> {
     fn refuse(&mut self, why: &[u8]) {
         if why == OUT_OF_MEMORY {
             self.seat.bench.counts().read_buf_oom.fetch_add(1, Ordering::Relaxed);
+            self.seat.member.ends_by(End::OutOfMemory);
         }
+        self.seat.member.ends_by(End::Refused);
         self.kept = Vec::new();
         // In the middle of an answer a text would be read as part of it.
         self.step = if self.unsent.take().is_some() { Step::Abandon } else { Step::Refuse };
@@ -420,6 +424,10 @@ impl<S: Stream, A: Answer + Unpin> Future for Connection<S, A> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // An error of the socket is its end; there is nobody to tell.
-        self.poll_turns(cx).map(|_| ())
+        self.poll_turns(cx).map(|end| {
+            if end.is_err() {
+                self.seat.member.ends_by(End::Error);
+            }
+        })
     }
 }

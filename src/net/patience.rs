@@ -4,6 +4,7 @@
 //! second, so every time here is kept to a second or two.
 
 use super::census::{Counts, Member, Phase};
+use super::events::End;
 use crate::limits::{PARTING_S, TRANSFER_BYTES_PER_S_MIN};
 use std::sync::atomic::Ordering;
 
@@ -36,15 +37,17 @@ pub(super) enum Overdue {
 }
 
 impl Overdue {
-    pub(super) fn count(self, counts: &Counts) {
-        let counter = match self {
-            Self::Idle => &counts.idle_kicks,
-            Self::Request => &counts.slow_request_kicks,
-            Self::Taking => &counts.slow_reader_kicks,
+    /// Counts it, and notes the reason.
+    pub(super) fn count(self, counts: &Counts, member: &Member) {
+        let (counter, reason) = match self {
+            Self::Idle => (&counts.idle_kicks, End::Idle),
+            Self::Request => (&counts.slow_request_kicks, End::SlowRequest),
+            Self::Taking => (&counts.slow_reader_kicks, End::SlowReader),
             // It was counted, or it ended by itself.
             Self::Parting => return,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        member.ends_by(reason);
     }
 }
 

@@ -7,6 +7,7 @@ use super::accept::Accepted;
 use super::budget::{Budget, Claim, OverBudget};
 use super::census::{Arrival, Census, Counts, Member, Summons, Ticket, Worker};
 use super::connection::Connection;
+use super::events::{End, Event};
 use super::output::Output;
 use super::patience::Patience;
 use super::round::{Bell, Round};
@@ -119,14 +120,17 @@ impl Bench {
         self.now_s.set(self.census.clock_s());
         for member in self.tally().members().all() {
             if let Some(overdue) = patience.overdue(member, self.now_s()) {
-                overdue.count(self.counts());
+                overdue.count(self.counts(), member);
                 member.summon(Summons::Cut);
             }
         }
     }
 
-    fn summon_all(&self, summons: Summons) {
-        self.tally().members().all().for_each(|member| member.summon(summons));
+    fn finish_all(&self) {
+        for member in self.tally().members().all() {
+            member.ends_by(End::Shutdown);
+            member.summon(Summons::Finish);
+        }
     }
 }
 
@@ -143,6 +147,7 @@ impl Seat {
     fn new(bench: &Rc<Bench>, arrival: Arrival, ticket: Ticket) -> Self {
         let member = |seat| Member::new(&bench.census, arrival, seat, &bench.bell);
         let member = bench.tally().members().add(member);
+        bench.census.tell(&Event::Opened(&member));
         let claim = bench.budget.claim();
         Self { bench: Rc::clone(bench), member, claim, _ticket: ticket }
     }
@@ -177,6 +182,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.bench.census.tell(&Event::Closed(&self.member, self.member.reason()));
         let mut members = self.bench.tally().members();
         members.remove(&self.member);
         if members.is_empty() {
@@ -247,7 +253,7 @@ where
 
 /// Lets every connection answer what has arrived.
 async fn finish(bench: &Bench) {
-    bench.summon_all(Summons::Finish);
+    bench.finish_all();
     while !bench.is_empty() {
         bench.empty.notified().await;
     }
@@ -281,6 +287,9 @@ where
     let handshake = Box::pin(timeout(Duration::from_secs(HANDSHAKE_S), acceptor.accept(socket)));
     match handshake.await {
         Ok(Ok(stream)) => Connection::new(stream, answer, seat).await,
-        _ => drop(seat.bench.counts().handshake_errors.fetch_add(1, Ordering::Relaxed)),
+        _ => {
+            seat.bench.counts().handshake_errors.fetch_add(1, Ordering::Relaxed);
+            seat.member.ends_by(End::Handshake);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The program as a server: its flags, what it says, its signals and its files.
 
 mod descriptors;
+mod log;
 mod node;
 mod reload;
 

@@ -103,9 +103,14 @@ impl Certificate {
 fn certificates_are_read_again() {
     let mut certificate = Certificate::new("renewed");
     let (chain, key) = (certificate.chain.display(), certificate.key.display());
-    let flags = format!("-Z --tls-cert {chain} --tls-key {key}");
+    let key = key.to_string();
+    let flags = format!("-Z --tls-cert {chain} --tls-key {key} -o ssl_min_version=3");
     let node = Node::start("certificates", &flags);
     assert_eq!(certificate.ask(&node, "mn").unwrap(), "MN\r\n");
+    let settings = certificate.ask(&node, "stats settings").unwrap();
+    for line in ["ssl_enabled yes", &format!("ssl_key {key}"), "ssl_min_version tlsv1.3"] {
+        assert!(settings.contains(&format!("STAT {line}\r\n")), "{line}: {settings}");
+    }
 
     certificate.renew();
     certificate.ask(&node, "mn").unwrap_err();

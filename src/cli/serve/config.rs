@@ -149,8 +149,7 @@ fn settings(args: &ServeArgs, extended: &Extended, users: Option<Users>) -> Sett
         },
         users,
         idle_timeout_s: args.idle_timeout.or(extended.idle_timeout_s).unwrap_or(0),
-        tls_certificate: args.tls_cert.as_deref().or(extended.chain.as_deref()).map(shown),
-        tls_key: args.tls_key.as_deref().or(extended.key.as_deref()).map(shown),
+        ..Settings::default()
     }
 }
 

@@ -9,6 +9,7 @@ mod auth;
 mod binary;
 mod body;
 mod change;
+mod cluster;
 mod crawler;
 mod meta;
 mod read;
