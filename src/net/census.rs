@@ -329,6 +329,8 @@ pub struct Member {
     since_s: AtomicU32,
     /// Bytes that got on in this phase.
     moved: AtomicU64,
+    /// When the last of them did.
+    moved_s: AtomicU32,
     summons: AtomicU8,
     /// Bytes of the budget for all connections.
     held: AtomicUsize,
@@ -385,6 +387,7 @@ impl Member {
             last_s: AtomicU32::new(now_s),
             since_s: AtomicU32::new(now_s),
             moved: AtomicU64::new(0),
+            moved_s: AtomicU32::new(now_s),
             summons: AtomicU8::new(Summons::None as u8),
             held: AtomicUsize::new(0),
             reason: AtomicU8::new(End::Normal as u8),
@@ -434,8 +437,16 @@ impl Member {
         }
     }
 
-    pub(super) fn moves(&self, bytes: usize) {
-        self.moved.store(self.moved() + bytes as u64, Relaxed);
+    pub(super) fn moves(&self, bytes: usize, now_s: u32) {
+        if bytes > 0 {
+            self.moved.store(self.moved() + bytes as u64, Relaxed);
+            self.moved_s.store(now_s, Relaxed);
+        }
+    }
+
+    /// Since when nothing got on in this phase.
+    pub(super) fn still_since_s(&self) -> u32 {
+        self.moved_s.load(Relaxed).max(self.since_s())
     }
 
     pub(super) fn summons(&self) -> Summons {

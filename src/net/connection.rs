@@ -177,7 +177,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
         let sent = poll_send(&mut self.stream, cx, out);
         let moved = before - out.len();
         self.seat.bench.tally().count_written(moved);
-        self.seat.member.moves(moved);
+        self.seat.member.moves(moved, self.seat.bench.now_s());
         ready!(sent)?;
         self.unsent = None;
         self.settle();
@@ -317,7 +317,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
                 return Poll::Ready(Ok(()));
             }
             self.seat.bench.tally().count_read(came);
-            self.seat.member.moves(came);
+            self.seat.member.moves(came, self.seat.bench.now_s());
             if self.seat.pay(body.bytes.capacity()).is_err() {
                 self.refuse(OUT_OF_MEMORY);
                 return Poll::Ready(Ok(()));

@@ -85,7 +85,9 @@ impl fmt::Display for End {
 
 /// Who hears of it; nobody at first.
 #[derive(Default)]
-pub(super) struct Hearer(OnceLock<Box<dyn Fn(&Event<'_>) + Send + Sync>>);
+pub(super) struct Hearer(OnceLock<Hear>);
+
+type Hear = Box<dyn Fn(&Event<'_>) + Send + Sync>;
 
 impl Hearer {
     pub(super) fn set(&self, hear: impl Fn(&Event<'_>) + Send + Sync + 'static) {

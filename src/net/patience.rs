@@ -64,7 +64,11 @@ impl Patience {
             Phase::Parting => (PARTING_S, 0, Overdue::Parting),
         };
         let taken_s = u64::from(now_s.saturating_sub(member.since_s()));
-        (allowed_s > 0 && taken_s > u64::from(allowed_s) + bought_s).then_some(overdue)
+        let too_slow = taken_s > u64::from(allowed_s) + bought_s;
+        // What the system's buffers took at first buys nothing for who stands still.
+        let moves = matches!(member.phase(), Phase::Body | Phase::Sending);
+        let stands_still = moves && now_s.saturating_sub(member.still_since_s()) > allowed_s;
+        (allowed_s > 0 && (too_slow || stands_still)).then_some(overdue)
     }
 }
 
@@ -107,16 +111,26 @@ mod tests {
     fn transfers_last_but_may_not_drip() {
         let member = member();
         member.enter(Phase::Body, 0);
-        member.moves(100 * TRANSFER_BYTES_PER_S_MIN as usize);
+        member.moves(100 * TRANSFER_BYTES_PER_S_MIN as usize, 0);
+        member.moves(1, 105);
         assert_eq!(PATIENCE.overdue(&member, 105), None);
         assert_eq!(PATIENCE.overdue(&member, 106), Some(Overdue::Request));
+    }
+
+    #[test]
+    fn transfers_may_not_stand_still() {
+        let member = member();
+        member.enter(Phase::Sending, 0);
+        member.moves(100 * TRANSFER_BYTES_PER_S_MIN as usize, 3);
+        assert_eq!(PATIENCE.overdue(&member, 10), None);
+        assert_eq!(PATIENCE.overdue(&member, 11), Some(Overdue::Taking));
     }
 
     #[test]
     fn dripping_a_line_buys_nothing() {
         let member = member();
         member.enter(Phase::Head, 0);
-        member.moves(1 << 20);
+        member.moves(1 << 20, 3);
         member.enter(Phase::Head, 4);
         assert_eq!(PATIENCE.overdue(&member, 6), Some(Overdue::Request));
     }

@@ -230,7 +230,8 @@ fn refused_client_is_heard_so_long_and_no_longer() {
     let (mut drips, mut floods) = (house.connect(), house.connect());
     floods.send(vec![b'a'; INPUT_KEPT_BYTES_MAX + 1]);
     floods.expect("CLIENT_ERROR line too long\r\n");
-    while floods.0.get_mut().write(&[b'a'; 1 << 16]).is_ok() {}
+    let more = vec![b'a'; 1 << 16];
+    while floods.0.get_mut().write(&more).is_ok() {}
     let read = house.figures().bytes_read as usize;
     assert!(read <= PARTING_BYTES_MAX + 2 * INPUT_KEPT_BYTES_MAX, "{read}");
     drips.send(vec![b'a'; INPUT_KEPT_BYTES_MAX + 1]);

@@ -42,8 +42,9 @@ impl Signals {
                     _ = terminate.recv() => {}
                     _ = user.recv() => {}
                     _ = hangup.recv() => {
-                        let said = secrets.reload();
-                        said.iter().for_each(|text| output::note(format_args!("SIGHUP: {text}")));
+                        for text in secrets.reload() {
+                            output::note(format_args!("SIGHUP: {text}"));
+                        }
                         continue;
                     }
                 }
