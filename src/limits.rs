@@ -133,6 +133,15 @@ pub const BUFFERS_BYTES_MIN: u64 = 64 << 20;
 /// in use, and it ends the one that holds memory by dripping.
 pub const TRANSFER_BYTES_PER_S_MIN: u64 = 4 << 10;
 
+/// Seconds in which a connection that ends is to have said and heard all: a few
+/// round trips. A client that was refused and sends on is heard so long, or his
+/// system would throw the refusal away.
+pub const PARTING_S: u32 = 2;
+
+/// Bytes that are passed over of a client that was refused, at most: some large
+/// values that were under way.
+pub const PARTING_BYTES_MAX: usize = 64 << 20;
+
 /// Seconds that a TLS handshake may take: a few round trips on the worst link.
 pub const HANDSHAKE_S: u64 = 10;
 
@@ -153,6 +162,9 @@ pub const PORTS_TRIED: u16 = 100;
 
 /// Bytes of a file of certificates, of a key or of passwords, at most.
 pub const SECRETS_FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// Lines for stderr that wait to be written, at most.
+pub const LOG_LINES_MAX: usize = 1024;
 
 /// Items that one step of the crawler looks at, at most: well under a
 /// millisecond.

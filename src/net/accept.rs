@@ -4,6 +4,7 @@
 //! each gets as many connections as the others.
 
 use super::census::{Arrival, Census, Peer, Ticket, Transport};
+use super::events::Event;
 use super::listen::Listener;
 use super::socket::Plain;
 use super::stop::StopListener;
@@ -87,7 +88,8 @@ impl Door {
                     rest_ms = *ACCEPT_REST_MS.start();
                 }
                 Err(error) if is_the_clients(&error) => {}
-                Err(_) => {
+                Err(error) => {
+                    self.census.tell(&Event::Shortage(&error));
                     self.rest(rest_ms).await;
                     rest_ms = (rest_ms * 2).min(*ACCEPT_REST_MS.end());
                 }
@@ -99,6 +101,7 @@ impl Door {
     fn let_in(&self, mut socket: Plain, peer: Peer, listener: &Arc<str>, tls: Option<&Arc<Tls>>) {
         let Some(ticket) = self.census.admit(self.connections_max) else {
             self.census.counts().rejected.fetch_add(1, Ordering::Relaxed);
+            self.census.tell(&Event::Refused(&peer));
             if tls.is_none() {
                 // It fits into any socket, or the client has gone.
                 let _ = socket.write(TOO_MANY);

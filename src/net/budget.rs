@@ -3,17 +3,18 @@
 
 use crate::limits::BUDGET_STEP_BYTES;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, Ordering};
 
-/// What is left for all connections.
+/// What is left for all connections. Less than nothing while one that is to make
+/// room for others has not yet done so.
 #[derive(Debug)]
 pub(super) struct Budget {
-    left: AtomicUsize,
+    left: AtomicIsize,
 }
 
 impl Budget {
     pub(super) fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { left: AtomicUsize::new(bytes) })
+        Arc::new(Self { left: AtomicIsize::new(isize::try_from(bytes).unwrap_or(isize::MAX)) })
     }
 
     /// A claim on nothing yet.
@@ -22,10 +23,14 @@ impl Budget {
     }
 
     fn take(&self, bytes: usize) -> Result<(), OverBudget> {
-        let less = |left: usize| left.checked_sub(bytes);
+        let less = |left: isize| (left >= bytes as isize).then(|| left - bytes as isize);
         // Only the number itself is shared, so no order is needed.
         let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         taken.map(drop).map_err(|_| OverBudget)
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.left.fetch_add(bytes as isize, Ordering::Relaxed);
     }
 }
 
@@ -43,29 +48,42 @@ pub(super) struct Claim {
 impl Claim {
     /// Makes it as large as what the connection holds, in whole steps: what is
     /// below the first costs nothing.
-    #[inline]
     pub(super) fn resize(&mut self, bytes: usize) -> Result<(), OverBudget> {
-        let bytes = bytes - bytes % BUDGET_STEP_BYTES;
-        if bytes == self.bytes {
-            return Ok(());
-        }
-        self.resize_to(bytes)
-    }
-
-    fn resize_to(&mut self, bytes: usize) -> Result<(), OverBudget> {
+        let bytes = in_steps(bytes);
         match bytes.checked_sub(self.bytes) {
             Some(more) => self.budget.take(more)?,
-            None => drop(self.budget.left.fetch_add(self.bytes - bytes, Ordering::Relaxed)),
+            None => self.budget.give_back(self.bytes - bytes),
         }
         self.bytes = bytes;
         Ok(())
+    }
+
+    /// The same, whatever is left: somebody makes room for it.
+    pub(super) fn overdraw(&mut self, bytes: usize) {
+        let bytes = in_steps(bytes);
+        self.budget.left.fetch_sub(bytes as isize - self.bytes as isize, Ordering::Relaxed);
+        self.bytes = bytes;
+    }
+
+    /// Whether it is already as large as that.
+    #[inline]
+    pub(super) fn is_for(&self, bytes: usize) -> bool {
+        self.bytes == in_steps(bytes)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.budget.left.fetch_add(self.bytes, Ordering::Relaxed);
+        self.budget.give_back(self.bytes);
     }
+}
+
+fn in_steps(bytes: usize) -> usize {
+    bytes - bytes % BUDGET_STEP_BYTES
 }
 
 #[cfg(test)]
@@ -90,6 +108,18 @@ mod tests {
         claim.resize(8 << 10).unwrap();
         drop(claim);
         assert_eq!(budget.claim().resize(8 << 10), Ok(()));
+    }
+
+    #[test]
+    fn what_is_overdrawn_comes_back_first() {
+        let budget = Budget::new(8 << 10);
+        let (mut hog, mut other) = (budget.claim(), budget.claim());
+        hog.resize(8 << 10).unwrap();
+        other.overdraw(4 << 10);
+        assert_eq!(budget.claim().resize(4 << 10), Err(OverBudget));
+        drop(hog);
+        assert_eq!(budget.claim().resize(8 << 10), Err(OverBudget));
+        assert_eq!(budget.claim().resize(4 << 10), Ok(()));
     }
 
     #[test]

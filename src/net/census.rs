@@ -4,6 +4,7 @@
 //! reads. The lock of a worker's list is taken when a connection comes or goes,
 //! once a second by the worker, and by whoever asks for the list.
 
+use super::events::{End, Event, Hearer};
 use super::round::Bell;
 use std::fmt;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -22,6 +23,7 @@ pub struct Census {
     current: AtomicUsize,
     accepting: AtomicBool,
     counts: Counts,
+    hearer: Hearer,
     workers: Box<[Worker]>,
 }
 
@@ -121,6 +123,7 @@ impl Census {
             current: AtomicUsize::new(0),
             accepting: AtomicBool::new(true),
             counts: Counts::default(),
+            hearer: Hearer::default(),
             workers: (0..workers).map(|_| Worker::default()).collect(),
         })
     }
@@ -149,11 +152,37 @@ impl Census {
         }
     }
 
+    /// Has all that happens to connections told, on the thread where it happens:
+    /// who hears it is to be quick. Set once.
+    pub fn on_event(&self, hear: impl Fn(&Event<'_>) + Send + Sync + 'static) {
+        self.hearer.set(hear);
+    }
+
+    pub(super) fn tell(&self, event: &Event<'_>) {
+        self.hearer.tell(event);
+    }
+
     /// Shows every connection.
     pub fn each(&self, mut visit: impl FnMut(&Member)) {
         for worker in &self.workers {
             worker.members().all().for_each(|member| visit(member));
         }
+    }
+
+    /// Lets the connection that holds most make room, if that is more than so many
+    /// bytes. Each is told once, so what others take in its place comes back.
+    pub(super) fn make_room(&self, bytes: usize) -> bool {
+        let mut most: Option<(usize, Arc<Member>)> = None;
+        for worker in &self.workers {
+            for member in worker.members().all() {
+                let held = member.held.load(Relaxed);
+                let is_more = held > most.as_ref().map_or(bytes, |(most, _)| *most);
+                if is_more && member.summons() == Summons::None {
+                    most = Some((held, Arc::clone(member)));
+                }
+            }
+        }
+        most.is_some_and(|(_, member)| member.summon_anew(Summons::MakeRoom))
     }
 
     /// How many connections each worker has.
@@ -233,6 +262,8 @@ pub enum Phase {
     Body,
     /// Waiting for the client to take its answers.
     Sending,
+    /// Ending.
+    Parting,
 }
 
 /// How a connection came in.
@@ -298,7 +329,12 @@ pub struct Member {
     since_s: AtomicU32,
     /// Bytes that got on in this phase.
     moved: AtomicU64,
+    /// When the last of them did.
+    moved_s: AtomicU32,
     summons: AtomicU8,
+    /// Bytes of the budget for all connections.
+    held: AtomicUsize,
+    reason: AtomicU8,
     /// Its number among the connections of its worker.
     pub(super) seat: u32,
     bell: Arc<Bell>,
@@ -316,11 +352,13 @@ impl Wake for Member {
 }
 
 /// What a connection is told to do from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(super) enum Summons {
     /// Nothing: go on.
     None,
+    /// Give back what it holds, and end: another one needs it.
+    MakeRoom,
     /// Answer what has arrived, then end.
     Finish,
     /// End at once.
@@ -349,7 +387,10 @@ impl Member {
             last_s: AtomicU32::new(now_s),
             since_s: AtomicU32::new(now_s),
             moved: AtomicU64::new(0),
+            moved_s: AtomicU32::new(now_s),
             summons: AtomicU8::new(Summons::None as u8),
+            held: AtomicUsize::new(0),
+            reason: AtomicU8::new(End::Normal as u8),
             seat,
             bell: Arc::clone(bell),
         }
@@ -362,7 +403,8 @@ impl Member {
             0 => Phase::Idle,
             1 => Phase::Head,
             2 => Phase::Body,
-            _ => Phase::Sending,
+            3 => Phase::Sending,
+            _ => Phase::Parting,
         }
     }
 
@@ -395,20 +437,50 @@ impl Member {
         }
     }
 
-    pub(super) fn moves(&self, bytes: usize) {
-        self.moved.store(self.moved() + bytes as u64, Relaxed);
+    pub(super) fn moves(&self, bytes: usize, now_s: u32) {
+        if bytes > 0 {
+            self.moved.store(self.moved() + bytes as u64, Relaxed);
+            self.moved_s.store(now_s, Relaxed);
+        }
+    }
+
+    /// Since when nothing got on in this phase.
+    pub(super) fn still_since_s(&self) -> u32 {
+        self.moved_s.load(Relaxed).max(self.since_s())
     }
 
     pub(super) fn summons(&self) -> Summons {
         match self.summons.load(Relaxed) {
             0 => Summons::None,
-            1 => Summons::Finish,
+            1 => Summons::MakeRoom,
+            2 => Summons::Finish,
             _ => Summons::Cut,
         }
     }
 
     pub(super) fn summon(&self, summons: Summons) {
-        self.summons.fetch_max(summons as u8, Relaxed);
+        self.summon_anew(summons);
+    }
+
+    /// Says whether it had not been told anything before.
+    fn summon_anew(&self, summons: Summons) -> bool {
+        let before = self.summons.fetch_max(summons as u8, Relaxed);
         self.bell.ring(self.seat);
+        before == Summons::None as u8
+    }
+
+    /// It ends, or is to end, for this reason; the first one counts.
+    pub(super) fn ends_by(&self, reason: End) {
+        let normal = End::Normal as u8;
+        let _ = self.reason.compare_exchange(normal, reason as u8, Relaxed, Relaxed);
+    }
+
+    pub(super) fn reason(&self) -> End {
+        End::from_number(self.reason.load(Relaxed))
+    }
+
+    /// It holds so many bytes of the budget.
+    pub(super) fn hold(&self, bytes: usize) {
+        self.held.store(bytes, Relaxed);
     }
 }

@@ -10,12 +10,15 @@
 //! While answers wait to be taken nothing is read: whoever does not listen is not
 //! asked what else he wants.
 
-use super::budget::{Claim, OverBudget};
+use super::budget::OverBudget;
 use super::census::{Phase, Summons};
+use super::events::End;
 use super::stream::{Stream, poll_send};
 use super::worker::{Bench, Seat};
 use super::{Answer, Next, Output, Progress};
-use crate::limits::{INPUT_BEFORE_BULK_BYTES, INPUT_JOINED_BYTES_MAX, INPUT_KEPT_BYTES_MAX};
+use crate::limits::{
+    INPUT_BEFORE_BULK_BYTES, INPUT_JOINED_BYTES_MAX, INPUT_KEPT_BYTES_MAX, PARTING_BYTES_MAX,
+};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -39,7 +42,6 @@ pub(super) struct Connection<S, A> {
     stream: S,
     answer: A,
     seat: Seat,
-    claim: Claim,
     step: Step,
     /// Input that is not done with.
     kept: Vec<u8>,
@@ -61,6 +63,13 @@ enum Step {
     Body(Box<Body>),
     /// End.
     Close,
+    /// End in the middle of an answer.
+    Abandon,
+    /// End, though the client may be sending on.
+    Refuse,
+    /// Pass over so many bytes, at most, of a client that was refused, so that he
+    /// reads why: of a socket that is closed with input in it nothing more is read.
+    PassOver(usize),
 }
 
 #[derive(Debug)]
@@ -71,32 +80,43 @@ struct Body {
 
 impl<S: Stream, A: Answer> Connection<S, A> {
     pub(super) fn new(stream: S, answer: A, seat: Seat) -> Self {
-        let claim = seat.bench.budget.claim();
         let (step, kept, unsent) = (Step::Read, Vec::new(), None);
-        Self { stream, answer, seat, claim, step, kept, unsent, bulky: false }
+        Self { stream, answer, seat, step, kept, unsent, bulky: false }
     }
 
     /// Turn after turn, until there is nothing to do.
     fn poll_turns(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            if self.seat.member.summons() == Summons::Cut {
-                return Poll::Ready(Ok(()));
+            match self.seat.member.summons() {
+                Summons::Cut => return self.cut(cx),
+                Summons::MakeRoom if self.seat.holds() => self.refuse(OUT_OF_MEMORY),
+                _ => {}
             }
             ready!(self.poll_unsent(cx))?;
             let bulk = matches!(&self.step, Step::Body(body) if body.wanted >= BULK_BYTES);
             let turn = match self.step {
-                Step::Close => return Poll::Ready(Ok(())),
+                Step::Close => return self.poll_goodbye(cx),
+                Step::Refuse => {
+                    ready!(self.poll_goodbye(cx))?;
+                    self.step = Step::PassOver(PARTING_BYTES_MAX);
+                    Turn::Done
+                }
+                Step::Abandon => return Poll::Ready(Ok(())),
+                Step::PassOver(most) => match self.poll_pass_over(most, cx)? {
+                    Poll::Ready(turn) => turn,
+                    Poll::Pending => return self.wait_or_finish(cx),
+                },
                 Step::Again => self.answer_kept(cx)?,
                 Step::Read if self.answer.has_news(cx.waker()) => self.answer_kept(cx)?,
                 Step::Read => match self.poll_input(cx)? {
                     Poll::Ready(turn) => turn,
-                    Poll::Pending => return self.wait_or_finish(),
+                    Poll::Pending => return self.wait_or_finish(cx),
                 },
                 Step::Body(_) => match self.poll_body(cx)? {
                     // After much, others come first.
                     Poll::Ready(()) if bulk => Turn::More,
                     Poll::Ready(()) => Turn::Done,
-                    Poll::Pending => return self.wait_or_finish(),
+                    Poll::Pending => return self.wait_or_finish(cx),
                 },
             };
             if turn == Turn::More {
@@ -111,11 +131,43 @@ impl<S: Stream, A: Answer> Connection<S, A> {
 
     /// There is no more input for now: a node that stops has answered all that
     /// had arrived.
-    fn wait_or_finish(&self) -> Poll<io::Result<()>> {
-        match self.seat.member.summons() {
-            Summons::None => Poll::Pending,
-            Summons::Finish | Summons::Cut => Poll::Ready(Ok(())),
+    fn wait_or_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.seat.member.summons() < Summons::Finish {
+            return Poll::Pending;
         }
+        self.step = Step::Close;
+        self.poll_goodbye(cx)
+    }
+
+    /// Ends the own side: the client sees that nothing was cut off.
+    fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.seat.member.enter(Phase::Parting, self.seat.bench.now_s());
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    /// Ends at once. In the middle of an answer there is no parting word: what came
+    /// would look like all of it.
+    fn cut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.unsent.is_none() {
+            // Nobody waits for it to get through.
+            let _ = self.poll_goodbye(cx)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads, and drops what comes.
+    fn poll_pass_over(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
+        let bench = Rc::clone(&self.seat.bench);
+        let input = &mut *bench.input.borrow_mut();
+        let mut free = ReadBuf::new(input);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut free))?;
+        let came = free.filled().len();
+        bench.tally().count_read(came);
+        self.step = match most.saturating_sub(came) {
+            left if came > 0 && left > 0 => Step::PassOver(left),
+            _ => Step::Close,
+        };
+        Poll::Ready(Ok(if free.remaining() == 0 { Turn::More } else { Turn::Done }))
     }
 
     /// Sends what waits.
@@ -125,7 +177,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
         let sent = poll_send(&mut self.stream, cx, out);
         let moved = before - out.len();
         self.seat.bench.tally().count_written(moved);
-        self.seat.member.moves(moved);
+        self.seat.member.moves(moved, self.seat.bench.now_s());
         ready!(sent)?;
         self.unsent = None;
         self.settle();
@@ -221,9 +273,11 @@ impl<S: Stream, A: Answer> Connection<S, A> {
                 Next::Read if after_body && *used < input.len() => return None,
                 Next::Read => return Some(Step::Read),
                 Next::Write => return Some(Step::Again),
+                Next::Close if *used == input.len() => return Some(Step::Close),
                 Next::Close => {
                     *used = input.len();
-                    return Some(Step::Close);
+                    self.seat.member.ends_by(End::Refused);
+                    return Some(Step::Refuse);
                 }
                 Next::Body(wanted) => wanted,
             };
@@ -263,8 +317,8 @@ impl<S: Stream, A: Answer> Connection<S, A> {
                 return Poll::Ready(Ok(()));
             }
             self.seat.bench.tally().count_read(came);
-            self.seat.member.moves(came);
-            if self.claim.resize(body.bytes.capacity()).is_err() {
+            self.seat.member.moves(came, self.seat.bench.now_s());
+            if self.seat.pay(body.bytes.capacity()).is_err() {
                 self.refuse(OUT_OF_MEMORY);
                 return Poll::Ready(Ok(()));
             }
@@ -292,13 +346,14 @@ impl<S: Stream, A: Answer> Connection<S, A> {
         let body = if let Step::Body(body) = &self.step { body.bytes.capacity() } else { 0 };
         // Large values are the store's, however many wait for them.
         let unsent = self.unsent.as_ref().map_or(0, |unsent| unsent.own_len());
-        if self.claim.resize(self.kept.capacity() + body + unsent) == Err(OverBudget) {
+        if self.seat.pay(self.kept.capacity() + body + unsent) == Err(OverBudget) {
             self.refuse(OUT_OF_MEMORY);
         } else if self.kept.len() > INPUT_KEPT_BYTES_MAX {
             self.refuse(TOO_LONG);
         }
         let phase = match &self.step {
             _ if self.unsent.is_some() => Phase::Sending,
+            Step::Close | Step::Abandon | Step::Refuse | Step::PassOver(_) => Phase::Parting,
             Step::Body(_) => Phase::Body,
             _ if !self.kept.is_empty() => Phase::Head,
             _ => Phase::Idle,
@@ -311,15 +366,19 @@ impl<S: Stream, A: Answer> Connection<S, A> {
     fn refuse(&mut self, why: &[u8]) {
         if why == OUT_OF_MEMORY {
             self.seat.bench.counts().read_buf_oom.fetch_add(1, Ordering::Relaxed);
+            self.seat.member.ends_by(End::OutOfMemory);
         }
+        self.seat.member.ends_by(End::Refused);
         self.kept = Vec::new();
         // In the middle of an answer a text would be read as part of it.
-        if self.unsent.take().is_none() {
+        self.step = if self.unsent.take().is_some() { Step::Abandon } else { Step::Refuse };
+        if let Step::Refuse = self.step {
             let mut out = Output::default();
             out.bytes().extend_from_slice(why);
             self.unsent = Some(Box::new(out));
         }
-        self.step = Step::Close;
+        // To hold nothing is always paid for.
+        let _ = self.seat.pay(0);
     }
 }
 
@@ -365,6 +424,10 @@ impl<S: Stream, A: Answer + Unpin> Future for Connection<S, A> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // An error of the socket is its end; there is nobody to tell.
-        self.poll_turns(cx).map(|_| ())
+        self.poll_turns(cx).map(|end| {
+            if end.is_err() {
+                self.seat.member.ends_by(End::Error);
+            }
+        })
     }
 }

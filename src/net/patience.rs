@@ -4,8 +4,9 @@
 //! second, so every time here is kept to a second or two.
 
 use super::census::{Counts, Member, Phase};
-use crate::limits::TRANSFER_BYTES_PER_S_MIN;
-use std::sync::atomic::{AtomicU64, Ordering};
+use super::events::End;
+use crate::limits::{PARTING_S, TRANSFER_BYTES_PER_S_MIN};
+use std::sync::atomic::Ordering;
 
 /// How long clients may take, in seconds. Zero is forever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,19 +33,21 @@ pub(super) enum Overdue {
     Idle,
     Request,
     Taking,
+    Parting,
 }
 
 impl Overdue {
-    pub(super) fn counter(self, counts: &Counts) -> &AtomicU64 {
-        match self {
-            Self::Idle => &counts.idle_kicks,
-            Self::Request => &counts.slow_request_kicks,
-            Self::Taking => &counts.slow_reader_kicks,
-        }
-    }
-
-    pub(super) fn count(self, counts: &Counts) {
-        self.counter(counts).fetch_add(1, Ordering::Relaxed);
+    /// Counts it, and notes the reason.
+    pub(super) fn count(self, counts: &Counts, member: &Member) {
+        let (counter, reason) = match self {
+            Self::Idle => (&counts.idle_kicks, End::Idle),
+            Self::Request => (&counts.slow_request_kicks, End::SlowRequest),
+            Self::Taking => (&counts.slow_reader_kicks, End::SlowReader),
+            // It was counted, or it ended by itself.
+            Self::Parting => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        member.ends_by(reason);
     }
 }
 
@@ -58,9 +61,14 @@ impl Patience {
             Phase::Head => (self.request_s, 0, Overdue::Request),
             Phase::Body => (self.request_s, bought_s, Overdue::Request),
             Phase::Sending => (self.send_s, bought_s, Overdue::Taking),
+            Phase::Parting => (PARTING_S, 0, Overdue::Parting),
         };
         let taken_s = u64::from(now_s.saturating_sub(member.since_s()));
-        (allowed_s > 0 && taken_s > u64::from(allowed_s) + bought_s).then_some(overdue)
+        let too_slow = taken_s > u64::from(allowed_s) + bought_s;
+        // What the system's buffers took at first buys nothing for who stands still.
+        let moves = matches!(member.phase(), Phase::Body | Phase::Sending);
+        let stands_still = moves && now_s.saturating_sub(member.still_since_s()) > allowed_s;
+        (allowed_s > 0 && (too_slow || stands_still)).then_some(overdue)
     }
 }
 
@@ -89,6 +97,7 @@ mod tests {
             (Phase::Head, 5, Overdue::Request),
             (Phase::Body, 5, Overdue::Request),
             (Phase::Sending, 7, Overdue::Taking),
+            (Phase::Parting, PARTING_S, Overdue::Parting),
         ];
         for (phase, allowed_s, overdue) in cases {
             let member = member();
@@ -102,16 +111,26 @@ mod tests {
     fn transfers_last_but_may_not_drip() {
         let member = member();
         member.enter(Phase::Body, 0);
-        member.moves(100 * TRANSFER_BYTES_PER_S_MIN as usize);
+        member.moves(100 * TRANSFER_BYTES_PER_S_MIN as usize, 0);
+        member.moves(1, 105);
         assert_eq!(PATIENCE.overdue(&member, 105), None);
         assert_eq!(PATIENCE.overdue(&member, 106), Some(Overdue::Request));
+    }
+
+    #[test]
+    fn transfers_may_not_stand_still() {
+        let member = member();
+        member.enter(Phase::Sending, 0);
+        member.moves(100 * TRANSFER_BYTES_PER_S_MIN as usize, 3);
+        assert_eq!(PATIENCE.overdue(&member, 10), None);
+        assert_eq!(PATIENCE.overdue(&member, 11), Some(Overdue::Taking));
     }
 
     #[test]
     fn dripping_a_line_buys_nothing() {
         let member = member();
         member.enter(Phase::Head, 0);
-        member.moves(1 << 20);
+        member.moves(1 << 20, 3);
         member.enter(Phase::Head, 4);
         assert_eq!(PATIENCE.overdue(&member, 6), Some(Overdue::Request));
     }

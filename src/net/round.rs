@@ -131,15 +131,15 @@ impl Round {
                 self.bench.bell.take(&mut rung, cx.waker());
                 let anybody_rang = !rung.is_empty();
                 rung.drain(..).for_each(|seat| self.turn(seat as usize, Reason::Rung));
-                let looked = match self.look(cx, &mut events)? {
-                    // Who rings is busy, and the others must not wait until the
-                    // runtime comes to look.
-                    false if anybody_rang => self.look_now(&mut events)?,
-                    looked => looked,
-                };
-                if !looked && !anybody_rang {
+                if self.look(cx, &mut events)? {
+                    continue;
+                }
+                if !anybody_rang {
                     return Poll::Pending;
                 }
+                // Who rings is busy, and the others must not wait until the
+                // runtime comes to look.
+                self.look_now(&mut events)?;
             }
             cx.waker().wake_by_ref();
             Poll::Pending
@@ -170,15 +170,15 @@ impl Round {
 
     /// Gives a turn to all whose sockets have something, whatever the runtime
     /// knows of them.
-    fn look_now(&self, events: &mut Events) -> io::Result<bool> {
+    fn look_now(&self, events: &mut Events) -> io::Result<()> {
         let mut sockets = self.sockets.borrow_mut();
         match sockets.get_mut().poll(events, Some(Duration::ZERO)) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             looked => looked?,
         }
         drop(sockets);
         self.turns_of(events);
-        Ok(!events.is_empty())
+        Ok(())
     }
 
     fn turns_of(&self, events: &Events) {

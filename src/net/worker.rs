@@ -4,9 +4,10 @@
 
 use super::Answer;
 use super::accept::Accepted;
-use super::budget::Budget;
+use super::budget::{Budget, Claim, OverBudget};
 use super::census::{Arrival, Census, Counts, Member, Summons, Ticket, Worker};
 use super::connection::Connection;
+use super::events::{End, Event};
 use super::output::Output;
 use super::patience::Patience;
 use super::round::{Bell, Round};
@@ -36,7 +37,7 @@ const POLLS_BEFORE_EVENTS: u32 = 8;
 pub(super) struct Bench {
     pub(super) input: RefCell<Box<[u8]>>,
     pub(super) output: RefCell<Output>,
-    pub(super) budget: Arc<Budget>,
+    budget: Arc<Budget>,
     census: Arc<Census>,
     index: usize,
     /// As of the last tick: nobody reads a clock for each request.
@@ -119,14 +120,17 @@ impl Bench {
         self.now_s.set(self.census.clock_s());
         for member in self.tally().members().all() {
             if let Some(overdue) = patience.overdue(member, self.now_s()) {
-                overdue.count(self.counts());
+                overdue.count(self.counts(), member);
                 member.summon(Summons::Cut);
             }
         }
     }
 
-    fn summon_all(&self, summons: Summons) {
-        self.tally().members().all().for_each(|member| member.summon(summons));
+    fn finish_all(&self) {
+        for member in self.tally().members().all() {
+            member.ends_by(End::Shutdown);
+            member.summon(Summons::Finish);
+        }
     }
 }
 
@@ -135,6 +139,7 @@ impl Bench {
 pub(super) struct Seat {
     pub(super) bench: Rc<Bench>,
     pub(super) member: Arc<Member>,
+    claim: Claim,
     _ticket: Ticket,
 }
 
@@ -142,12 +147,42 @@ impl Seat {
     fn new(bench: &Rc<Bench>, arrival: Arrival, ticket: Ticket) -> Self {
         let member = |seat| Member::new(&bench.census, arrival, seat, &bench.bell);
         let member = bench.tally().members().add(member);
-        Self { bench: Rc::clone(bench), member, _ticket: ticket }
+        bench.census.tell(&Event::Opened(&member));
+        let claim = bench.budget.claim();
+        Self { bench: Rc::clone(bench), member, claim, _ticket: ticket }
+    }
+
+    /// Pays for what the connection holds, or gets back what it holds no more. Where
+    /// nothing is left, the one that holds most makes room; if that is this one, it
+    /// is over its budget.
+    #[inline]
+    pub(super) fn pay(&mut self, bytes: usize) -> Result<(), OverBudget> {
+        if self.claim.is_for(bytes) {
+            return Ok(());
+        }
+        self.pay_anew(bytes)
+    }
+
+    fn pay_anew(&mut self, bytes: usize) -> Result<(), OverBudget> {
+        if let Err(over) = self.claim.resize(bytes) {
+            if !self.bench.census.make_room(bytes) {
+                return Err(over);
+            }
+            self.claim.overdraw(bytes);
+        }
+        self.member.hold(self.claim.bytes());
+        Ok(())
+    }
+
+    /// Whether the connection holds anything that was paid for.
+    pub(super) fn holds(&self) -> bool {
+        self.claim.bytes() > 0
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
+        self.bench.census.tell(&Event::Closed(&self.member, self.member.reason()));
         let mut members = self.bench.tally().members();
         members.remove(&self.member);
         if members.is_empty() {
@@ -218,7 +253,7 @@ where
 
 /// Lets every connection answer what has arrived.
 async fn finish(bench: &Bench) {
-    bench.summon_all(Summons::Finish);
+    bench.finish_all();
     while !bench.is_empty() {
         bench.empty.notified().await;
     }
@@ -252,6 +287,9 @@ where
     let handshake = Box::pin(timeout(Duration::from_secs(HANDSHAKE_S), acceptor.accept(socket)));
     match handshake.await {
         Ok(Ok(stream)) => Connection::new(stream, answer, seat).await,
-        _ => drop(seat.bench.counts().handshake_errors.fetch_add(1, Ordering::Relaxed)),
+        _ => {
+            seat.bench.counts().handshake_errors.fetch_add(1, Ordering::Relaxed);
+            seat.member.ends_by(End::Handshake);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::server::{ListenAt, ServerConfig, Speech, StartError, TakenPort};
 use crate::limits::PORTS_TRIED;
 use crate::net::{Listener, Tls};
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +21,20 @@ impl Bound {
     pub(super) fn port(&self) -> u16 {
         self.addresses.first().map_or(0, SocketAddr::port)
     }
+
+    /// Where clients find it: host name, address and port; none for a path. A node
+    /// that listens at all addresses goes by its host's name.
+    pub(super) fn shown(&self) -> Option<String> {
+        let own = self.addresses.iter().find(|at| !at.ip().is_unspecified());
+        let named = || Some(format!("{}||{}", host_name()?, self.addresses.first()?.port()));
+        own.map(|at| format!("{0}|{0}|{1}", at.ip(), at.port())).or_else(named)
+    }
+}
+
+/// As the system knows it.
+fn host_name() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim_end().to_owned())
 }
 
 /// Listens everywhere, or nowhere.

@@ -35,6 +35,7 @@ impl Crawler {
                 let now = now();
                 round(&shared.store, now);
                 shared.tell_evictions(now);
+                shared.tell_first_eviction();
             }
         };
         let thread = thread::Builder::new().name("crawler".to_owned()).spawn(look)?;

@@ -4,6 +4,7 @@ mod bind;
 mod connections;
 mod counters;
 mod crawler;
+mod log;
 mod prefixes;
 mod server;
 mod session;
@@ -12,11 +13,13 @@ mod settings;
 mod shared;
 mod shared_view;
 mod statistics;
+mod telling;
 mod users;
 mod watch;
 
 pub use connections::{ConnectionCount, ConnectionLine, Connections, NoConnections};
 pub use counters::{Counter, Counters, Sums};
+pub use log::Log;
 pub use prefixes::{Counts, Prefixes};
 pub use server::{
     GRACE, ListenAt, Running, ServerConfig, Speech, StartError, TakenPort, random_id,

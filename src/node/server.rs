@@ -170,9 +170,16 @@ impl Running {
         let clients = clients_config(&config);
         let lobby = Lobby::new(clients.workers);
         let store = Store::new(&store_config(&config, &layout), now());
-        let settings = Settings { port: bound.port(), ..config.settings };
+        let settings = Settings {
+            port: bound.port(),
+            tls: config.tls,
+            surplus: config.surplus,
+            buffers_bytes: clients.buffers_bytes,
+            ..config.settings
+        };
         let view = SharedView::new(View::settled(&ring));
-        let shared = sessions::shared(store, view, settings, &lobby, tls.as_ref());
+        let shared = sessions::shared(store, view, settings, &lobby, tls.as_ref(), &bound);
+        let shared = shared.map_err(StartError::Thread)?;
         let crawler = Crawler::start(Arc::clone(&shared), now).map_err(StartError::Thread)?;
         let answerers = move |worker| sessions::of_worker(&shared, worker);
         let clients = Clients::start(&clients, &lobby, listeners, answerers);

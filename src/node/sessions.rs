@@ -1,12 +1,15 @@
 //! From connections to sessions: what every session of a server is given.
 
+use super::bind::Bound;
 use super::server::now;
 use super::session::Road;
 use super::{
-    ConnectionCount, ConnectionLine, Connections, Ending, Session, Settings, Shared, SharedView,
+    ConnectionCount, ConnectionLine, Connections, Ending, Log, Session, Settings, Shared,
+    SharedView,
 };
 use crate::net::{Lobby, Member, Peer, Phase, Stop, Tls};
 use crate::store::Store;
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -26,8 +29,11 @@ pub(super) fn shared(
     settings: Settings,
     lobby: &Lobby,
     tls: Option<&Arc<Tls>>,
-) -> Arc<Shared> {
+    bound: &Bound,
+) -> io::Result<Arc<Shared>> {
     let mut shared = Shared::new(store, view, settings, Box::new(now));
+    shared.log = Some(Log::start()?);
+    shared.address = bound.shown();
     shared.connections = Box::new(Lines(lobby.clone()));
     let stopper = lobby.stopper.clone();
     shared.on_shutdown = Box::new(move |ending| {
@@ -40,7 +46,15 @@ pub(super) fn shared(
     shared.on_refresh_certificates = tls.map(|tls| -> Box<dyn Fn() -> bool + Send + Sync> {
         Box::new(move || tls.reload().is_ok())
     });
-    Arc::new(shared)
+    let shared = Arc::new(shared);
+    // The connections are known to what is shared: it must not keep itself.
+    let hearer = Arc::downgrade(&shared);
+    lobby.census.on_event(move |event| {
+        if let Some(shared) = hearer.upgrade() {
+            shared.tell_connection(event);
+        }
+    });
+    Ok(shared)
 }
 
 /// The connections, in the words of the statistics.
@@ -88,5 +102,6 @@ fn state(phase: Phase) -> &'static str {
         Phase::Head => "conn_waiting",
         Phase::Body => "conn_nread",
         Phase::Sending => "conn_mwrite",
+        Phase::Parting => "conn_closing",
     }
 }

@@ -1,5 +1,6 @@
 //! What a node was told at its start, as far as its clients can see it.
 
+use crate::net::{Surplus, TlsFiles};
 use crate::node::Users;
 
 /// What memcached this node is like: clients choose by it what they may ask.
@@ -65,10 +66,12 @@ pub struct Settings {
     pub users: Option<Users>,
     /// Seconds after which a silent connection is closed; zero is never.
     pub idle_timeout_s: u32,
-    /// The certificate, where clients come by TLS.
-    pub tls_certificate: Option<String>,
-    /// The key to it.
-    pub tls_key: Option<String>,
+    /// What becomes of the connection that is one too many.
+    pub surplus: Surplus,
+    /// Bytes that requests and answers under way may hold; zero is not known.
+    pub buffers_bytes: usize,
+    /// The certificates, where clients come by TLS.
+    pub tls: Option<TlsFiles>,
 }
 
 impl Default for Settings {
@@ -96,8 +99,9 @@ impl Default for Settings {
             binding: Binding::Auto,
             users: None,
             idle_timeout_s: 0,
-            tls_certificate: None,
-            tls_key: None,
+            surplus: Surplus::Refuse,
+            buffers_bytes: 0,
+            tls: None,
         }
     }
 }

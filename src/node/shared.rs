@@ -2,11 +2,11 @@
 
 use crate::item::Now;
 use crate::node::{
-    Connections, Counters, NoConnections, Prefixes, Settings, SharedView, Sums, Watch,
+    Connections, Counters, Log, NoConnections, Prefixes, Settings, SharedView, Sums, Watch,
 };
 use crate::store::Store;
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Tells the time.
@@ -43,6 +43,13 @@ pub struct Shared {
     /// Reads the certificates again, and says whether they are good; none where
     /// there is no TLS.
     pub on_refresh_certificates: Option<RefreshCertificates>,
+    /// Where clients find this node, as `config get cluster` writes it: host name,
+    /// address and port. None says that it is no cluster.
+    pub address: Option<String>,
+    /// Where to say what `-v` asks for.
+    pub log: Option<Log>,
+    /// Whether it was said that items are evicted.
+    pub(super) evicts: AtomicBool,
     /// How much to log: clients may change it.
     pub verbosity: AtomicU8,
     /// Bytes of memory: clients may change it.
@@ -68,6 +75,9 @@ impl Shared {
             connections: Box::new(NoConnections),
             on_shutdown: Box::new(|_| {}),
             on_refresh_certificates: None,
+            address: None,
+            log: None,
+            evicts: AtomicBool::new(false),
             verbosity: AtomicU8::new(settings.verbosity),
             memory_bytes: AtomicU64::new(settings.memory_bytes),
             started: ticks(),

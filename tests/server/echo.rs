@@ -7,19 +7,52 @@
 //! | `body N`, a line's end, N bytes | `got N SUM`, the bytes summed up |
 //! | `wait N`, a line's end, N bytes | the same, taken from the stream |
 //! | `value` | a large value that is shared with a store |
+//! | `hold` | nothing: the worker stands until the test lets it go on |
+//! | `turns` | how often a connection of this server has had a turn |
 //! | `panic` | nothing: what answers breaks |
 //! | `quit` | the end |
 
+use crate::wait_until;
 use ringcached::item::{Expiry, Key, Now, Op, Store as Write, StoreMode};
 use ringcached::net::{Answer, Next, Output, Progress};
 use ringcached::ring::{KeyHash, Layout, Node, NodeId, Ring};
 use ringcached::store::{Store, StoreConfig};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Answers one connection.
 #[derive(Debug)]
 pub(crate) struct Echo {
     value: Arc<Value>,
+    gate: Arc<Gate>,
+}
+
+/// Where a worker may be made to stand, and what it did before.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    turns: AtomicU64,
+    held: AtomicBool,
+    open: AtomicBool,
+}
+
+impl Gate {
+    /// How often connections have had a turn.
+    pub(crate) fn turns(&self) -> u64 {
+        self.turns.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn open(&self) {
+        self.open.store(true, Ordering::SeqCst);
+    }
+
+    fn hold(&self) {
+        self.held.store(true, Ordering::SeqCst);
+        wait_until("the gate is open", || self.open.load(Ordering::SeqCst));
+    }
 }
 
 /// Answers beyond this are sent before more is answered.
@@ -67,8 +100,8 @@ impl Value {
 }
 
 impl Echo {
-    pub(crate) fn new(value: &Arc<Value>) -> Self {
-        Self { value: Arc::clone(value) }
+    pub(crate) fn new(value: &Arc<Value>, gate: &Arc<Gate>) -> Self {
+        Self { value: Arc::clone(value), gate: Arc::clone(gate) }
     }
 
     fn one(&self, line: &str, rest: &[u8], out: &mut Output) -> Option<(usize, Next)> {
@@ -89,6 +122,8 @@ impl Echo {
                 let key = Key::new(b"key").unwrap();
                 self.value.store.get(self.value.hash, key, NOW, |found| out.value(found)).unwrap();
             }
+            "hold" => self.gate.hold(),
+            "turns" => out.bytes().extend(format!("{}\n", self.gate.turns()).bytes()),
             "panic" => panic!("a client asked for it"),
             "quit" => return Some((0, Next::Close)),
             other => panic!("the test says {other:?}"),
@@ -99,6 +134,7 @@ impl Echo {
 
 impl Answer for Echo {
     fn answer(&mut self, input: &[u8], out: &mut Output) -> Progress {
+        self.gate.turns.fetch_add(1, Ordering::SeqCst);
         let mut used = 0;
         while let Some(end) = input[used..].iter().position(|&byte| byte == b'\n') {
             let line = std::str::from_utf8(&input[used..][..end]).unwrap();

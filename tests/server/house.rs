@@ -1,12 +1,12 @@
 //! A node's client side with the protocol of `echo.rs`, and clients of it.
 
 use crate::PATIENCE;
-use crate::echo::{Echo, Value};
+use crate::echo::{Echo, Gate, Value};
 use ringcached::net::{
     Clients, ClientsConfig, ConnectionFigures, Listener, Lobby, Member, Patience, Stop, Surplus,
     Tls,
 };
-use std::io::{BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use std::sync::Arc;
 pub(crate) struct House {
     pub(crate) address: SocketAddr,
     pub(crate) lobby: Lobby,
+    gate: Arc<Gate>,
     clients: Option<Clients>,
 }
 
@@ -48,13 +49,14 @@ impl House {
         let address = listener.address().unwrap();
         listeners.push(listener);
         let lobby = Lobby::new(config.workers);
-        let value = Value::new();
+        let (value, gate) = (Value::new(), Arc::<Gate>::default());
+        let passed = Arc::clone(&gate);
         let answerers = move |_| {
-            let value = Arc::clone(&value);
-            move |_: &Arc<Member>| Echo::new(&value)
+            let (value, gate) = (Arc::clone(&value), Arc::clone(&passed));
+            move |_: &Arc<Member>| Echo::new(&value, &gate)
         };
         let clients = Clients::start(config, &lobby, listeners, answerers).unwrap();
-        Self { address, lobby, clients: Some(clients) }
+        Self { address, lobby, gate, clients: Some(clients) }
     }
 
     pub(crate) fn connect(&self) -> Client<TcpStream> {
@@ -67,6 +69,10 @@ impl House {
 
     pub(crate) fn figures(&self) -> ConnectionFigures {
         self.lobby.census.figures()
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// Waits until the server has stopped by itself.
@@ -106,6 +112,13 @@ impl<S: Read + Write> Client<S> {
         if bytes != text.as_ref() {
             assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(text.as_ref()));
         }
+    }
+
+    /// The number in the next line.
+    pub(crate) fn number(&mut self) -> u64 {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line.trim_end().parse().unwrap()
     }
 
     /// Sends, and reads what is to come back.

@@ -2,9 +2,9 @@
 
 use crate::house::{Client, House, config};
 use crate::wait_until;
-use ringcached::limits::INPUT_KEPT_BYTES_MAX;
+use ringcached::limits::{INPUT_KEPT_BYTES_MAX, PARTING_BYTES_MAX};
 use ringcached::net::{ClientsConfig, Listener, Patience, Surplus};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -184,6 +184,29 @@ fn memory_for_requests_ends() {
 }
 
 #[test]
+fn hog_makes_room_for_its_neighbour() {
+    let house = House::with(&ClientsConfig { buffers_bytes: 1 << 20, ..config() });
+    let (mut hog, mut neighbour) = (house.connect(), house.connect());
+    hog.send("body 900000\n");
+    hog.send(vec![1; 800_000]);
+    wait_until("it holds most", || house.figures().bytes_read >= 800_000);
+    let len = 300_000;
+    neighbour.send(format!("body {len}\n"));
+    neighbour.send(vec![1; len]);
+    neighbour.expect(format!("got {len} {len}\n"));
+    hog.expect("SERVER_ERROR out of memory reading request\r\n");
+    hog.expect_end();
+    assert_eq!(house.figures().read_buf_oom, 1);
+    drop(hog);
+    wait_until("it has gone", || house.figures().current == 1);
+    // All is given back, once.
+    let len = 1_000_000;
+    neighbour.send(format!("body {len}\n"));
+    neighbour.send(vec![1; len]);
+    neighbour.expect(format!("got {len} {len}\n"));
+}
+
+#[test]
 fn endless_request_is_refused() {
     let house = House::new();
     let (mut endless, mut neighbour) = (house.connect(), house.connect());
@@ -196,6 +219,35 @@ fn endless_request_is_refused() {
         endless.expect_end();
     });
     neighbour.ask("echo b\n", "b\n");
+}
+
+#[test]
+fn refused_client_reads_why() {
+    let house = House::new();
+    let mut deaf = house.connect();
+    // It listens when it has sent everything, long after it was refused.
+    deaf.send(vec![b'a'; 4 * INPUT_KEPT_BYTES_MAX]);
+    deaf.expect("CLIENT_ERROR line too long\r\n");
+    let mut rest = Vec::new();
+    assert_eq!(deaf.0.read_to_end(&mut rest).unwrap(), 0, "the end, and no reset");
+}
+
+#[test]
+fn refused_client_is_heard_so_long_and_no_longer() {
+    let house = House::new();
+    let (mut drips, mut floods) = (house.connect(), house.connect());
+    floods.send(vec![b'a'; INPUT_KEPT_BYTES_MAX + 1]);
+    floods.expect("CLIENT_ERROR line too long\r\n");
+    let more = vec![b'a'; 1 << 16];
+    while floods.0.get_mut().write(&more).is_ok() {}
+    let read = house.figures().bytes_read as usize;
+    assert!(read <= PARTING_BYTES_MAX + 2 * INPUT_KEPT_BYTES_MAX, "{read}");
+    drips.send(vec![b'a'; INPUT_KEPT_BYTES_MAX + 1]);
+    drips.expect("CLIENT_ERROR line too long\r\n");
+    wait_until("it is cut", || {
+        let _ = drips.0.get_mut().write(b"a");
+        house.figures().current == 0
+    });
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod house;
 mod limits;
 mod streams;
 mod tls;
+mod turns;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -3,7 +3,9 @@
 use crate::echo::Value;
 use crate::house::{Client, House, config};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use ringcached::net::{ClientCertificates, Tls, TlsFiles, TlsVersion};
+use ringcached::net::{
+    ClientCertificates, ClientsConfig, Patience, Stop, Tls, TlsFiles, TlsVersion,
+};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -99,6 +101,29 @@ fn tls_serves_as_plain_does() {
     client.send(format!("body {}\n", 1 << 20));
     client.send(vec![1; 1 << 20]);
     client.expect(format!("got {0} {0}\n", 1 << 20));
+}
+
+#[test]
+fn orderly_ends_are_said() {
+    let authority = Authority::new("ends");
+    authority.renew("cache.test");
+    let tls = || Arc::new(Tls::open(authority.files(ClientCertificates::Ignored)).unwrap());
+    let patience = Patience { idle_s: 1, ..Patience::default() };
+    let house = House::open(&ClientsConfig { patience, ..config() }, Some(tls()), Vec::new());
+    let mut idle = connect(&house, "cache.test", authority.client_config(None)).unwrap();
+    idle.ask("echo a\n", "a\n");
+    // Without a parting word the session takes the end of the stream for an attack.
+    idle.expect_end();
+    let mut quits = connect(&house, "cache.test", authority.client_config(None)).unwrap();
+    quits.ask("echo a\nquit\n", "a\n");
+    quits.expect_end();
+
+    let house = House::open(&config(), Some(tls()), Vec::new());
+    let mut waits = connect(&house, "cache.test", authority.client_config(None)).unwrap();
+    waits.ask("echo a\n", "a\n");
+    house.lobby.stopper.stop(Stop::Graceful);
+    waits.expect_end();
+    house.wait();
 }
 
 #[test]

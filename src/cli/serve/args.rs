@@ -51,7 +51,8 @@ pub(crate) struct ServeArgs {
     #[arg(short = 'b', long, value_name = "COUNT", default_value_t = 1024)]
     pub(super) listen_backlog: u32,
 
-    /// Say more on stderr; -vv and -vvv say more still
+    /// Say on stderr who is refused or cut and why, and when eviction begins; -vv
+    /// also who comes and goes
     #[arg(short, long, action = ArgAction::Count)]
     pub(super) verbose: u8,
 

@@ -3,13 +3,12 @@
 use super::addresses;
 use super::args::{ProtocolName, ServeArgs};
 use super::extended::Extended;
+use super::secrets::UsersFile;
 use crate::cli::CliError;
-use crate::limits::{NAME_BYTES_MAX, SECRETS_FILE_BYTES_MAX, WEIGHT_MAX, WORKERS_MAX};
+use crate::limits::{NAME_BYTES_MAX, WEIGHT_MAX, WORKERS_MAX};
 use crate::net::{ClientCertificates, Patience, TlsFiles};
 use crate::node::{Binding, GRACE, ServerConfig, Settings, Speech, TakenPort, Users, random_id};
 use crate::ring::{Node, NodeId, ZoneId};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// memcached's port.
@@ -22,6 +21,8 @@ const ITEM_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) config: ServerConfig,
+    /// Where its users are from.
+    pub(super) users: Option<UsersFile>,
     /// For everybody.
     pub(super) warnings: Vec<String>,
     /// For who asked to hear more.
@@ -34,7 +35,7 @@ impl Plan {
         let extended = Extended::parse(&args.extended)?;
         let tls = tls_files(args, &extended)?;
         let speech = if tls.is_some() { Speech::Tls } else { Speech::Plain };
-        let users = args.auth_file.as_deref().map(users).transpose()?;
+        let users = args.auth_file.as_deref().map(UsersFile::open).transpose()?;
         // As with memcached, a Unix socket is instead of addresses.
         let listen = match args.unix_socket.is_some() && args.listen.is_empty() {
             true => Vec::new(),
@@ -43,7 +44,7 @@ impl Plan {
         let asked = args.port.is_some() || addresses::names_a_port(&args.listen);
         let config = ServerConfig {
             node: node(args)?,
-            settings: settings(args, &extended, users),
+            settings: settings(args, &extended, users.as_ref().map(UsersFile::users)),
             listen,
             taken: if asked { TakenPort::Refuse } else { TakenPort::TryNext },
             unix_socket: args.unix_socket.clone(),
@@ -58,7 +59,9 @@ impl Plan {
             grace: GRACE,
         };
         let remarks = remarks(args, &extended);
-        Ok(Self { warnings: warnings(args, &config), remarks, config })
+        let mut warnings = warnings(args, &config);
+        warnings.extend(users.as_ref().and_then(UsersFile::warning));
+        Ok(Self { config, users, warnings, remarks })
     }
 }
 
@@ -146,8 +149,7 @@ fn settings(args: &ServeArgs, extended: &Extended, users: Option<Users>) -> Sett
         },
         users,
         idle_timeout_s: args.idle_timeout.or(extended.idle_timeout_s).unwrap_or(0),
-        tls_certificate: args.tls_cert.as_deref().or(extended.chain.as_deref()).map(shown),
-        tls_key: args.tls_key.as_deref().or(extended.key.as_deref()).map(shown),
+        ..Settings::default()
     }
 }
 
@@ -173,16 +175,6 @@ fn tls_files(args: &ServeArgs, extended: &Extended) -> Result<Option<TlsFiles>, 
         clients: extended.clients.unwrap_or(asked),
         oldest: extended.oldest,
     }))
-}
-
-fn users(path: &Path) -> Result<Users, CliError> {
-    let refused =
-        |why: &dyn std::fmt::Display| CliError::Usage(format!("-Y {}: {why}", path.display()));
-    let mut text = Vec::new();
-    let read =
-        File::open(path).and_then(|file| file.take(SECRETS_FILE_BYTES_MAX).read_to_end(&mut text));
-    read.map_err(|why| refused(&why))?;
-    Users::parse(&text).map_err(|why| refused(&why))
 }
 
 fn warnings(args: &ServeArgs, config: &ServerConfig) -> Vec<String> {

@@ -6,6 +6,7 @@ mod args;
 mod config;
 mod extended;
 mod process;
+mod secrets;
 mod signals;
 
 pub(crate) use args::ServeArgs;
@@ -14,6 +15,7 @@ use crate::cli::{CliError, Exit, output};
 use crate::node::{Running, StartError, VERSION};
 use config::Plan;
 use process::Notice;
+use secrets::Secrets;
 use serde_json::json;
 use signals::Signals;
 use std::net::SocketAddr;
@@ -22,7 +24,7 @@ use std::path::Path;
 /// Runs a node until it is stopped.
 pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
     allocator::map_large_blocks();
-    let Plan { config, warnings, remarks } = Plan::new(args)?;
+    let Plan { config, users, warnings, remarks } = Plan::new(args)?;
     let unlimited = process::allow_connections(args.connections);
     if let Some(user) = &args.user {
         process::become_user(user)?;
@@ -35,7 +37,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
     let failed = |why: std::io::Error| CliError::Failed(why.to_string());
     let signals = Signals::hear().map_err(failed)?;
     let running = Running::start(config).map_err(|why| refused(&why))?;
-    signals.obey(running.stopper(), running.tls()).map_err(failed)?;
+    let secrets = Secrets { tls: running.tls(), users };
+    signals.obey(running.stopper(), secrets).map_err(failed)?;
     output::note(banner(&running, args.unix_socket.as_deref()));
     let _pid = args.pidfile.as_deref().map(write_pid).transpose()?;
     let _ready = args.ready_file.as_deref().map(|path| write_ready(path, &running)).transpose()?;

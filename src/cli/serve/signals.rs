@@ -1,9 +1,9 @@
-//! What signals tell a node: to stop, and to read its certificates again.
+//! What signals tell a node: to stop, and to read its certificates and users again.
 
+use super::secrets::Secrets;
 use crate::cli::output;
-use crate::net::{Stop, Stopper, Tls};
+use crate::net::{Stop, Stopper};
 use std::io;
-use std::sync::Arc;
 use std::thread;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,7 +32,7 @@ impl Signals {
     }
 
     /// Acts on them from now on, until the process ends.
-    pub(super) fn obey(self, stopper: Stopper, tls: Option<Arc<Tls>>) -> io::Result<()> {
+    pub(super) fn obey(self, stopper: Stopper, secrets: Secrets) -> io::Result<()> {
         let Self { runtime, mut interrupt, mut terminate, mut user, mut hangup } = self;
         let act = async move {
             let mut stop = Stop::Graceful;
@@ -42,7 +42,9 @@ impl Signals {
                     _ = terminate.recv() => {}
                     _ = user.recv() => {}
                     _ = hangup.recv() => {
-                        reload(tls.as_deref());
+                        for text in secrets.reload() {
+                            output::note(format_args!("SIGHUP: {text}"));
+                        }
                         continue;
                     }
                 }
@@ -58,13 +60,5 @@ impl Signals {
         };
         thread::Builder::new().name("signals".to_owned()).spawn(move || runtime.block_on(act))?;
         Ok(())
-    }
-}
-
-fn reload(tls: Option<&Tls>) {
-    match tls.map(Tls::reload) {
-        None => output::note("SIGHUP: there is nothing to read again"),
-        Some(Ok(())) => output::note("SIGHUP: new connections get the new certificates"),
-        Some(Err(why)) => output::note(format_args!("SIGHUP: the old certificates stay: {why}")),
     }
 }

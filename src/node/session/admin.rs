@@ -5,7 +5,7 @@ use super::text::answer;
 use super::{Session, Step};
 use crate::item::{Expiry, Now};
 use crate::limits::{MEMORY_BYTES_MAX, MEMORY_BYTES_MIN};
-use crate::memcache::text::{Admin, Refusal, reply};
+use crate::memcache::text::{Admin, reply};
 use crate::net::Output;
 use crate::node::{Ending, VERSION};
 use std::sync::atomic::Ordering;
@@ -45,8 +45,7 @@ impl Session {
             Admin::Crawler(words) => return self.crawler(words, used, now, out),
             Admin::Watch(words) => self.watch(words, out),
             Admin::RefreshCertificates => answer(false, self.refresh_certificates(), out),
-            // A node alone says that it is no cluster, as memcached does.
-            Admin::ConfigCluster => answer(false, Refusal::Unknown.reply(), out),
+            Admin::ConfigCluster => self.config_cluster(now, out),
         }
         Step::Done(used)
     }

@@ -18,10 +18,10 @@ impl Session {
         let request = match Head::find(input) {
             Head::Whole(request) => request,
             Head::Partial => return Step::Partial,
-            Head::Unfit(Unfit::Magic) => return Step::Close(input.len()),
+            Head::Unfit(Unfit::Magic) => return Step::Close(0),
             Head::Unfit(Unfit::Broken(header, status)) => {
                 reply::status(out.bytes(), &header, status);
-                return Step::Close(input.len());
+                return Step::Close(0);
             }
             Head::Unfit(Unfit::Unknown(header)) => {
                 reply::status(out.bytes(), &header, Status::Unknown);
@@ -31,7 +31,7 @@ impl Session {
         };
         if !self.authenticated && !is_open_to_all(request.verb) {
             reply::status(out.bytes(), &request.header, Status::Unauthenticated);
-            return Step::Close(input.len());
+            return Step::Close(0);
         }
         let used = request.header.head_len();
         match request.verb {
@@ -197,7 +197,7 @@ impl Session {
         let (outcome, cas) = self.road.store(key, now, store, whole, |outcome, found| {
             (outcome, found.map_or(0, |found| found.meta().cas))
         });
-        self.note_write(request.key, &store, outcome, now);
+        self.note_write(key, &store, outcome, now);
         let status = match outcome {
             Outcome::Stored if request.quiet => return,
             Outcome::Stored => return reply::value(out.bytes(), &request.header, cas, b""),
@@ -262,7 +262,7 @@ impl Session {
         }
         if len > WAITED_BODY_BYTES_MAX {
             reply::status(out.bytes(), header, Status::Invalid);
-            return Step::Close(input.len());
+            return Step::Close(0);
         }
         let Some(value) = input.get(used..used + len) else { return Step::Partial };
         self.sasl(request, value, out);

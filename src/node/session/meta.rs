@@ -190,7 +190,7 @@ impl Session {
             answer_write(outcome, found, request, value.len(), out);
             outcome
         });
-        self.note_write(key.bytes(), &store, outcome, now);
+        self.note_write(key, &store, outcome, now);
     }
 
     pub(super) fn meta_delete(&mut self, request: &Request<'_>, now: Now, out: &mut Output) {

@@ -9,6 +9,7 @@ mod auth;
 mod binary;
 mod body;
 mod change;
+mod cluster;
 mod crawler;
 mod meta;
 mod read;
@@ -77,7 +78,8 @@ enum Step {
     Full(usize),
     /// So many bytes are done with; then comes a value, to be read apart.
     Value { used: usize, len: usize },
-    /// So many bytes are done with, and with them the connection.
+    /// So many bytes are done with, and with them the connection. Where it ends
+    /// because the client is wrong, what he said is not done with.
     Close(usize),
 }
 

@@ -20,7 +20,7 @@ impl Session {
                 self.searched = input.len() as u32;
                 Step::Partial
             }
-            Line::Endless => Step::Close(input.len()),
+            Line::Endless => Step::Close(0),
         }
     }
 

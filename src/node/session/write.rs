@@ -59,7 +59,7 @@ impl Session {
             vivify: None,
         };
         let outcome = self.road.store(head.key, now, store, whole, |outcome, _| outcome);
-        self.note_write(head.key.bytes(), &store, outcome, now);
+        self.note_write(head.key, &store, outcome, now);
         let text = match outcome {
             Outcome::Stored => reply::STORED,
             Outcome::Exists => reply::EXISTS,
@@ -73,7 +73,7 @@ impl Session {
 
     /// Counts a write, whichever protocol it came by.
     #[inline]
-    pub(super) fn note_write(&self, key: &[u8], store: &Store<'_>, outcome: Outcome, now: Now) {
+    pub(super) fn note_write(&self, key: Key<'_>, store: &Store<'_>, outcome: Outcome, now: Now) {
         let (shared, counters) = (self.shared(), self.counters());
         counters.cmd_set.add(1);
         match outcome {
@@ -81,9 +81,7 @@ impl Session {
             Outcome::NoRoom => {
                 counters.store_no_memory.add(1);
                 // What could not be replaced is out of date all the same.
-                let key = Key::new(key).ok();
-                let sets = store.mode == StoreMode::Set && store.compare.is_none();
-                if let Some(key) = key.filter(|_| sets) {
+                if store.mode == StoreMode::Set && store.compare.is_none() {
                     self.drop_outdated(key, now);
                 }
             }
@@ -93,10 +91,10 @@ impl Session {
             _ => {}
         }
         if shared.prefixes.are_counted() {
-            shared.prefixes.count(key, |counts| counts.sets += 1);
+            shared.prefixes.count(key.bytes(), |counts| counts.sets += 1);
         }
         if shared.watch.wants(Topic::Mutations) {
-            self.tell_write(key, command_name(store), outcome, store, now);
+            self.tell_write(key.bytes(), command_name(store), outcome, store, now);
         }
     }
 }

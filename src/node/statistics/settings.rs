@@ -1,7 +1,9 @@
 //! `stats settings`
 
 use super::Report;
+use crate::net::{ClientCertificates, Surplus, TlsVersion};
 use crate::node::{Binding, Shared};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 pub(super) fn report(shared: &Shared, report: &mut Report<'_>) {
@@ -48,7 +50,8 @@ fn serving(shared: &Shared, report: &mut Report<'_>) {
     report.yes_no("auth_enabled_sasl", settings.users.is_some());
     report.yes_no("auth_enabled_ascii", settings.users.is_some());
     report.stat("item_size_max", settings.item_bytes_max);
-    report.all(&[("maxconns_fast", "yes"), ("hashpower_init", "0")]);
+    report.yes_no("maxconns_fast", settings.surplus == Surplus::Refuse);
+    report.stat("hashpower_init", 0);
 }
 
 fn memory(shared: &Shared, report: &mut Report<'_>) {
@@ -79,12 +82,9 @@ fn memory(shared: &Shared, report: &mut Report<'_>) {
     ]);
     report.stat("idle_timeout", settings.idle_timeout_s);
     report.stat("watcher_logbuf_size", crate::limits::WATCHER_BYTES_MAX);
-    report.all(&[
-        ("worker_logbuf_size", "65536"),
-        ("read_buf_mem_limit", "0"),
-        ("track_sizes", "no"),
-        ("inline_ascii_response", "no"),
-    ]);
+    report.stat("worker_logbuf_size", 65_536);
+    report.stat("read_buf_mem_limit", settings.buffers_bytes);
+    report.all(&[("track_sizes", "no"), ("inline_ascii_response", "no")]);
 }
 
 /// Of values outside of memory, of which there are none.
@@ -105,18 +105,34 @@ fn external(report: &mut Report<'_>) {
 }
 
 fn tls(shared: &Shared, report: &mut Report<'_>) {
-    let settings = &shared.settings;
-    report.yes_no("ssl_enabled", settings.tls_certificate.is_some());
-    report.stat("ssl_chain_cert", settings.tls_certificate.as_deref().unwrap_or("(null)"));
-    report.stat("ssl_key", settings.tls_key.as_deref().unwrap_or("(null)"));
-    report.all(&[
-        ("ssl_verify_mode", "0"),
-        ("ssl_keyformat", "1"),
-        ("ssl_ciphers", "NULL"),
-        ("ssl_ca_cert", "NULL"),
-        ("ssl_wbuf_size", "16384"),
-        ("ssl_session_cache", "no"),
-        ("ssl_kernel_tls", "no"),
-        ("ssl_min_version", "tlsv1.2"),
-    ]);
+    let files = shared.settings.tls.as_ref();
+    let shown = |path: Option<&PathBuf>, none: &str| {
+        path.map_or_else(|| none.to_owned(), |path| path.display().to_string())
+    };
+    report.yes_no("ssl_enabled", files.is_some());
+    report.stat("ssl_chain_cert", shown(files.map(|files| &files.chain), "(null)"));
+    report.stat("ssl_key", shown(files.and_then(|files| files.key.as_ref()), "(null)"));
+    // As `-o ssl_verify_mode` has it.
+    let clients = files.map_or(ClientCertificates::Ignored, |files| files.clients);
+    report.stat(
+        "ssl_verify_mode",
+        match clients {
+            ClientCertificates::Ignored => 0,
+            ClientCertificates::Requested => 1,
+            ClientCertificates::Required => 2,
+        },
+    );
+    report.all(&[("ssl_keyformat", "1"), ("ssl_ciphers", "NULL")]);
+    report.stat("ssl_ca_cert", shown(files.and_then(|files| files.client_ca.as_ref()), "NULL"));
+    report.stat("ssl_wbuf_size", 16_384);
+    // Clients may go on with the session of an earlier connection.
+    report.yes_no("ssl_session_cache", files.is_some());
+    report.stat("ssl_kernel_tls", "no");
+    report.stat(
+        "ssl_min_version",
+        match files.map_or(TlsVersion::V1_2, |files| files.oldest) {
+            TlsVersion::V1_2 => "tlsv1.2",
+            TlsVersion::V1_3 => "tlsv1.3",
+        },
+    );
 }

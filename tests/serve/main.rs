@@ -1,139 +1,16 @@
 //! The program as a server: its flags, what it says, its signals and its files.
 
-use serde_json::Value;
+mod descriptors;
+mod log;
+mod node;
+mod reload;
+
+use node::{Node, path, program};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
-
-/// Longer than anything here takes, unless it hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn program(line: &str) -> Command {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_ringcached"));
-    program.args(line.split_whitespace()).stdin(Stdio::null());
-    program
-}
-
-/// A node that runs; killed when it is dropped.
-#[derive(Debug)]
-struct Node {
-    child: Child,
-    ready: Value,
-    ready_file: PathBuf,
-}
-
-impl Node {
-    /// Starts one with these flags at a free port, and waits until it serves.
-    /// The name is no other test's.
-    fn start(name: &str, flags: &str) -> Self {
-        Self::start_as(name, &format!("-p 0 {flags}"))
-    }
-
-    fn start_as(name: &str, flags: &str) -> Self {
-        let ready_file = path(&format!("{name}.ready"));
-        let _ = fs::remove_file(&ready_file);
-        let child = program(flags)
-            .arg("--ready-file")
-            .arg(&ready_file)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut node = Self { child, ready: Value::Null, ready_file };
-        let started = Instant::now();
-        while node.ready.is_null() {
-            if let Ok(text) = fs::read_to_string(&node.ready_file) {
-                node.ready = serde_json::from_str(&text).expect("whole as soon as it is there");
-            }
-            assert!(started.elapsed() < PATIENCE, "it does not serve");
-            assert!(node.child.try_wait().unwrap().is_none(), "{}", node.stderr());
-            thread::yield_now();
-        }
-        node
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.ready["client"].as_str().unwrap().parse().unwrap()
-    }
-
-    fn connect(&self) -> Client {
-        let stream = TcpStream::connect(self.address()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Client(BufReader::new(stream))
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
-    }
-
-    /// Waits for its end; what it has said since.
-    fn end(mut self) -> (ExitStatus, String) {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return (status, self.stderr());
-            }
-            assert!(started.elapsed() < PATIENCE, "it does not end");
-            thread::yield_now();
-        }
-    }
-
-    /// All it said; only when it has ended or is to.
-    fn stderr(&mut self) -> String {
-        let mut text = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-        text
-    }
-
-    fn stop(self) -> String {
-        self.signal("TERM");
-        let (status, said) = self.end();
-        assert_eq!(status.code(), Some(0), "{said}");
-        said
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // It may have ended long ago.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-struct Client(BufReader<TcpStream>);
-
-impl Client {
-    #[track_caller]
-    fn ask(&mut self, request: &str, reply: &str) {
-        self.0.get_mut().write_all(request.as_bytes()).unwrap();
-        let mut bytes = vec![0; reply.len()];
-        self.0.read_exact(&mut bytes).unwrap();
-        assert_eq!(String::from_utf8_lossy(&bytes), reply);
-    }
-
-    /// All lines up to `END`.
-    fn lines(&mut self, request: &str) -> Vec<String> {
-        self.0.get_mut().write_all(request.as_bytes()).unwrap();
-        let lines = self.0.by_ref().lines().map(Result::unwrap);
-        lines.take_while(|line| line != "END").collect()
-    }
-
-    fn rest(mut self) -> String {
-        let mut text = String::new();
-        self.0.read_to_string(&mut text).unwrap();
-        text
-    }
-}
-
-fn path(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("serve-{name}"))
-}
+use std::process::{Command, Stdio};
 
 /// What a command line that cannot work says, and its exit code.
 fn refusal(line: &str) -> (i32, String) {

@@ -1,0 +1,30 @@
+//! `config get cluster`: which nodes there are, for clients that ask one node for
+//! all of them.
+
+use super::Session;
+use crate::item::Now;
+use crate::memcache::text::{Refusal, reply};
+use crate::net::Output;
+use std::io::Write;
+
+/// Versions are seconds since the beginning of 2020, so that they fit into 31
+/// bits for long.
+const VERSIONS_BEGIN_S: u32 = 1_577_836_800;
+
+impl Session {
+    /// The version is that of the start: whoever starts a node anew, perhaps with
+    /// another port, is believed.
+    pub(super) fn config_cluster(&self, now: Now, out: &mut Output) {
+        let shared = self.shared();
+        let out = out.bytes();
+        let Some(address) = &shared.address else {
+            return out.extend_from_slice(Refusal::Unknown.reply());
+        };
+        let started_s = now.unix_s().saturating_sub(shared.uptime_s(now));
+        let version = started_s.saturating_sub(VERSIONS_BEGIN_S).max(1);
+        let nodes = format!("{version}\n{address}\n");
+        // Writing to memory does not fail.
+        let _ = write!(out, "CONFIG cluster 0 {}\r\n{nodes}\r\n", nodes.len());
+        out.extend_from_slice(reply::END);
+    }
+}

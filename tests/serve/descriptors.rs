@@ -1,0 +1,43 @@
+//! The program when the system gives it no more descriptors.
+#![cfg(target_os = "linux")]
+
+use crate::node::{Client, Node, wait_until};
+use ringcached::limits::ACCEPT_REST_MS;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use std::fs;
+use std::time::{Duration, Instant};
+
+fn count(client: &mut Client, name: &str) -> u64 {
+    let lines = client.lines("stats\r\n");
+    let found = lines.iter().find_map(|line| line.strip_prefix(&format!("STAT {name} ")));
+    found.unwrap().parse().unwrap()
+}
+
+#[test]
+fn lack_of_descriptors_passes() {
+    let node = Node::start("descriptors", "-t 2");
+    let mut served = node.connect();
+    served.ask("set k 0 0 1\r\nv\r\n", "STORED\r\n");
+    let pid = node.child.id();
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64;
+    let limit = Rlimit { current: Some(open + 2), maximum: Some(open + 2) };
+    prlimit(Pid::from_raw(pid as i32), Resource::Nofile, limit).unwrap();
+
+    let started = Instant::now();
+    let mut clients: Vec<Client> = (0..8).map(|_| node.connect()).collect();
+    let tries = 6;
+    wait_until("it has tried", || count(&mut served, "listen_disabled_num") >= tries);
+    // It waits longer from try to try: were it to spin, it would be here at once.
+    let rests = (0..tries - 1).map(|index| ACCEPT_REST_MS.start() << index).sum();
+    assert!(started.elapsed() >= Duration::from_millis(rests), "{:?}", started.elapsed());
+    served.ask("get k\r\n", "VALUE k 0 1\r\nv\r\nEND\r\n");
+    assert!(count(&mut served, "curr_connections") < 9, "some stand before the door");
+
+    // Who goes makes room for the next.
+    for mut client in clients.drain(..) {
+        client.ask("get k\r\n", "VALUE k 0 1\r\nv\r\nEND\r\n");
+    }
+    wait_until("all have gone", || count(&mut served, "curr_connections") == 1);
+    assert_eq!(count(&mut served, "total_connections"), 9);
+    assert_eq!(count(&mut served, "rejected_connections"), 0);
+}

@@ -1,0 +1,150 @@
+//! The program, run as a node, and clients of it.
+
+use serde_json::Value;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes, unless it hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until something holds.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < PATIENCE, "waited in vain: {what}");
+        thread::yield_now();
+    }
+}
+
+pub(crate) fn program(line: &str) -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_ringcached"));
+    program.args(line.split_whitespace()).stdin(Stdio::null());
+    program
+}
+
+/// A node that runs; killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) child: Child,
+    pub(crate) ready: Value,
+    pub(crate) ready_file: PathBuf,
+    stderr_file: PathBuf,
+}
+
+impl Node {
+    /// Starts one with these flags at a free port, and waits until it serves.
+    /// The name is no other test's.
+    pub(crate) fn start(name: &str, flags: &str) -> Self {
+        Self::start_as(name, &format!("-p 0 {flags}"))
+    }
+
+    pub(crate) fn start_as(name: &str, flags: &str) -> Self {
+        let ready_file = path(&format!("{name}.ready"));
+        let _ = fs::remove_file(&ready_file);
+        let stderr_file = path(&format!("{name}.stderr"));
+        let stderr = File::create(&stderr_file).unwrap();
+        let mut command = program(flags);
+        let child = command.arg("--ready-file").arg(&ready_file).stderr(stderr).spawn().unwrap();
+        let mut node = Self { child, ready: Value::Null, ready_file, stderr_file };
+        let started = Instant::now();
+        while node.ready.is_null() {
+            if let Ok(text) = fs::read_to_string(&node.ready_file) {
+                node.ready = serde_json::from_str(&text).expect("whole as soon as it is there");
+            }
+            assert!(started.elapsed() < PATIENCE, "it does not serve");
+            assert!(node.child.try_wait().unwrap().is_none(), "{}", node.stderr());
+            thread::yield_now();
+        }
+        node
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.ready["client"].as_str().unwrap().parse().unwrap()
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        let stream = TcpStream::connect(self.address()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Client(BufReader::new(stream))
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end; what it has said.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (status, self.stderr());
+            }
+            assert!(started.elapsed() < PATIENCE, "it does not end");
+            thread::yield_now();
+        }
+    }
+
+    /// All it said so far.
+    pub(crate) fn stderr(&self) -> String {
+        fs::read_to_string(&self.stderr_file).unwrap()
+    }
+
+    /// Waits until it has said this, and all it said so far.
+    #[track_caller]
+    pub(crate) fn hear(&self, text: &str) -> String {
+        wait_until(text, || self.stderr().contains(text));
+        self.stderr()
+    }
+
+    pub(crate) fn stop(self) -> String {
+        self.signal("TERM");
+        let (status, said) = self.end();
+        assert_eq!(status.code(), Some(0), "{said}");
+        said
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended long ago.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client of it.
+pub(crate) struct Client(pub(crate) BufReader<TcpStream>);
+
+impl Client {
+    #[track_caller]
+    pub(crate) fn ask(&mut self, request: &str, reply: &str) {
+        self.0.get_mut().write_all(request.as_bytes()).unwrap();
+        let mut bytes = vec![0; reply.len()];
+        self.0.read_exact(&mut bytes).unwrap();
+        assert_eq!(String::from_utf8_lossy(&bytes), reply);
+    }
+
+    /// All lines up to `END`.
+    pub(crate) fn lines(&mut self, request: &str) -> Vec<String> {
+        self.0.get_mut().write_all(request.as_bytes()).unwrap();
+        let lines = self.0.by_ref().lines().map(Result::unwrap);
+        lines.take_while(|line| line != "END").collect()
+    }
+
+    pub(crate) fn rest(mut self) -> String {
+        let mut text = String::new();
+        self.0.read_to_string(&mut text).unwrap();
+        text
+    }
+}
+
+pub(crate) fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("serve-{name}"))
+}
