@@ -47,7 +47,8 @@ impl Place {
 /// One segment. Records are appended to it by the one stripe that owns it and
 /// read by everyone; a word is an atomic because both happen at once. What
 /// orders them is the index: a record is found there only after it was written
-/// whole, and a segment is used again only after none of its records can be.
+/// whole, it is overwritten only while its shard there is held alone, and a
+/// segment is used again only after none of its records can be found.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) words: Box<[AtomicU32]>,
@@ -150,6 +151,14 @@ impl Deref for InUse<'_> {
     #[inline]
     fn deref(&self) -> &Segment {
         self.0.as_deref().expect("an empty slot is not held")
+    }
+}
+
+impl InUse<'_> {
+    /// The segment for its owner, who alone can give it back.
+    #[inline]
+    pub(super) fn share(&self) -> Arc<Segment> {
+        self.0.clone().expect("an empty slot is not held")
     }
 }
 

@@ -3,7 +3,7 @@
 use super::arena::Place;
 use crate::ring::KeyHash;
 use dashmap::DashMap;
-use dashmap::mapref::one::Ref;
+use dashmap::mapref::one::{Ref, RefMut};
 use std::hash::{BuildHasher, Hash, Hasher};
 
 /// Bytes that one item costs here at least, on average over the fill of the
@@ -58,6 +58,11 @@ impl Held<'_> {
     }
 }
 
+/// The place of an item, whose record nobody else reads while this is held.
+pub(super) struct HeldAlone<'a>(
+    #[expect(dead_code, reason = "it is held and not read")] RefMut<'a, Hashed, [u8; 5]>,
+);
+
 impl Index {
     /// An index for a store of so many bytes.
     pub(super) fn new(memory: u64) -> Self {
@@ -69,6 +74,12 @@ impl Index {
     #[inline]
     pub(super) fn hold(&self, hash: KeyHash) -> Option<Held<'_>> {
         self.0.get(&hash.into()).map(Held)
+    }
+
+    /// Holds off all readers of the shard that a hash is in.
+    #[inline]
+    pub(super) fn hold_alone(&self, hash: KeyHash) -> Option<HeldAlone<'_>> {
+        self.0.get_mut(&hash.into()).map(HeldAlone)
     }
 
     #[inline]

@@ -8,12 +8,14 @@
 
 mod apart;
 mod arena;
+mod compose;
 mod digest;
 mod evictions;
 mod figures;
 mod found;
 mod ghost;
 mod index;
+mod overwrite;
 mod queue;
 mod reclaim;
 mod record;
