@@ -6,7 +6,7 @@
 
 use super::StoreConfig;
 use super::apart::SharedValue;
-use super::arena::{Place, SEGMENT_BYTES, Segment};
+use super::arena::{Place, Segment};
 use super::compose::{SCRATCH_BYTES_KEPT, compose, number_of};
 use super::figures::Counts;
 use super::found::Found;
@@ -39,6 +39,8 @@ pub(super) struct Stripe {
     pub(super) victim: Option<Victim>,
     /// Empty segments.
     pub(super) spare: Vec<Numbered>,
+    /// Bytes of all its segments.
+    pub(super) segment_bytes: usize,
     pub(super) ghost: Ghost,
     /// Bytes of large values.
     pub(super) apart_bytes: usize,
@@ -90,6 +92,7 @@ impl Stripe {
             main: Queue::default(),
             victim: None,
             spare: Vec::new(),
+            segment_bytes: 0,
             ghost: Ghost::default(),
             apart_bytes: 0,
             items: 0,
@@ -385,7 +388,7 @@ impl Stripe {
 
     /// Bytes that it takes, all counted.
     pub(super) fn memory(&self, shared: &Shared) -> usize {
-        self.owned() * SEGMENT_BYTES + self.beside_segments(shared)
+        self.segment_bytes + self.beside_segments(shared)
     }
 
     /// Bytes of the items, with all that is kept for each.
