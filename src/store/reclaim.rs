@@ -420,3 +420,74 @@ impl Stripe {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::{Expiry, Key, Op, Store as Write, StoreMode};
+    use crate::store::{Store, StoreConfig};
+
+    const NOW: Now = Now::from_unix_ms(1_800_000_000_000);
+    const VALUE: [u8; 8000] = [7; 8000];
+
+    fn hash(name: &str) -> KeyHash {
+        KeyHash::new(1, name.as_bytes())
+    }
+
+    fn set(store: &Store, name: &str) {
+        let op = Op::Store(Write {
+            mode: StoreMode::Set,
+            flags: 0,
+            expiry: Expiry::Never,
+            value: &VALUE,
+            compare: None,
+            cas: None,
+            invalidate: false,
+            vivify: None,
+        });
+        store.apply(hash(name), Key::new(name.as_bytes()).unwrap(), NOW, &op, |_, _| ());
+    }
+
+    /// Where every item is, after each was read as often as is counted.
+    fn heated(store: &Store, names: &[String]) -> Vec<(usize, Place)> {
+        let place = |(at, name): (usize, &String)| {
+            let key = Key::new(name.as_bytes()).unwrap();
+            for _ in 0..3 {
+                store.get(hash(name), key, NOW, |_| ());
+            }
+            store.shared.index.place(hash(name)).map(|place| (at, place))
+        };
+        names.iter().enumerate().filter_map(place).collect()
+    }
+
+    #[test]
+    fn a_search_ends_where_all_is_read_again_at_once() {
+        let memory = 8 << 20;
+        let config = StoreConfig {
+            memory,
+            item_bytes_max: 1 << 20,
+            seed: 1,
+            slot_bits: 8,
+            node: 1,
+            evicts: true,
+        };
+        let store = Store::new(&config, NOW);
+        let names: Vec<String> = (0..1400).map(|number| number.to_string()).collect();
+        let mut most = 0;
+        for (number, name) in names.iter().enumerate() {
+            let before = heated(&store, &names[..number]);
+            set(&store, name);
+            let stays = |&&(at, place): &&(usize, Place)| {
+                store.shared.index.place(hash(&names[at])) == Some(place)
+            };
+            let moved = before.iter().filter(|one| !stays(one)).count();
+            most = most.max(moved);
+            let taken = store.figures().memory;
+            assert!(taken <= memory + SEGMENT_BYTES as u64, "{taken} bytes of {memory}");
+        }
+        assert!(store.figures().evicted > 300, "it was full");
+        // Four segments' worth is kept, and then three are emptied at most.
+        let bound = 7 * SEGMENT_WORDS / (VALUE.len() / 4);
+        assert!(most <= bound, "{most} items were moved or evicted for one write, not {bound}");
+    }
+}
