@@ -4,7 +4,7 @@
 //! one of two ways. Where many records are dead, the segment with the fewest
 //! live ones is emptied by copying those to the end of their queue. Where few
 //! are, the oldest records are judged one by one (S3-FIFO, SOSP 2023): the
-//! small queue, a tenth of the memory, lets go of what was never read; the
+//! small queue, a twentieth of the memory, lets go of what was never read; the
 //! main queue takes the others, and lets go of what was not read since it was
 //! last judged. A key that was let go and soon comes again goes to the main
 //! queue at once.
@@ -35,8 +35,9 @@ impl Victim {
     }
 }
 
-/// The small queue's part of all segments: 1 / 10.
-const SMALL_PART: usize = 10;
+/// The small queue's part of all segments: 1 / 20. With 1 / 10 the hit ratio for
+/// zipf 0.99 is 0.2 points lower, with a scan and without.
+const SMALL_PART: usize = 20;
 
 /// Reads by which a record of the small queue shows that it is wanted. With 2 the
 /// hit ratio for zipf 0.99 is 1.2 points lower, with 3 another 0.8.
