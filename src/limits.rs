@@ -80,8 +80,8 @@ pub const FILE_BYTES_MAX: u64 = 16 << 20;
 /// from.
 pub const STORE_BYTES_MIN: u64 = 4 << 20;
 
-/// Bytes of a stripe of the store, at least: thirty segments, of which three
-/// put new items to the test.
+/// Bytes of a stripe of the store, at least: thirty segments, of which one
+/// or two put new items to the test.
 pub const STRIPE_BYTES_MIN: u64 = 8 << 20;
 
 /// Stripes of a store, at most: with 64, two of eight threads that write at

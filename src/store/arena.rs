@@ -11,6 +11,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 pub(super) const SEGMENT_WORDS: usize = 1 << WORD_BITS;
 const WORD_BITS: u32 = 16;
 
+/// Words of a segment of a stripe that has little: 8 KiB.
+pub(super) const SMALL_SEGMENT_WORDS: usize = 1 << 11;
+
 /// Bytes of a segment with what it costs to keep it: a malloc header that takes
 /// a page of its own.
 pub(super) const SEGMENT_BYTES: usize = SEGMENT_WORDS * 4 + 4096;
@@ -47,7 +50,8 @@ impl Place {
 /// One segment. Records are appended to it by the one stripe that owns it and
 /// read by everyone; a word is an atomic because both happen at once. What
 /// orders them is the index: a record is found there only after it was written
-/// whole, and a segment is used again only after none of its records can be.
+/// whole, it is overwritten only while its shard there is held alone, and a
+/// segment is used again only after none of its records can be found.
 #[derive(Debug)]
 pub(super) struct Segment {
     pub(super) words: Box<[AtomicU32]>,
@@ -67,10 +71,10 @@ pub(super) struct Segment {
 }
 
 impl Segment {
-    fn new(stripe: u32) -> Self {
+    fn new(stripe: u32, words: usize) -> Self {
         Self {
             // Zeros as the system gives them: what is not written is not resident.
-            words: bytemuck::zeroed_slice_box(SEGMENT_WORDS),
+            words: bytemuck::zeroed_slice_box(words),
             stripe,
             filled: AtomicU32::new(0),
             live: AtomicU32::new(0),
@@ -78,6 +82,17 @@ impl Segment {
             main: AtomicU32::new(0),
             uses: AtomicU32::new(0),
         }
+    }
+
+    /// Bytes that it takes, with what it costs to keep it.
+    pub(super) fn bytes(&self) -> usize {
+        SEGMENT_BYTES * self.words.len() / SEGMENT_WORDS
+    }
+
+    /// Whether so many words more go into it.
+    #[inline]
+    pub(super) fn has_room(&self, words: usize) -> bool {
+        self.filled() as usize + words <= self.words.len()
     }
 
     /// Makes it empty. None of its records may be in the index any more.
@@ -153,6 +168,14 @@ impl Deref for InUse<'_> {
     }
 }
 
+impl InUse<'_> {
+    /// The segment for its owner, who alone can give it back.
+    #[inline]
+    pub(super) fn share(&self) -> Arc<Segment> {
+        self.0.clone().expect("an empty slot is not held")
+    }
+}
+
 impl Arena {
     pub(super) fn new() -> Self {
         Self { blocks: (0..BLOCKS).map(|_| OnceLock::new()).collect(), numbers: Mutex::default() }
@@ -163,12 +186,12 @@ impl Arena {
         self.numbers.lock().unwrap_or_else(PoisonError::into_inner).next
     }
 
-    /// A new segment; none where all numbers are taken.
-    pub(super) fn take(&self, stripe: u32) -> Option<(u32, Arc<Segment>)> {
+    /// A new segment of so many words; none where all numbers are taken.
+    pub(super) fn take(&self, stripe: u32, words: usize) -> Option<(u32, Arc<Segment>)> {
         let number = self.number()?;
         let block = self.blocks[number as usize / BLOCK]
             .get_or_init(|| (0..BLOCK).map(|_| RwLock::new(None)).collect());
-        let segment = Arc::new(Segment::new(stripe));
+        let segment = Arc::new(Segment::new(stripe, words));
         let mut slot =
             block[number as usize % BLOCK].write().unwrap_or_else(PoisonError::into_inner);
         *slot = Some(Arc::clone(&segment));
@@ -206,7 +229,8 @@ impl Arena {
     #[inline]
     pub(super) fn prefetch(&self, place: Place) {
         let Some(segment) = self.segment(place.segment) else { return };
-        let lines = segment.words[place.word as usize..].iter().step_by(LINE_WORDS);
+        let Some(words) = segment.words.get(place.word as usize..) else { return };
+        let lines = words.iter().step_by(LINE_WORDS);
         for word in lines.take(LINES_PREFETCHED) {
             std::hint::black_box(word.load(Ordering::Relaxed));
         }
@@ -234,13 +258,13 @@ mod tests {
     #[test]
     fn numbers_are_used_again() {
         let arena = Arena::new();
-        let (first, _) = arena.take(0).unwrap();
-        let (second, _) = arena.take(0).unwrap();
+        let (first, _) = arena.take(0, SEGMENT_WORDS).unwrap();
+        let (second, _) = arena.take(0, SMALL_SEGMENT_WORDS).unwrap();
         assert_ne!(first, second);
         arena.give_back(first);
         assert!(arena.segment(first).is_none());
         assert!(arena.segment(second).is_some());
-        assert_eq!(arena.take(1).unwrap().0, first);
+        assert_eq!(arena.take(1, SEGMENT_WORDS).unwrap().0, first);
         assert_eq!(arena.numbers(), 2);
     }
 }

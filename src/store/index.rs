@@ -3,14 +3,14 @@
 use super::arena::Place;
 use crate::ring::KeyHash;
 use dashmap::DashMap;
-use dashmap::mapref::one::Ref;
+use dashmap::mapref::one::{Ref, RefMut};
 use std::hash::{BuildHasher, Hash, Hasher};
 
 /// Bytes that one item costs here at least, on average over the fill of the
 /// tables: an entry and its control byte, over a fill that runs from 7/16 to 7/8
 /// as a shard doubles. The shards double one after another (see [`Scatter`]), so
 /// the average is what is there at any time. Where items come and go all the
-/// time the tables end up twice as large, which is why they are weighed too.
+/// time it is 25 (see [`rebuilt_buckets`]), which is why they are weighed too.
 pub(super) const BYTES_PER_ITEM: usize = 20;
 
 /// Items a shard is made for. Doubling a shard of so many stops its readers
@@ -58,6 +58,11 @@ impl Held<'_> {
     }
 }
 
+/// The place of an item, whose record nobody else reads while this is held.
+pub(super) struct HeldAlone<'a>(
+    #[expect(dead_code, reason = "it is held and not read")] RefMut<'a, Hashed, [u8; 5]>,
+);
+
 impl Index {
     /// An index for a store of so many bytes.
     pub(super) fn new(memory: u64) -> Self {
@@ -69,6 +74,12 @@ impl Index {
     #[inline]
     pub(super) fn hold(&self, hash: KeyHash) -> Option<Held<'_>> {
         self.0.get(&hash.into()).map(Held)
+    }
+
+    /// Holds off all readers of the shard that a hash is in.
+    #[inline]
+    pub(super) fn hold_alone(&self, hash: KeyHash) -> Option<HeldAlone<'_>> {
+        self.0.get_mut(&hash.into()).map(HeldAlone)
     }
 
     #[inline]
@@ -93,10 +104,70 @@ impl Index {
         self.0.shards().iter().map(|shard| table(shard.read().buckets())).sum()
     }
 
-    /// Gives back what tables that were once larger hold.
-    pub(super) fn shrink(&self) {
-        self.0.shrink_to_fit();
+    /// Looks at so many tables, from one on, and rebuilds those that need it: see
+    /// [`rebuilt_buckets`]. Says where to go on. Readers of a table wait meanwhile,
+    /// as they do when it doubles.
+    pub(super) fn keep_up(&self, from: usize, tables: usize) -> usize {
+        let shards = self.0.shards();
+        let mut rebuilt = 0;
+        for (at, shard) in shards.iter().enumerate().skip(from).take(tables) {
+            let needs = |buckets, len, capacity| rebuilt_buckets(buckets, len, capacity - len);
+            let table = shard.read();
+            if needs(table.buckets(), table.len(), table.capacity()).is_none() {
+                continue;
+            }
+            drop(table);
+            let mut table = shard.write();
+            if let Some(buckets) = needs(table.buckets(), table.len(), table.capacity()) {
+                let old = std::mem::take(&mut *table);
+                table.reserve(full(buckets), hash_of);
+                old.into_iter().for_each(|entry| {
+                    table.insert(hash_of(&entry), entry, hash_of);
+                });
+                rebuilt += 1;
+            }
+            if rebuilt == TABLES_REBUILT {
+                return (at + 1) % shards.len();
+            }
+        }
+        if from + tables < shards.len() { from + tables } else { 0 }
     }
+}
+
+/// Tables that are rebuilt at once, at most: a tenth of a millisecond each.
+const TABLES_REBUILT: usize = 8;
+
+/// A table of fewer places is not worth a look.
+const BUCKETS_LOOKED_AT: usize = 64;
+
+fn hash_of<V>(entry: &(Hashed, V)) -> u64 {
+    Scatter.hash_one(entry.0)
+}
+
+/// Entries that a table of so many places holds.
+fn full(buckets: usize) -> usize {
+    buckets / 8 * 7
+}
+
+/// Places that a table should have which has so many, so many entries, and room
+/// for so many more; none where it should stay as it is.
+///
+/// An entry that is removed leaves a mark where those around it are taken, and
+/// marks use up the room. A table without room doubles, unless it is half empty.
+/// So one whose entries come and go would end up twice as large as it must be.
+/// It is rebuilt before that, as large as it is, if then a fifth of it is free:
+/// with less it would be rebuilt all the time. And one that is two fifths full,
+/// or less, is rebuilt smaller.
+fn rebuilt_buckets(buckets: usize, items: usize, free: usize) -> Option<usize> {
+    if buckets < BUCKETS_LOOKED_AT {
+        return None;
+    }
+    let mut fitting = buckets;
+    while fitting >= BUCKETS_LOOKED_AT && items * 5 <= full(fitting) * 2 {
+        fitting /= 2;
+    }
+    let crowded = free <= full(buckets) / 16 && items * 5 <= full(buckets) * 4;
+    (fitting < buckets || crowded).then_some(fitting)
 }
 
 /// Places a hash in the map. What comes in is a good hash already; what goes
@@ -185,8 +256,46 @@ mod tests {
         let each = index.bytes() / 50_000;
         assert!((14..28).contains(&each), "{each} bytes an item");
         (0..50_000).for_each(|n| index.remove(hash(n)));
-        index.shrink();
-        assert!(index.bytes() < 1000, "{}", index.bytes());
+        assert_eq!(looked_over(&index), 1, "all tables are looked at");
+        assert!(index.bytes() < 16 * 64 * 16, "{}", index.bytes());
+    }
+
+    /// Looks at all tables, a few at a time; says how often all were passed.
+    fn looked_over(index: &Index) -> usize {
+        let mut from = 0;
+        for _ in 0..100 {
+            from = index.keep_up(from, 3);
+            if from == 0 {
+                return 1;
+            }
+        }
+        0
+    }
+
+    #[test]
+    fn tables_do_not_double_as_items_come_and_go() {
+        let hash = |n: u32| KeyHash::new(0, &n.to_le_bytes());
+        let bytes_each = |items: u32, looks: bool| {
+            let index = Index::new(1 << 20);
+            (0..items).for_each(|n| assert!(index.put(hash(n), Place::new(n, 0)).is_none()));
+            for n in items..20 * items {
+                index.put(hash(n), Place::new(n, 0));
+                index.remove(hash(n - items));
+                if looks && n % 500 == 0 {
+                    index.keep_up(n as usize / 500 % 2 * 8, 8);
+                }
+            }
+            (19 * items..20 * items).for_each(|n| assert!(index.place(hash(n)).is_some()));
+            index.bytes() as f64 / f64::from(items)
+        };
+        let sizes = [50_000_u32, 60_000, 70_000, 80_000, 90_000];
+        let mean = |looks| sizes.map(|items| bytes_each(items, looks)).iter().sum::<f64>() / 5.0;
+        let (with, without) = (mean(true), mean(false));
+        println!("{with:.1} bytes an item, {without:.1} unless looked at");
+        assert!(
+            with < 28.0 && without > 34.0,
+            "{with:.1} bytes an item, {without:.1} unless looked at"
+        );
     }
 
     #[test]

@@ -8,16 +8,20 @@
 
 mod apart;
 mod arena;
+mod compose;
+mod crawl;
 mod digest;
 mod evictions;
 mod figures;
 mod found;
 mod ghost;
 mod index;
+mod overwrite;
 mod queue;
 mod reclaim;
 mod record;
 mod shared;
+mod shed;
 mod stripe;
 
 pub use apart::SharedValue;
@@ -29,6 +33,7 @@ use crate::item::{Key, Now, Op, Outcome, Version};
 use crate::limits::{STORE_BYTES_MIN, STRIPE_BYTES_MIN, STRIPES_MAX};
 use crate::ring::KeyHash;
 use arena::{Place, Segment};
+use crawl::Crawler;
 use record::{KeyRoom, Record};
 use shared::Shared;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,14 +81,6 @@ enum Looked<R> {
 #[derive(Debug)]
 #[repr(align(128))]
 struct Padded(Mutex<Stripe>);
-
-/// Where the crawler is.
-#[derive(Debug, Default)]
-struct Crawler {
-    from: WalkFrom,
-    /// Flushes there had been when it began at the first segment.
-    flushes: u64,
-}
 
 /// Where a walk over all items goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -356,8 +353,8 @@ impl Store {
         (all + all / (KEPT_BACK_PART - 1)) as u64
     }
 
-    /// Changes the bytes the store may take. What is too much goes with the
-    /// writes to come and with the crawler.
+    /// Changes the bytes the store may take. What is too much goes bit by bit, with
+    /// the writes to come and with the crawler.
     pub fn limit_memory(&self, bytes: u64) {
         self.memory.store(bytes, Ordering::Relaxed);
         let kept_back = bytes as usize / KEPT_BACK_PART + self.shared.digests.bytes();
@@ -395,84 +392,7 @@ impl Store {
         });
         Some(walked.flatten().unwrap_or(from.next()))
     }
-
-    /// Does something with a segment under the lock of the stripe that owns it;
-    /// nothing, if there is none.
-    fn in_segment<R>(
-        &self,
-        number: u32,
-        act: impl FnOnce(&mut Stripe, &Segment) -> R,
-    ) -> Option<R> {
-        let owner = self.shared.arena.segment(number)?.stripe;
-        let mut stripe = lock(&self.stripes[owner as usize]);
-        // Until the stripe was locked it may have been given back, and taken by
-        // another.
-        let segment = self.shared.arena.segment(number)?;
-        (segment.stripe == owner).then(|| act(&mut stripe, &segment))
-    }
-
-    /// Clears away what is over, going on where the last call stopped. Looks at
-    /// so many records or a few more, and passes segments in which nothing can
-    /// be over without looking.
-    pub fn crawl(&self, now: Now, looks: u64) -> Crawled {
-        self.flush_if_due(now);
-        let mut crawler = self.crawler.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut done = Crawled::default();
-        while done.looked_at < looks {
-            if crawler.from.segment >= self.shared.arena.numbers() {
-                *crawler = Crawler { flushes: self.shared.flushes(), ..Crawler::default() };
-                self.tidy();
-                done.finished = true;
-                break;
-            }
-            done.looked_at += self.crawl_segment(&mut crawler, now, looks - done.looked_at);
-        }
-        done
-    }
-
-    /// Looks at what is left of the crawler's segment, and moves the crawler.
-    fn crawl_segment(&self, crawler: &mut Crawler, now: Now, looks: u64) -> u64 {
-        let all = crawler.flushes != self.shared.flushes();
-        let number = crawler.from.segment;
-        let outcome = self.in_segment(number, |stripe, segment| {
-            let from = crawler.from.within(segment);
-            if from.word == 0 {
-                let due = segment.over_from_s.load(Ordering::Relaxed) <= now.unix_s();
-                if !due && !all {
-                    return (0, None);
-                }
-                // Said anew by each record that stays.
-                segment.over_from_s.store(u32::MAX, Ordering::Relaxed);
-            }
-            let (looked, word) =
-                stripe.crawl(&self.shared, (number, segment), from.word, looks, now);
-            (looked, word.map(|word| WalkFrom { word, ..from }))
-        });
-        let (looked, from) = outcome.unwrap_or_default();
-        crawler.from = from.unwrap_or(crawler.from.next());
-        looked
-    }
-
-    /// Gives back what has become empty, and weighs the index.
-    fn tidy(&self) {
-        let index_bytes = self.shared.weigh_index(self.stripes.len());
-        let mut items = 0;
-        for stripe in &self.stripes {
-            let mut stripe = lock(stripe);
-            stripe.drop_empty(&self.shared);
-            items += stripe.items;
-        }
-        // Tables of a steady crowd of items are up to three times as large as
-        // they must be; larger ones are left over from a larger crowd.
-        if index_bytes > 4 * items * index::BYTES_PER_ITEM + INDEX_BYTES_KEPT {
-            self.shared.index.shrink();
-            self.shared.weigh_index(self.stripes.len());
-        }
-    }
 }
-
-/// An index of so few bytes is not worth shrinking.
-const INDEX_BYTES_KEPT: usize = 1 << 20;
 
 fn lock(stripe: &Padded) -> MutexGuard<'_, Stripe> {
     stripe.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -13,6 +13,8 @@ pub(super) type Numbered = (u32, Arc<Segment>);
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     segments: VecDeque<Numbered>,
+    /// Words of all segments.
+    size: usize,
     /// The next word of the first segment to be judged.
     cursor: u32,
 }
@@ -35,17 +37,18 @@ impl Queue {
     /// Words between the front and the back.
     pub(super) fn words(&self) -> usize {
         let Some((_, last)) = self.segments.back() else { return 0 };
-        (self.len() - 1) * SEGMENT_WORDS + last.filled() as usize - self.cursor as usize
+        self.size - last.words.len() + last.filled() as usize - self.cursor as usize
     }
 
     /// The last segment, if it has room for so many words more.
     #[inline]
     pub(super) fn tail(&self, words: usize) -> Option<&Numbered> {
         let last = self.segments.back()?;
-        (last.1.filled() as usize + words <= SEGMENT_WORDS).then_some(last)
+        last.1.has_room(words).then_some(last)
     }
 
     pub(super) fn extend(&mut self, segment: Numbered) {
+        self.size += segment.1.words.len();
         self.segments.push_back(segment);
     }
 
@@ -62,30 +65,38 @@ impl Queue {
         if self.segments.len() > 1 {
             self.cursor = 0;
             self.segments.pop_front();
+            self.size -= segment.words.len();
             return Front::Empty((number, segment));
         }
         Front::Nothing
     }
 
-    /// Takes out of the middle the segment with the fewest live words.
+    /// Takes out the segment with the fewest live words for its size.
     pub(super) fn take_emptiest(&mut self, below: u32) -> Option<Numbered> {
         let (at, live) = self.emptiest()?;
         if live >= below {
             return None;
         }
-        self.segments.remove(at)
+        let segment = self.segments.remove(at)?;
+        self.size -= segment.1.words.len();
+        Some(segment)
     }
 
-    /// Live words of the segment in the middle that has the fewest.
+    /// Live words of the segment that has the fewest for its size, as if all were
+    /// [`SEGMENT_WORDS`] long.
     pub(super) fn fewest_live(&self) -> Option<u32> {
         self.emptiest().map(|(_, live)| live)
     }
 
-    /// The first is being judged and the last being filled: they stay.
+    /// The first, while it is being judged, and the last, which is being filled,
+    /// stay.
     fn emptiest(&self) -> Option<(usize, u32)> {
         let last = self.segments.len().checked_sub(1)?;
-        let middle = self.segments.iter().enumerate().take(last).skip(1);
-        middle.map(|(at, (_, segment))| (at, segment.live())).min_by_key(|&(_, live)| live)
+        let first = usize::from(self.cursor > 0);
+        let middle = self.segments.iter().enumerate().take(last).skip(first);
+        let scaled =
+            |segment: &Segment| segment.live() * (SEGMENT_WORDS / segment.words.len()) as u32;
+        middle.map(|(at, (_, segment))| (at, scaled(segment))).min_by_key(|&(_, live)| live)
     }
 
     /// Empties the only segment, once all of it was judged.

@@ -29,6 +29,8 @@ const WON: u32 = 1 << 29;
 const DEAD: u32 = 1 << 30;
 
 const USES: u32 = 0b11;
+/// Uses that are counted, at most.
+pub(super) const USES_MAX: u32 = USES;
 const FETCHED: u32 = 0b100;
 const SECOND_SHIFT: u32 = 3;
 
@@ -93,7 +95,12 @@ impl NewRecord<'_> {
             | set(WON, self.standing.won)
     }
 
-    /// Writes it into words that nobody reads yet.
+    /// Whether its value is kept apart.
+    pub(super) fn is_apart(&self) -> bool {
+        matches!(self.payload, Payload::Apart(_))
+    }
+
+    /// Writes it into words that nobody reads meanwhile.
     pub(super) fn write(&self, words: &[AtomicU32]) {
         let shape = self.shape();
         let mut at = 0;

@@ -6,7 +6,8 @@
 
 use super::StoreConfig;
 use super::apart::SharedValue;
-use super::arena::{Place, SEGMENT_BYTES, SEGMENT_WORDS, Segment};
+use super::arena::{Place, Segment};
+use super::compose::{SCRATCH_BYTES_KEPT, compose, number_of};
 use super::figures::Counts;
 use super::found::Found;
 use super::ghost::Ghost;
@@ -16,8 +17,7 @@ use super::reclaim::{LOOK_EVERY, Victim};
 use super::record::{NewRecord, Payload, Record, VALUE_BYTES_MAX};
 use super::shared::Shared;
 use crate::item::{
-    Clock, Decimal, Draft, Effect, Expiry, Key, NewValue, Now, Old, Op, Outcome, Standing, Version,
-    decide,
+    Clock, Draft, Effect, Expiry, Key, Now, Old, Op, Outcome, Standing, Version, decide,
 };
 use crate::ring::KeyHash;
 use std::sync::Arc;
@@ -39,6 +39,8 @@ pub(super) struct Stripe {
     pub(super) victim: Option<Victim>,
     /// Empty segments.
     pub(super) spare: Vec<Numbered>,
+    /// Bytes of all its segments.
+    pub(super) segment_bytes: usize,
     pub(super) ghost: Ghost,
     /// Bytes of large values.
     pub(super) apart_bytes: usize,
@@ -54,17 +56,17 @@ pub(super) struct Stripe {
 }
 
 /// The item that an operation finds.
-struct Present {
-    place: Place,
-    old: Old,
+pub(super) struct Present {
+    pub(super) place: Place,
+    pub(super) old: Old,
     uses: u32,
     main: bool,
 }
 
 /// A record that was just written or changed, for the visitor.
-struct Written {
-    segment: Arc<Segment>,
-    word: u32,
+pub(super) struct Written {
+    pub(super) segment: Arc<Segment>,
+    pub(super) word: u32,
 }
 
 /// One operation on one key at one moment.
@@ -90,6 +92,7 @@ impl Stripe {
             main: Queue::default(),
             victim: None,
             spare: Vec::new(),
+            segment_bytes: 0,
             ghost: Ghost::default(),
             apart_bytes: 0,
             items: 0,
@@ -260,6 +263,9 @@ impl Stripe {
             Some(present) => present.main,
             None => self.ghost.recall(hash),
         };
+        if let Some(written) = self.overwrite(shared, hash, present, &new) {
+            return Ok(written);
+        }
         let Some(segment) = self.room(shared, main, new.words(), now) else {
             if let Some(number) = number {
                 self.let_go_apart(shared, number);
@@ -382,7 +388,7 @@ impl Stripe {
 
     /// Bytes that it takes, all counted.
     pub(super) fn memory(&self, shared: &Shared) -> usize {
-        self.owned() * SEGMENT_BYTES + self.beside_segments(shared)
+        self.segment_bytes + self.beside_segments(shared)
     }
 
     /// Bytes of the items, with all that is kept for each.
@@ -408,9 +414,6 @@ impl Stripe {
         filled.saturating_sub(self.live_words)
     }
 }
-
-/// Bytes kept for composing values; a larger room is given back after use.
-const SCRATCH_BYTES_KEPT: usize = SEGMENT_WORDS;
 
 /// Bytes that an item takes, as memcached counts them against its limit: with
 /// the header and the line ends that it would keep.
@@ -445,52 +448,9 @@ fn show<R>(
     answer
 }
 
-fn number_of(found: &Found<'_>, scratch: &mut Vec<u8>) -> Option<u64> {
-    if found.apart.is_some() {
-        return None;
-    }
-    scratch.clear();
-    found.append_value(scratch);
-    Decimal::parse(scratch)
-}
-
 pub(super) fn note_expiry(segment: &Segment, expiry: Expiry) {
     if let Expiry::At(second) = expiry {
         let earliest = segment.over_from_s.load(Ordering::Relaxed).min(second);
         segment.over_from_s.store(earliest, Ordering::Relaxed);
     }
-}
-
-/// The bytes of a new value, made in `scratch` where they are not at hand.
-fn compose<'a>(
-    shared: &Shared,
-    place: Option<Place>,
-    value: NewValue<'a>,
-    scratch: &'a mut Vec<u8>,
-) -> &'a [u8] {
-    let append_old = |scratch: &mut Vec<u8>| {
-        let Some(place) = place else { return };
-        if let Some(segment) = shared.arena.segment(place.segment) {
-            found(shared, Record::at(&segment, place.word)).append_value(scratch);
-        }
-    };
-    scratch.clear();
-    match value {
-        NewValue::Bytes(bytes) => return bytes,
-        NewValue::Appended(part) => {
-            append_old(scratch);
-            scratch.extend_from_slice(part);
-        }
-        NewValue::Prepended(part) => {
-            scratch.extend_from_slice(part);
-            append_old(scratch);
-        }
-        NewValue::Kept => append_old(scratch),
-        NewValue::Number { number, width } => {
-            scratch.extend_from_slice(Decimal::new(number).text());
-            let len = scratch.len().max(width);
-            scratch.resize(len, b' ');
-        }
-    }
-    scratch
 }

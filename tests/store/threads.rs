@@ -72,3 +72,32 @@ fn every_increment_counts_once() {
         assert_eq!(caller.get(&key(number)).unwrap(), b"4000");
     }
 }
+
+/// As above, where every value is written over the one before.
+#[test]
+fn readers_see_whole_values_that_are_overwritten() {
+    let caller = Caller::new(8 << 20);
+    let done = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for seed in 0..2 {
+            let (caller, done) = (&caller, &done);
+            scope.spawn(move || {
+                let mut random = Random::new(seed);
+                for round in 0..100_000 {
+                    let number = random.below(4);
+                    caller.set(&key(number), &value_of(number, round, 2000));
+                }
+                done.fetch_add(1, Ordering::Release);
+            });
+        }
+        let mut random = Random::new(2);
+        while done.load(Ordering::Acquire) < 2 {
+            let number = random.below(4);
+            if let Some(value) = caller.get(&key(number)) {
+                assert!(belongs(number, &value), "{number}");
+            }
+        }
+    });
+    assert_eq!(caller.walk().len(), 4);
+    assert!(caller.store.figures().segments <= 1, "nothing died");
+}
