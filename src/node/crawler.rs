@@ -6,6 +6,7 @@ use crate::limits::{CRAWL_ITEMS_PER_S, CRAWL_STEP_ITEMS};
 use crate::node::Shared;
 use crate::store::Store;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
@@ -33,9 +34,18 @@ impl Crawler {
             let pause = Duration::from_secs(1) / ROUNDS_PER_S;
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(pause) {
                 let now = now();
-                round(&shared.store, now);
-                shared.tell_evictions(now);
-                shared.tell_first_eviction();
+                // Without this thread nothing is cleared away any more. The panic
+                // itself was told by whoever panicked.
+                let looked = catch_unwind(AssertUnwindSafe(|| {
+                    round(&shared.store, now);
+                    shared.tell_evictions(now);
+                    shared.tell_first_eviction();
+                }));
+                if looked.is_err()
+                    && let Some(log) = &shared.log
+                {
+                    log.say("the crawler goes on after a panic".to_owned());
+                }
             }
         };
         let thread = thread::Builder::new().name("crawler".to_owned()).spawn(look)?;

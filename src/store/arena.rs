@@ -65,8 +65,9 @@ pub(super) struct Segment {
     pub(super) over_from_s: AtomicU32,
     /// Whether it belongs to the main queue, or to the small one.
     pub(super) main: AtomicU32,
-    /// How often it was emptied: whoever remembers a place in it can tell that
-    /// it means something else now.
+    /// Another number with each use, of this segment and of those that have its
+    /// number after it: whoever remembers a place in it can tell that it means
+    /// something else now.
     pub(super) uses: AtomicU32,
 }
 
@@ -80,7 +81,7 @@ impl Segment {
             live: AtomicU32::new(0),
             over_from_s: AtomicU32::new(u32::MAX),
             main: AtomicU32::new(0),
-            uses: AtomicU32::new(0),
+            uses: AtomicU32::new(next_use()),
         }
     }
 
@@ -100,7 +101,7 @@ impl Segment {
         self.filled.store(0, Ordering::Relaxed);
         self.live.store(0, Ordering::Relaxed);
         self.over_from_s.store(u32::MAX, Ordering::Relaxed);
-        self.uses.fetch_add(1, Ordering::Relaxed);
+        self.uses.store(next_use(), Ordering::Relaxed);
     }
 
     #[inline]
@@ -126,6 +127,13 @@ impl Segment {
     pub(super) fn is_main(&self) -> bool {
         self.main.load(Ordering::Relaxed) != 0
     }
+}
+
+/// The uses of all segments, counted together; none is number zero, which a walk
+/// begins with.
+fn next_use() -> u32 {
+    static USES: AtomicU32 = AtomicU32::new(1);
+    USES.fetch_add(1, Ordering::Relaxed)
 }
 
 type Slot = RwLock<Option<Arc<Segment>>>;

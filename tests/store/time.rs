@@ -1,7 +1,9 @@
 //! Expiry, flushing, and what is cleared away when.
 
-use crate::{Caller, NOW, expiring, store};
-use ringcached::item::{Expiry, Get, Lease, Now, Op, Outcome, StoreMode};
+use crate::{Caller, NOW, expiring, increment, store};
+use ringcached::item::{Expiry, Get, Key, Lease, Now, Op, Outcome, StoreMode};
+use ringcached::ring::KeyHash;
+use ringcached::store::WalkFrom;
 
 fn later(seconds: u64) -> Now {
     Now::from_unix_ms(NOW.unix_ms() + seconds * 1000)
@@ -106,4 +108,49 @@ fn a_lease_is_won_once() {
     assert_eq!(outcomes, [Outcome::Found { won: true, lost: false }, lost, lost]);
     caller.now = later(30);
     assert_eq!(caller.apply(b"k", &get), Outcome::Found { won: true, lost: false });
+}
+
+#[test]
+fn a_walk_knows_a_segment_that_is_used_anew() {
+    let mut caller = Caller::new(8 << 20);
+    for number in 0..30_000 {
+        caller.set(&key(number), &[b'a'; 100]);
+    }
+    let mut at = caller.store.walk(WalkFrom::default(), caller.now, |_, _| ());
+    let segments = caller.store.figures().segments;
+    caller.now = later(1);
+    caller.store.flush(caller.now, caller.now);
+    caller.crawl_all();
+    assert!(caller.store.figures().segments < segments / 2, "most are given back");
+    caller.now = later(2);
+    for number in 0..30_000 {
+        caller.set(&key(number), &[b'b'; 37]);
+    }
+    let mut shown = Vec::new();
+    while let Some(from) = at {
+        at = caller.store.walk(from, caller.now, |key, found| {
+            let mut value = Vec::new();
+            found.append_value(&mut value);
+            shown.push((key.bytes().to_vec(), value));
+        });
+    }
+    for (key, value) in shown {
+        assert_eq!(caller.get(&key), Some(value.clone()), "{}", key.escape_ascii());
+        assert_eq!(value, [b'b'; 37]);
+    }
+}
+
+#[test]
+fn a_counter_that_was_read_stays_one_that_was_read() {
+    let caller = Caller::new(8 << 20);
+    let fetched = |key: &[u8]| {
+        let hash = KeyHash::new(crate::SEED, key);
+        caller.store.peek(hash, Key::new(key).unwrap(), caller.now, |found| found.meta().fetched)
+    };
+    caller.set(b"n", b"1");
+    caller.get(b"n");
+    caller.apply(b"n", &increment(1));
+    assert_eq!(fetched(b"n"), Some(true));
+    caller.set(b"n", b"5");
+    assert_eq!(fetched(b"n"), Some(false), "that is another item");
 }
