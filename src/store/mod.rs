@@ -28,6 +28,7 @@ pub use apart::SharedValue;
 pub use evictions::Evicted;
 pub use figures::{Crawled, Figures};
 pub use found::Found;
+pub use record::VALUE_BYTES_MAX;
 
 use crate::item::{Key, Now, Op, Outcome, Version};
 use crate::limits::{STORE_BYTES_MIN, STRIPE_BYTES_MIN, STRIPES_MAX};

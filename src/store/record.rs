@@ -36,7 +36,7 @@ const SECOND_SHIFT: u32 = 3;
 
 /// Bytes of the longest value that lives in a segment. Longer ones are kept
 /// apart, where they are sent from without a copy.
-pub(super) const VALUE_BYTES_MAX: usize = VALUE_LEN as usize;
+pub const VALUE_BYTES_MAX: usize = VALUE_LEN as usize;
 
 const HEAD_WORDS: usize = 4;
 /// The longest record must leave a segment room for several.
@@ -67,6 +67,8 @@ pub(super) struct NewRecord<'a> {
     pub(super) second: u32,
     /// How often the item it replaces was used lately.
     pub(super) uses: u32,
+    /// Whether it counts as read, as the item did that it replaces.
+    pub(super) fetched: bool,
 }
 
 impl NewRecord<'_> {
@@ -109,7 +111,8 @@ impl NewRecord<'_> {
             at += 1;
         };
         put(shape);
-        put(self.second << SECOND_SHIFT | self.uses);
+        let fetched = if self.fetched { FETCHED } else { 0 };
+        put(self.second << SECOND_SHIFT | fetched | self.uses);
         put(self.version.0 as u32);
         put((self.version.0 >> 32) as u32);
         if shape & HAS_EXPIRY != 0 {

@@ -17,7 +17,7 @@ use super::reclaim::{LOOK_EVERY, Victim};
 use super::record::{NewRecord, Payload, Record, VALUE_BYTES_MAX};
 use super::shared::Shared;
 use crate::item::{
-    Clock, Draft, Effect, Expiry, Key, Now, Old, Op, Outcome, Standing, Version, decide,
+    Clock, Draft, Effect, Expiry, Key, NewValue, Now, Old, Op, Outcome, Standing, Version, decide,
 };
 use crate::ring::KeyHash;
 use std::sync::Arc;
@@ -197,6 +197,7 @@ impl Stripe {
             payload,
             second: shared.second(request.now),
             uses: present.uses,
+            fetched: meta.fetched,
         };
         drop(segment);
         let written = self.put(shared, request, present.main, &new);
@@ -258,6 +259,7 @@ impl Stripe {
             payload: number.map_or(Payload::Here(value), Payload::Apart),
             second: shared.second(now),
             uses: present.map_or(0, |present| present.uses),
+            fetched: counts_in_place(present, draft, value),
         };
         let main = match present {
             Some(present) => present.main,
@@ -446,6 +448,15 @@ fn show<R>(
         record.note_read(shared.second(request.now));
     }
     answer
+}
+
+/// Whether a number takes the place of another of its length, in an item that was
+/// read: then it is still that item, for memcached too.
+fn counts_in_place(present: Option<&Present>, draft: &Draft<'_>, value: &[u8]) -> bool {
+    let is_count = matches!(draft.value, NewValue::Number { .. });
+    is_count
+        && present
+            .is_some_and(|Present { old, .. }| old.meta.fetched && old.value_len == value.len())
 }
 
 pub(super) fn note_expiry(segment: &Segment, expiry: Expiry) {

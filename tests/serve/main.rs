@@ -2,6 +2,7 @@
 
 mod descriptors;
 mod log;
+mod memory;
 mod node;
 mod reload;
 
