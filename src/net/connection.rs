@@ -90,6 +90,8 @@ impl<S: Stream, A: Answer> Connection<S, A> {
             match self.seat.member.summons() {
                 Summons::Cut => return self.cut(cx),
                 Summons::MakeRoom if self.seat.holds() => self.refuse(OUT_OF_MEMORY),
+                // It has given all back since, and is as good as any other.
+                Summons::MakeRoom => self.seat.member.made_room(),
                 _ => {}
             }
             ready!(self.poll_unsent(cx))?;
