@@ -34,9 +34,15 @@ fn surplus_connection_may_wait_instead() {
     let mut two = house.connect();
     two.send("echo b\n");
     wait_until("the door is shut", || !house.figures().accepting);
+    wait_until("that takes time", || house.figures().resting_us > 0);
     drop(one);
     two.expect("b\n");
     assert_eq!(house.figures().rejected, 0);
+    drop(two);
+    // It went on to wait for room behind the second one.
+    wait_until("the door is open", || house.figures().accepting);
+    let rested = house.figures().resting_us;
+    assert!(rested > 0 && house.figures().resting_us == rested, "no time but that of rests");
 }
 
 #[test]
@@ -232,6 +238,29 @@ fn large_values_that_nobody_takes_are_paid_for() {
     }
     assert_eq!(whole, 4, "who was paid for reads all");
     deaf().expect(value);
+}
+
+#[test]
+fn who_made_room_by_itself_stays() {
+    let house = House::with(&ClientsConfig { buffers_bytes: 1 << 20, ..config() });
+    let (mut hog, mut neighbour) = (house.connect(), house.connect());
+    hog.ask("echo a\n", "a\n");
+    neighbour.ask("echo a\n", "a\n");
+    // Its value is whole, and its worker stands before it is answered.
+    hog.send("stand\nbody 800000\n");
+    hog.send(vec![1; 800_000]);
+    wait_until("it holds most", || house.gate().is_held());
+    let len = 300_000;
+    neighbour.send(format!("body {len}\n"));
+    neighbour.send(vec![1; len]);
+    neighbour.expect(format!("got {len} {len}\n"));
+    house.gate().open();
+    hog.expect("got 800000 800000\n");
+    // What it was told is over: it holds something again.
+    hog.send(format!("body {len}\n"));
+    hog.send(vec![1; len]);
+    hog.expect(format!("got {len} {len}\n"));
+    assert_eq!(house.figures().read_buf_oom, 0);
 }
 
 #[test]
