@@ -121,16 +121,17 @@ fn watchers_are_told() {
     let mut client = Client::new();
     let mut watcher = client.another();
     assert_eq!(watcher.ask("watch fetchers mutations deletions\r\n"), "OK\r\n");
-    client.ask("get a\r\nset a 3 10 2\r\n12\r\nmg a\r\nmd a\r\n");
+    client.ask("get a\r\nset a 3 10 2\r\n12\r\nmg a\r\ngat 0 a\r\nmd a\r\n");
     let news = watcher.news();
     let lines: Vec<&str> = news.lines().map(|line| line.split_once("gid=").unwrap().1).collect();
     assert_eq!(
         lines,
         [
-            "1 type=item_get key=a status=not_found clsid=1 cfd=7 size=0",
+            "1 type=item_get key=a status=not_found clsid=0 cfd=7 size=0",
             "2 type=item_store key=a status=stored cmd=set ttl=10 clsid=1 cfd=7 size=2",
-            "3 type=item_get key=a status=found clsid=1 cfd=7 size=0",
-            "4 type=deleted key=a cmd=delete clsid=1 cfd=7 size=0",
+            "3 type=item_get key=a status=found clsid=1 cfd=7 size=2",
+            "4 type=item_get key=a status=found clsid=1 cfd=7 size=2",
+            "5 type=deleted key=a cmd=delete clsid=1 cfd=7 size=0",
         ]
     );
     assert_eq!(watcher.ask("get a\r\n"), "", "a watcher only watches");
