@@ -125,7 +125,8 @@ pub const BUDGET_STEP_BYTES: usize = 4 << 10;
 pub const BUFFERS_SHARE: u64 = 8;
 
 /// Memory for requests and answers under way, at least: some tens of clients
-/// that send or take items of a megabyte at once.
+/// that send items of a megabyte at once, or take them more slowly than their
+/// sockets.
 pub const BUFFERS_BYTES_MIN: u64 = 64 << 20;
 
 /// Bytes a second that a client must send of a large value, or take of its

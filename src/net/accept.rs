@@ -123,23 +123,18 @@ impl Door {
 
     /// Accepts nothing until a connection goes.
     async fn wait_for_room(&self) {
-        self.disable();
+        self.census.rest_begins();
         while self.census.is_full(self.connections_max) {
             pause(*ACCEPT_REST_MS.start()).await;
         }
-        self.census.set_accepting(true);
+        self.census.rest_ends();
     }
 
     /// Lets a shortage pass.
     async fn rest(&self, rest_ms: u64) {
-        self.disable();
+        self.census.rest_begins();
         pause(rest_ms).await;
-        self.census.set_accepting(true);
-    }
-
-    fn disable(&self) {
-        self.census.counts().listen_disabled.fetch_add(1, Ordering::Relaxed);
-        self.census.set_accepting(false);
+        self.census.rest_ends();
     }
 }
 

@@ -1,5 +1,6 @@
 //! The memory that the connections of a node may hold together: unfinished
-//! requests, large values on their way in, and answers that were not taken.
+//! requests, large values on their way in, and answers that were not taken, with the
+//! large values in them.
 
 use crate::limits::BUDGET_STEP_BYTES;
 use std::sync::Arc;

@@ -8,10 +8,10 @@ use super::events::{End, Event, Hearer};
 use super::round::Bell;
 use std::fmt;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use Ordering::Relaxed;
 
@@ -21,7 +21,7 @@ pub struct Census {
     started: Instant,
     next_id: AtomicU64,
     current: AtomicUsize,
-    accepting: AtomicBool,
+    rests: Mutex<Rests>,
     counts: Counts,
     hearer: Hearer,
     workers: Box<[Worker]>,
@@ -97,6 +97,8 @@ pub struct ConnectionFigures {
     pub listen_disabled: u64,
     /// Whether connections are accepted now.
     pub accepting: bool,
+    /// Microseconds for which accepting rested.
+    pub resting_us: u64,
     /// Cut: idle for longer than allowed.
     pub idle_kicks: u64,
     /// Cut: a request was begun and did not get on.
@@ -115,13 +117,29 @@ pub struct ConnectionFigures {
     pub bytes_written: u64,
 }
 
+/// Listeners that accept nothing for a while.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rests {
+    now: usize,
+    /// Since when there is one.
+    since: Option<Instant>,
+    /// How long there was one before.
+    before: Duration,
+}
+
+impl Rests {
+    fn lasted(&self) -> Duration {
+        self.before + self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
 impl Census {
     pub(super) fn new(workers: usize) -> Arc<Self> {
         Arc::new(Self {
             started: Instant::now(),
             next_id: AtomicU64::new(1),
             current: AtomicUsize::new(0),
-            accepting: AtomicBool::new(true),
+            rests: Mutex::default(),
             counts: Counts::default(),
             hearer: Hearer::default(),
             workers: (0..workers).map(|_| Worker::default()).collect(),
@@ -135,12 +153,14 @@ impl Census {
         let sum = |field: fn(&Worker) -> &AtomicU64| -> u64 {
             self.workers.iter().map(|worker| field(worker).load(Relaxed)).sum()
         };
+        let rests = *self.rests();
         ConnectionFigures {
             current: self.current.load(Relaxed) as u64,
             total: counts.total.load(Relaxed),
             rejected: counts.rejected.load(Relaxed),
             listen_disabled: counts.listen_disabled.load(Relaxed),
-            accepting: self.accepting.load(Relaxed),
+            accepting: rests.now == 0,
+            resting_us: rests.lasted().as_micros() as u64,
             idle_kicks: counts.idle_kicks.load(Relaxed),
             slow_request_kicks: counts.slow_request_kicks.load(Relaxed),
             slow_reader_kicks: counts.slow_reader_kicks.load(Relaxed),
@@ -170,7 +190,8 @@ impl Census {
     }
 
     /// Lets the connection that holds most make room, if that is more than so many
-    /// bytes. Each is told once, so what others take in its place comes back.
+    /// bytes. Each is told once, until it holds nothing, so what others take in its
+    /// place comes back.
     pub(super) fn make_room(&self, bytes: usize) -> bool {
         let mut most: Option<(usize, Arc<Member>)> = None;
         for worker in &self.workers {
@@ -205,8 +226,24 @@ impl Census {
         &self.workers[index]
     }
 
-    pub(super) fn set_accepting(&self, accepting: bool) {
-        self.accepting.store(accepting, Relaxed);
+    /// A listener accepts nothing, until it says that it does again.
+    pub(super) fn rest_begins(&self) {
+        self.counts.listen_disabled.fetch_add(1, Relaxed);
+        let mut rests = self.rests();
+        rests.now += 1;
+        rests.since.get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn rest_ends(&self) {
+        let mut rests = self.rests();
+        rests.now -= 1;
+        if rests.now == 0 {
+            *rests = Rests { before: rests.lasted(), ..Rests::default() };
+        }
+    }
+
+    fn rests(&self) -> MutexGuard<'_, Rests> {
+        self.rests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for one more connection, unless there are as many as there may be.
@@ -460,6 +497,13 @@ impl Member {
 
     pub(super) fn summon(&self, summons: Summons) {
         self.summon_anew(summons);
+    }
+
+    /// It holds nothing any more: whoever needs room is to look for another one.
+    pub(super) fn made_room(&self) {
+        let (told, nothing) = (Summons::MakeRoom as u8, Summons::None as u8);
+        // Something more urgent stays.
+        let _ = self.summons.compare_exchange(told, nothing, Relaxed, Relaxed);
     }
 
     /// Says whether it had not been told anything before.

@@ -90,6 +90,8 @@ impl<S: Stream, A: Answer> Connection<S, A> {
             match self.seat.member.summons() {
                 Summons::Cut => return self.cut(cx),
                 Summons::MakeRoom if self.seat.holds() => self.refuse(OUT_OF_MEMORY),
+                // It has given all back since, and is as good as any other.
+                Summons::MakeRoom => self.seat.member.made_room(),
                 _ => {}
             }
             ready!(self.poll_unsent(cx))?;
@@ -178,6 +180,11 @@ impl<S: Stream, A: Answer> Connection<S, A> {
         let moved = before - out.len();
         self.seat.bench.tally().count_written(moved);
         self.seat.member.moves(moved, self.seat.bench.now_s());
+        if sent.is_pending() {
+            // Values that are sent are paid for no longer.
+            self.pay();
+            return Poll::Pending;
+        }
         ready!(sent)?;
         self.unsent = None;
         self.settle();
@@ -340,15 +347,20 @@ impl<S: Stream, A: Answer> Connection<S, A> {
         Poll::Ready(Ok(()))
     }
 
-    /// After a turn: pays for what is held, or gives it back, and tells what it
-    /// is waiting for.
-    fn settle(&mut self) {
+    /// Pays for what is held, or gives it back. A large value that many wait for is
+    /// paid for by each: the store may let go of it, and then it is theirs.
+    fn pay(&mut self) {
         let body = if let Step::Body(body) = &self.step { body.bytes.capacity() } else { 0 };
-        // Large values are the store's, however many wait for them.
-        let unsent = self.unsent.as_ref().map_or(0, |unsent| unsent.own_len());
+        let unsent = self.unsent.as_ref().map_or(0, |unsent| unsent.held());
         if self.seat.pay(self.kept.capacity() + body + unsent) == Err(OverBudget) {
             self.refuse(OUT_OF_MEMORY);
-        } else if self.kept.len() > INPUT_KEPT_BYTES_MAX {
+        }
+    }
+
+    /// After a turn: pays for what is held, and tells what it is waiting for.
+    fn settle(&mut self) {
+        self.pay();
+        if self.kept.len() > INPUT_KEPT_BYTES_MAX {
             self.refuse(TOO_LONG);
         }
         let phase = match &self.step {

@@ -43,9 +43,11 @@ impl Output {
         self.bytes.len() - self.bytes_sent + self.shared_len
     }
 
-    /// Those of them that are not shared.
-    pub(super) fn own_len(&self) -> usize {
-        self.len() - self.shared_len
+    /// Bytes of memory that stay taken until more is sent: a value is held whole
+    /// until its last byte has gone, and perhaps by nobody else any more.
+    pub(super) fn held(&self) -> usize {
+        let shared = self.shared.iter().map(|(_, value)| value.as_ref().len());
+        self.bytes.len() + shared.sum::<usize>()
     }
 
     /// Whether nothing waits.
@@ -199,6 +201,17 @@ mod tests {
             }
             assert_eq!(sent, text.len());
         }
+    }
+
+    #[test]
+    fn values_are_held_until_their_last_byte() {
+        let (mut out, text) = mixed();
+        assert_eq!(out.held(), text.len());
+        out.advance(200_000);
+        assert_eq!(out.held(), text.len(), "a byte of the first one waits");
+        out.advance(1);
+        assert_eq!(out.held(), text.len() - 200_000);
+        assert_eq!(out.take_rest().held(), text.len() - 200_001, "no more of what was sent");
     }
 
     #[test]

@@ -22,6 +22,10 @@ pub struct ConnectionCount {
     pub rejected: u64,
     /// Times that accepting had to stop for want of room.
     pub listening_paused: u64,
+    /// Microseconds for which it had to.
+    pub listening_paused_us: u64,
+    /// Whether accepting goes on now.
+    pub accepting: bool,
     /// Closed because they were silent for too long, since the start.
     pub idle_kicks: u64,
     /// Closed for want of memory for their requests, since the start.
@@ -52,7 +56,7 @@ pub struct NoConnections;
 
 impl Connections for NoConnections {
     fn count(&self) -> ConnectionCount {
-        ConnectionCount::default()
+        ConnectionCount { accepting: true, ..ConnectionCount::default() }
     }
 
     fn each(&self, _show: &mut dyn FnMut(&ConnectionLine<'_>)) {}

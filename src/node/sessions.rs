@@ -69,6 +69,8 @@ impl Connections for Lines {
             total: figures.total,
             rejected: figures.rejected,
             listening_paused: figures.listen_disabled,
+            listening_paused_us: figures.resting_us,
+            accepting: figures.accepting,
             idle_kicks: figures.idle_kicks,
             out_of_memory: figures.read_buf_oom,
             yields: figures.yields,

@@ -1,6 +1,7 @@
 //! Commands about the server, dumps and watchers.
 
 use crate::client::{Client, START_S, transcript};
+use ringcached::limits::{CACHEDUMP_BYTES_MAX, OUTPUT_BYTES_HIGH};
 use ringcached::node::{Ending, Settings};
 use std::sync::mpsc;
 
@@ -87,20 +88,50 @@ fn items_are_listed() {
 }
 
 #[test]
+fn each_list_has_a_turn_of_its_own() {
+    let mut client = Client::new();
+    client.ask("set a 0 0 1\r\n1\r\n");
+    for (request, reply) in [
+        ("stats cachedump 1 1\r\n", "ITEM a [1 b; 0 s]\r\nEND\r\n"),
+        ("lru_crawler mgdump all\r\n", "OK\r\nmg a\r\nEN\r\n"),
+    ] {
+        let before = client.turns;
+        assert_eq!(client.ask(&request.repeat(100)), reply.repeat(100));
+        assert!(client.turns >= before + 100, "{} turns", client.turns - before);
+    }
+}
+
+#[test]
+fn cachedump_lists_so_many_and_no_more() {
+    let mut client = Client::new();
+    for number in 0..10_000 {
+        client.ask(&format!("set {number:0250} 0 0 1 noreply\r\n1\r\n"));
+    }
+    let some = client.ask("stats cachedump 1 700\r\n");
+    assert_eq!(some.matches("ITEM ").count(), 700);
+    let before = client.turns;
+    let most = client.ask("stats cachedump 1 0\r\nmn\r\n");
+    assert!(most.ends_with("s]\r\nEND\r\nMN\r\n"));
+    assert!((CACHEDUMP_BYTES_MAX..CACHEDUMP_BYTES_MAX + 300).contains(&most.len()));
+    assert!(client.turns - before >= CACHEDUMP_BYTES_MAX / (2 * OUTPUT_BYTES_HIGH));
+}
+
+#[test]
 fn watchers_are_told() {
     let mut client = Client::new();
     let mut watcher = client.another();
     assert_eq!(watcher.ask("watch fetchers mutations deletions\r\n"), "OK\r\n");
-    client.ask("get a\r\nset a 3 10 2\r\n12\r\nmg a\r\nmd a\r\n");
+    client.ask("get a\r\nset a 3 10 2\r\n12\r\nmg a\r\ngat 0 a\r\nmd a\r\n");
     let news = watcher.news();
     let lines: Vec<&str> = news.lines().map(|line| line.split_once("gid=").unwrap().1).collect();
     assert_eq!(
         lines,
         [
-            "1 type=item_get key=a status=not_found clsid=1 cfd=7 size=0",
+            "1 type=item_get key=a status=not_found clsid=0 cfd=7 size=0",
             "2 type=item_store key=a status=stored cmd=set ttl=10 clsid=1 cfd=7 size=2",
-            "3 type=item_get key=a status=found clsid=1 cfd=7 size=0",
-            "4 type=deleted key=a cmd=delete clsid=1 cfd=7 size=0",
+            "3 type=item_get key=a status=found clsid=1 cfd=7 size=2",
+            "4 type=item_get key=a status=found clsid=1 cfd=7 size=2",
+            "5 type=deleted key=a cmd=delete clsid=1 cfd=7 size=0",
         ]
     );
     assert_eq!(watcher.ask("get a\r\n"), "", "a watcher only watches");

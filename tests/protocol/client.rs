@@ -24,6 +24,8 @@ pub(crate) struct Client {
     /// A value that is being read apart from the stream, of so many bytes.
     value: Option<(usize, Vec<u8>)>,
     pub(crate) closed: bool,
+    /// How often it had the session answer.
+    pub(crate) turns: usize,
     pub(crate) shared: Arc<Shared>,
     clock_ms: Arc<AtomicU64>,
 }
@@ -79,6 +81,7 @@ impl Client {
             input: Vec::new(),
             value: None,
             closed: false,
+            turns: 0,
             shared: Arc::clone(shared),
             clock_ms: Arc::clone(clock_ms),
         }
@@ -97,6 +100,7 @@ impl Client {
         self.input.extend_from_slice(bytes);
         while self.value_is_whole(&mut answers) {
             let mut out = Output::default();
+            self.turns += 1;
             let progress = self.session.answer(&self.input, &mut out);
             assert!(progress.used <= self.input.len(), "more is used than there is");
             self.input.drain(..progress.used);

@@ -54,6 +54,21 @@ fn eviction_is_said_once() {
 }
 
 #[test]
+fn watchers_see_how_long_evicted_items_had_left() {
+    let node = Node::start("evicted", "-m 8");
+    let mut watcher = node.connect();
+    watcher.ask("watch evictions\r\n", "OK\r\n");
+    let (mut client, value) = (node.connect(), "v".repeat(100_000));
+    for number in 0..200 {
+        client.ask(&format!("set {number} 0 100000 100000\r\n{value}\r\n"), "STORED\r\n");
+    }
+    let mut line = String::new();
+    watcher.0.read_line(&mut line).unwrap();
+    let left = line.split_once(" ttl=").unwrap().1.split_once(' ').unwrap().0;
+    assert!((99_000..=100_000).contains(&left.parse().unwrap()), "{line}");
+}
+
+#[test]
 fn watchers_see_who_comes_and_goes() {
     let node = Node::start("connevents", "-t 2");
     let mut watcher = node.connect();

@@ -6,7 +6,7 @@ mod memory;
 mod node;
 mod reload;
 
-use node::{Node, path, program};
+use node::{Node, path, program, wait_until};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -189,11 +189,29 @@ fn connections_are_counted_and_listed() {
     three.ask("version\r\n", "VERSION ");
     assert_eq!(node.connect().rest(), "ERROR Too many open connections\r\n");
     let lines = one.lines("stats\r\n");
-    for line in
-        ["STAT curr_connections 3", "STAT total_connections 3", "STAT rejected_connections 1"]
-    {
+    for line in [
+        "STAT curr_connections 3",
+        "STAT total_connections 3",
+        "STAT rejected_connections 1",
+        // Who is one too many is let in to be told.
+        "STAT accepting_conns 1",
+        "STAT time_in_listen_disabled_us 0",
+    ] {
         assert!(lines.iter().any(|found| found == line), "{line}: {lines:?}");
     }
+}
+
+#[test]
+fn rests_are_told() {
+    let node = Node::start("rests", "-c 1 -o no_maxconns_fast");
+    let mut one = node.connect();
+    one.ask("version\r\n", "VERSION ");
+    let _waits = node.connect();
+    wait_until("it accepts nobody", || {
+        let lines = one.lines("stats\r\n");
+        let has = |line: &str| lines.iter().any(|found| found == line);
+        has("STAT accepting_conns 0") && !has("STAT time_in_listen_disabled_us 0")
+    });
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! | `wait N`, a line's end, N bytes | the same, taken from the stream |
 //! | `value` | a large value that is shared with a store |
 //! | `hold` | nothing: the worker stands until the test lets it go on |
+//! | `stand` | nothing: the worker stands before it answers the next `body` |
 //! | `turns` | how often a connection of this server has had a turn |
 //! | `panic` | nothing: what answers breaks |
 //! | `quit` | the end |
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(crate) struct Echo {
     value: Arc<Value>,
     gate: Arc<Gate>,
+    stands: bool,
 }
 
 /// Where a worker may be made to stand, and what it did before.
@@ -101,10 +103,10 @@ impl Value {
 
 impl Echo {
     pub(crate) fn new(value: &Arc<Value>, gate: &Arc<Gate>) -> Self {
-        Self { value: Arc::clone(value), gate: Arc::clone(gate) }
+        Self { value: Arc::clone(value), gate: Arc::clone(gate), stands: false }
     }
 
-    fn one(&self, line: &str, rest: &[u8], out: &mut Output) -> Option<(usize, Next)> {
+    fn one(&mut self, line: &str, rest: &[u8], out: &mut Output) -> Option<(usize, Next)> {
         let (word, argument) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "echo" => out.bytes().extend(argument.bytes().chain([b'\n'])),
@@ -123,6 +125,7 @@ impl Echo {
                 self.value.store.get(self.value.hash, key, NOW, |found| out.value(found)).unwrap();
             }
             "hold" => self.gate.hold(),
+            "stand" => self.stands = true,
             "turns" => out.bytes().extend(format!("{}\n", self.gate.turns()).bytes()),
             "panic" => panic!("a client asked for it"),
             "quit" => return Some((0, Next::Close)),
@@ -149,6 +152,9 @@ impl Answer for Echo {
     }
 
     fn body(&mut self, body: Vec<u8>, out: &mut Output) -> Progress {
+        if std::mem::take(&mut self.stands) {
+            self.gate.hold();
+        }
         answer_sum(&body, out);
         Progress { used: 0, next: Next::Read }
     }

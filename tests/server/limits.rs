@@ -1,7 +1,8 @@
 //! What a client may not do, and that its neighbours do not notice.
 
+use crate::echo::Value;
 use crate::house::{Client, House, config};
-use crate::wait_until;
+use crate::{PATIENCE, wait_until};
 use ringcached::limits::{INPUT_KEPT_BYTES_MAX, PARTING_BYTES_MAX};
 use ringcached::net::{ClientsConfig, Listener, Patience, Surplus};
 use std::io::{Read, Write};
@@ -33,9 +34,15 @@ fn surplus_connection_may_wait_instead() {
     let mut two = house.connect();
     two.send("echo b\n");
     wait_until("the door is shut", || !house.figures().accepting);
+    wait_until("that takes time", || house.figures().resting_us > 0);
     drop(one);
     two.expect("b\n");
     assert_eq!(house.figures().rejected, 0);
+    drop(two);
+    // It went on to wait for room behind the second one.
+    wait_until("the door is open", || house.figures().accepting);
+    let rested = house.figures().resting_us;
+    assert!(rested > 0 && house.figures().resting_us == rested, "no time but that of rests");
 }
 
 #[test]
@@ -204,6 +211,56 @@ fn hog_makes_room_for_its_neighbour() {
     neighbour.send(format!("body {len}\n"));
     neighbour.send(vec![1; len]);
     neighbour.expect(format!("got {len} {len}\n"));
+}
+
+#[test]
+fn large_values_that_nobody_takes_are_paid_for() {
+    // What a Unix socket takes by itself is little.
+    let path = format!("{}/pins-{}.sock", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    let listener = Listener::unix(path.as_ref(), 0o700, 128).unwrap();
+    let config = ClientsConfig { buffers_bytes: 4 << 20, ..config() };
+    let house = House::open(&config, None, vec![listener]);
+    let deaf = || {
+        let mut client = Client::new(UnixStream::connect(&path).unwrap());
+        client.0.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
+        client.send("value\n");
+        client
+    };
+    let value = Value::bytes();
+    let (paid, unpaid): (Vec<_>, Vec<_>) = ((0..4).map(|_| deaf()).collect(), vec![deaf(), deaf()]);
+    wait_until("two are cut", || house.figures().read_buf_oom == 2);
+    wait_until("and gone", || house.figures().current == 4);
+    house.connect().ask("echo a\n", "a\n");
+    let mut whole = 0;
+    for mut client in paid.into_iter().chain(unpaid) {
+        let mut read = vec![0; value.len()];
+        whole += u32::from(client.0.read_exact(&mut read).is_ok_and(|()| read == value));
+    }
+    assert_eq!(whole, 4, "who was paid for reads all");
+    deaf().expect(value);
+}
+
+#[test]
+fn who_made_room_by_itself_stays() {
+    let house = House::with(&ClientsConfig { buffers_bytes: 1 << 20, ..config() });
+    let (mut hog, mut neighbour) = (house.connect(), house.connect());
+    hog.ask("echo a\n", "a\n");
+    neighbour.ask("echo a\n", "a\n");
+    // Its value is whole, and its worker stands before it is answered.
+    hog.send("stand\nbody 800000\n");
+    hog.send(vec![1; 800_000]);
+    wait_until("it holds most", || house.gate().is_held());
+    let len = 300_000;
+    neighbour.send(format!("body {len}\n"));
+    neighbour.send(vec![1; len]);
+    neighbour.expect(format!("got {len} {len}\n"));
+    house.gate().open();
+    hog.expect("got 800000 800000\n");
+    // What it was told is over: it holds something again.
+    hog.send(format!("body {len}\n"));
+    hog.send(vec![1; len]);
+    hog.expect(format!("got {len} {len}\n"));
+    assert_eq!(house.figures().read_buf_oom, 0);
 }
 
 #[test]

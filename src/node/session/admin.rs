@@ -39,7 +39,7 @@ impl Session {
             }
             Admin::Quit => return Step::Close(used),
             Admin::Shutdown(mode) => return self.shut_down(mode, used, out),
-            Admin::Stats(words) => self.stats(words, now, out),
+            Admin::Stats(words) => return self.stats(words, used, now, out),
             Admin::Slabs(words) => answer(false, super::tuning::slabs(words), out),
             Admin::Lru(words) => answer(false, super::tuning::lru(words), out),
             Admin::Crawler(words) => return self.crawler(words, used, now, out),

@@ -98,20 +98,22 @@ impl Session {
             let len = found.value_len();
             reply::start(out.bytes(), &request.header, Status::Done, &parts, len);
             out.value(found);
+            len
         };
         let touch = match request.verb {
             Verb::Get { touch: true, .. } => Some(seconds(request, 0, now)),
             _ => None,
         };
-        let found = match touch {
-            None => self.road.get(key, now, show).is_some(),
+        let len = match touch {
+            None => self.road.get(key, now, show),
             Some(_) => {
                 let op = Op::Get(Get { touch, lease: None });
-                self.road.apply(key, now, &op, |_, found| found.map(show).is_some())
+                self.road.apply(key, now, &op, |_, found| found.map(show))
             }
         };
+        let found = len.is_some();
         self.count_reads(u64::from(found), u64::from(!found), touch.is_some());
-        self.note_read(request.key, found, now);
+        self.note_read(request.key, len, now);
         if found || request.quiet {
             return;
         }

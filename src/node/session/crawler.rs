@@ -1,11 +1,12 @@
-//! `lru_crawler`: lists of all items, piece by piece, and its tuning.
+//! `lru_crawler`: lists of all items, piece by piece, and its tuning; and the list
+//! of `stats cachedump`.
 
 use super::text::answer;
 use super::tuning::number;
 use super::watching::Encoded;
 use super::{Pending, Session, Step};
 use crate::item::{Expiry, Key, Now};
-use crate::limits::OUTPUT_BYTES_HIGH;
+use crate::limits::{CACHEDUMP_BYTES_MAX, OUTPUT_BYTES_HIGH};
 use crate::memcache::text::{Refusal, reply};
 use crate::memcache::{KeyText, Tokens};
 use crate::net::Output;
@@ -21,6 +22,10 @@ pub(super) struct Dump {
     form: Form,
     /// Where to go on; none when there is nothing more to list.
     from: Option<WalkFrom>,
+    /// So many items may still be listed.
+    items_left: usize,
+    /// So many bytes may they take, or the last of them a few more.
+    bytes_left: usize,
 }
 
 /// How items are listed.
@@ -30,6 +35,8 @@ enum Form {
     Metadump,
     /// The request that would read it.
     Mgdump,
+    /// Its key, length and expiry, of some of them.
+    Cachedump,
 }
 
 impl Session {
@@ -71,9 +78,9 @@ impl Session {
         out: &mut Output,
     ) -> Step {
         if !self.shared().settings.dump_enabled {
-            let text: &[u8] = match form {
-                Form::Metadump => b"ERROR metadump not allowed\r\n",
-                Form::Mgdump => b"ERROR mgdump not allowed\r\n",
+            let text: &[u8] = match form == Form::Mgdump {
+                true => b"ERROR mgdump not allowed\r\n",
+                false => b"ERROR metadump not allowed\r\n",
             };
             answer(false, text, out);
             return Step::Done(used);
@@ -84,29 +91,73 @@ impl Session {
         };
         answer(false, reply::OK, out);
         let from = (classes == Classes::WithItems).then(WalkFrom::default);
-        self.pending = Some(Box::new(Pending::Dump(Dump { form, from })));
-        match self.dump(now, out) {
-            Step::Full(_) => Step::Full(used),
-            _ => Step::Done(used),
-        }
+        let (items_left, bytes_left) = (usize::MAX, usize::MAX);
+        self.begin_dump(Dump { form, from, items_left, bytes_left }, used, now, out)
     }
 
-    /// Lists some more items.
+    /// Lists keys, up to a number of them; zero is all that fit.
+    pub(super) fn start_cachedump(
+        &mut self,
+        limit: i64,
+        used: usize,
+        now: Now,
+        out: &mut Output,
+    ) -> Step {
+        let limit = usize::try_from(limit).ok().filter(|&limit| limit > 0);
+        let (from, items_left) = (Some(WalkFrom::default()), limit.unwrap_or(usize::MAX));
+        let (form, bytes_left) = (Form::Cachedump, CACHEDUMP_BYTES_MAX);
+        self.begin_dump(Dump { form, from, items_left, bytes_left }, used, now, out)
+    }
+
+    fn begin_dump(&mut self, dump: Dump, used: usize, now: Now, out: &mut Output) -> Step {
+        self.pending = Some(Box::new(Pending::Dump(dump)));
+        self.dump(now, out);
+        Step::Full(used)
+    }
+
+    /// Lists some more items. Whatever comes next has another turn: many lists may be
+    /// asked for at once, and each goes through all of the memory.
     pub(super) fn dump(&mut self, now: Now, out: &mut Output) -> Step {
         let Some(Pending::Dump(dump)) = self.pending.as_deref() else { return Step::Partial };
-        let Dump { form, mut from } = *dump;
-        for pieces in 1.. {
-            let Some(place) = from else { break };
-            if out.len() >= OUTPUT_BYTES_HIGH || pieces > PIECES_MAX {
-                self.pending = Some(Box::new(Pending::Dump(Dump { form, from })));
+        let mut listed = *dump;
+        for _ in 0..PIECES_MAX {
+            let Some(place) = listed.from.filter(|_| !listed.is_full()) else {
+                self.pending = None;
+                answer(false, listed.form.end(), out);
                 return Step::Full(0);
+            };
+            if out.len() >= OUTPUT_BYTES_HIGH {
+                break;
             }
             let bytes = out.bytes();
-            from = self.shared().store.walk(place, now, |key, found| form.line(bytes, key, found));
+            let store = &self.shared().store;
+            listed.from = {
+                let list = &mut listed;
+                store.walk(place, now, |key, found| list.line(bytes, key, found))
+            };
         }
-        self.pending = None;
-        answer(false, if form == Form::Metadump { reply::END } else { b"EN\r\n" }, out);
-        Step::Done(0)
+        self.pending = Some(Box::new(Pending::Dump(listed)));
+        Step::Full(0)
+    }
+}
+
+impl Dump {
+    fn is_full(&self) -> bool {
+        self.items_left == 0 || self.bytes_left == 0
+    }
+
+    fn line(&mut self, out: &mut Vec<u8>, key: Key<'_>, found: &Found<'_>) {
+        if self.is_full() {
+            return;
+        }
+        let before = out.len();
+        match self.form {
+            Form::Metadump => metadump_line(out, key, found),
+            Form::Mgdump => mgdump_line(out, key),
+            Form::Cachedump => cachedump_line(out, key, found),
+        }
+        self.items_left -= 1;
+        self.bytes_left = self.bytes_left.saturating_sub(out.len() - before);
     }
 }
 
@@ -115,12 +166,24 @@ impl Session {
 const PIECES_MAX: usize = 64;
 
 impl Form {
-    fn line(self, out: &mut Vec<u8>, key: Key<'_>, found: &Found<'_>) {
+    /// What comes after the last item.
+    fn end(self) -> &'static [u8] {
         match self {
-            Self::Metadump => metadump_line(out, key, found),
-            Self::Mgdump => mgdump_line(out, key),
+            Self::Metadump | Self::Cachedump => reply::END,
+            Self::Mgdump => b"EN\r\n",
         }
     }
+}
+
+fn cachedump_line(out: &mut Vec<u8>, key: Key<'_>, found: &Found<'_>) {
+    let expiry = match found.meta().expiry {
+        Expiry::Never => 0,
+        Expiry::At(second) => second,
+    };
+    out.extend_from_slice(b"ITEM ");
+    out.extend_from_slice(key.bytes());
+    // Writing to memory does not fail.
+    let _ = write!(out, " [{} b; {expiry} s]\r\n", found.value_len());
 }
 
 fn metadump_line(out: &mut Vec<u8>, key: Key<'_>, found: &Found<'_>) {

@@ -15,8 +15,8 @@ use crate::store::Found;
 
 /// What a first look at an item came to.
 enum Look {
-    /// It was all that was asked for.
-    Answered,
+    /// It was all that was asked for, of a value of so many bytes.
+    Answered(usize),
     /// Something is to happen to the item, which was like this.
     Change(Meta),
 }
@@ -38,15 +38,16 @@ impl Session {
             cas: flags.cas,
         };
         let get = Get { touch, lease: Some(lease) };
-        let hit = match touch {
+        let len = match touch {
             None => self.look_first(key, &get, request, now, out),
             Some(_) => {
                 let before = self.before_touch(key, flags, now);
                 self.take_part(key, &get, before.as_ref(), request, now, out)
             }
         };
+        let hit = len.is_some();
         self.count_reads(u64::from(hit), u64::from(!hit), touch.is_some());
-        self.note_read(key.bytes(), hit, now);
+        self.note_read(key.bytes(), len, now);
     }
 
     /// How an item is whose expiry changes, if `t` is to tell of it.
@@ -58,7 +59,8 @@ impl Session {
         }
     }
 
-    /// Most reads change nothing, which can be told by a look.
+    /// Most reads change nothing, which can be told by a look. Says how long the value
+    /// is, if there is one.
     #[inline]
     fn look_first(
         &mut self,
@@ -67,34 +69,34 @@ impl Session {
         request: &Request<'_>,
         now: Now,
         out: &mut Output,
-    ) -> bool {
+    ) -> Option<usize> {
         let glance = |found: &Found<'_>| {
             let meta = found.meta();
             if !reads_only(get, Some(&meta), now) {
                 return Look::Change(meta);
             }
             show(found, &meta, request, lost(&meta), now, out);
-            Look::Answered
+            Look::Answered(found.value_len())
         };
         let look = match request.flags.has(b'u') {
             true => self.road.peek(key, now, glance),
             false => self.road.get(key, now, glance),
         };
         match look {
-            Some(Look::Answered) => true,
+            Some(Look::Answered(len)) => Some(len),
             Some(Look::Change(before)) => {
                 self.take_part(key, get, Some(&before), request, now, out)
             }
             None if reads_only(get, None, now) => {
                 answer_miss(request, out);
-                false
+                None
             }
             None => self.take_part(key, get, None, request, now, out),
         }
     }
 
-    /// Reads, and may win, touch or make the item. True for an item that had
-    /// been there.
+    /// Reads, and may win, touch or make the item. Says how long the value is of an
+    /// item that had been there.
     fn take_part(
         &mut self,
         key: Key<'_>,
@@ -103,7 +105,7 @@ impl Session {
         request: &Request<'_>,
         now: Now,
         out: &mut Output,
-    ) -> bool {
+    ) -> Option<usize> {
         self.road.apply(key, now, &Op::Get(*get), |outcome, found| match (outcome, found) {
             (Outcome::Found { won, lost }, Some(found)) => {
                 let mut meta = found.meta();
@@ -115,15 +117,17 @@ impl Session {
                 meta.expiry = request.flags.expiry_told(old, now);
                 let winner = Winner { won, lost };
                 show(found, &meta, request, winner, now, out);
-                before.is_some() || !(won && found.value_len() == 0 && !meta.standing.stale)
+                let len = found.value_len();
+                let was_there = before.is_some() || !(won && len == 0 && !meta.standing.stale);
+                was_there.then_some(len)
             }
             (Outcome::TooLarge | Outcome::NoRoom, _) => {
                 out.bytes().extend_from_slice(classic::NO_ROOM);
-                false
+                None
             }
             _ => {
                 answer_miss(request, out);
-                false
+                None
             }
         })
     }

@@ -76,31 +76,32 @@ impl Session {
             reply::value_line(out.bytes(), key.bytes(), meta.flags, found.value_len(), cas);
             out.value(found);
             end_line(out);
+            found.value_len()
         };
-        let found = match touch {
-            None => self.road.get(key, now, show).is_some(),
+        let len = match touch {
+            None => self.road.get(key, now, show),
             Some(_) => {
                 let op = Op::Get(Get { touch, lease: None });
-                self.road.apply(key, now, &op, |_, found| found.map(show).is_some())
+                self.road.apply(key, now, &op, |_, found| found.map(show))
             }
         };
-        self.note_read(key.bytes(), found, now);
-        found
+        self.note_read(key.bytes(), len, now);
+        len.is_some()
     }
 
-    /// For those who count prefixes or watch.
+    /// For those who count prefixes or watch: a read that found a value of so many
+    /// bytes, or none.
     #[inline]
-    pub(super) fn note_read(&self, key: &[u8], found: bool, now: Now) {
+    pub(super) fn note_read(&self, key: &[u8], len: Option<usize>, now: Now) {
         let shared = self.shared();
         if shared.prefixes.are_counted() {
             shared.prefixes.count(key, |counts| {
                 counts.gets += 1;
-                counts.hits += u64::from(found);
+                counts.hits += u64::from(len.is_some());
             });
         }
         if shared.watch.wants(Topic::Fetchers) {
-            let status = if found { "found" } else { "not_found" };
-            self.tell_read(key, status, now);
+            self.tell_read(key, len, now);
         }
     }
 

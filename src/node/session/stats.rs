@@ -1,7 +1,7 @@
 //! `stats`, by lines and in binary.
 
-use super::Session;
 use super::tuning::number;
+use super::{Session, Step};
 use crate::item::Now;
 use crate::memcache::Tokens;
 use crate::memcache::binary::{self, Request, Status};
@@ -10,7 +10,13 @@ use crate::net::Output;
 use crate::node::statistics::{self, Report};
 
 impl Session {
-    pub(super) fn stats(&mut self, mut words: Tokens<'_>, now: Now, out: &mut Output) {
+    pub(super) fn stats(
+        &mut self,
+        mut words: Tokens<'_>,
+        used: usize,
+        now: Now,
+        out: &mut Output,
+    ) -> Step {
         let topic = words.next();
         let text: &[u8] = match topic {
             Some(b"reset") => {
@@ -18,7 +24,7 @@ impl Session {
                 reply::RESET
             }
             Some(b"detail") => self.detail(words.next(), out),
-            Some(b"cachedump") => self.cachedump(words, now, out),
+            Some(b"cachedump") => return self.cachedump(words, used, now, out),
             _ => {
                 let mut report = Report::lines(out.bytes());
                 match statistics::report(self.shared(), topic.unwrap_or(b""), now, &mut report) {
@@ -28,6 +34,7 @@ impl Session {
             }
         };
         out.bytes().extend_from_slice(text);
+        Step::Done(used)
     }
 
     /// Statistics by prefix; what is left to be said is returned.
@@ -45,23 +52,32 @@ impl Session {
         reply::OK
     }
 
-    fn cachedump(&mut self, mut words: Tokens<'_>, now: Now, out: &mut Output) -> &'static [u8] {
+    fn cachedump(&mut self, words: Tokens<'_>, used: usize, now: Now, out: &mut Output) -> Step {
+        match self.cachedump_limit(words) {
+            Ok(limit) => self.start_cachedump(limit, used, now, out),
+            Err(text) => {
+                out.bytes().extend_from_slice(text);
+                Step::Done(used)
+            }
+        }
+    }
+
+    /// How many items to list; or what to say instead.
+    fn cachedump_limit(&self, mut words: Tokens<'_>) -> Result<i64, &'static [u8]> {
         let (Some(class), Some(limit)) = (words.next(), words.next()) else {
-            return Refusal::StatsCachedump.reply();
+            return Err(Refusal::StatsCachedump.reply());
         };
         let (Some(class), Some(limit)) = (number(class), number(limit)) else {
-            return Refusal::BadLine.reply();
+            return Err(Refusal::BadLine.reply());
         };
         if !self.shared().settings.dump_enabled {
-            return b"CLIENT_ERROR stats cachedump not allowed\r\n";
+            return Err(b"CLIENT_ERROR stats cachedump not allowed\r\n");
         }
-        if !(1..=63).contains(&class) {
-            return b"CLIENT_ERROR Illegal slab id\r\n";
+        match class {
+            1 => Ok(limit),
+            2..=63 => Err(reply::END),
+            _ => Err(b"CLIENT_ERROR Illegal slab id\r\n"),
         }
-        if class == 1 {
-            statistics::cachedump(&self.shared().store, limit, now, out.bytes());
-        }
-        reply::END
     }
 
     pub(super) fn binary_stats(&mut self, request: &Request<'_>, now: Now, out: &mut Output) {

@@ -35,10 +35,14 @@ impl Session {
     }
 
     #[cold]
-    pub(super) fn tell_read(&self, key: &[u8], status: &str, now: Now) {
+    pub(super) fn tell_read(&self, key: &[u8], len: Option<usize>, now: Now) {
         let (key, client) = (Encoded(key), self.connection);
-        let text =
-            format_args!("type=item_get key={key} status={status} clsid=1 cfd={client} size=0");
+        // What is not there is of no class.
+        let (status, class) = if len.is_some() { ("found", 1) } else { ("not_found", 0) };
+        let size = len.unwrap_or(0);
+        let text = format_args!(
+            "type=item_get key={key} status={status} clsid={class} cfd={client} size={size}"
+        );
         self.shared().watch.tell(Topic::Fetchers, now, text);
     }
 
@@ -86,7 +90,7 @@ impl Shared {
         for evicted in self.store.evicted(wanted) {
             let (key, meta, size) = (Encoded(&evicted.key), &evicted.meta, evicted.memory);
             let fetched = if meta.fetched { "yes" } else { "no" };
-            let (ttl, idle) = (evicted.expiry_s(), meta.idle_s(now));
+            let (ttl, idle) = (meta.expiry.left_s(now).map_or(-1, i64::from), meta.idle_s(now));
             let text = format_args!(
                 "type=eviction key={key} fetch={fetched} ttl={ttl} la={idle} clsid=1 size={size}"
             );

@@ -1,12 +1,9 @@
-//! `stats items`, `stats slabs`, `stats cachedump`. There are no classes of
+//! `stats items`, `stats slabs`. There are no classes of
 //! sizes here, so all items are of the first one.
 
 use super::Report;
-use crate::item::{Expiry, Now};
-use crate::limits::CACHEDUMP_BYTES_MAX;
+use crate::item::Now;
 use crate::node::Shared;
-use crate::store::{Store, WalkFrom};
-use std::io::Write;
 
 /// What memcached calls a page: the unit in which memory is told.
 const PAGE_BYTES: u64 = 1 << 20;
@@ -76,27 +73,4 @@ pub(super) fn slabs(shared: &Shared, report: &mut Report<'_>) {
     stat("touch_hits", sums.touch_hits);
     report.stat("active_slabs", 1);
     report.stat("total_malloced", figures.memory);
-}
-
-/// Lists keys, up to a number of them; zero is all that fit.
-pub(in crate::node) fn cachedump(store: &Store, limit: i64, now: Now, out: &mut Vec<u8>) {
-    let end = out.len() + CACHEDUMP_BYTES_MAX;
-    let mut left = usize::try_from(limit).ok().filter(|&limit| limit > 0).unwrap_or(usize::MAX);
-    let mut from = Some(WalkFrom::default());
-    while let Some(place) = from.filter(|_| left > 0 && out.len() < end) {
-        from = store.walk(place, now, |key, found| {
-            if left == 0 || out.len() >= end {
-                return;
-            }
-            left -= 1;
-            let expiry = match found.meta().expiry {
-                Expiry::Never => 0,
-                Expiry::At(second) => second,
-            };
-            out.extend_from_slice(b"ITEM ");
-            out.extend_from_slice(key.bytes());
-            // Writing to memory does not fail.
-            let _ = write!(out, " [{} b; {expiry} s]\r\n", found.value_len());
-        });
-    }
 }

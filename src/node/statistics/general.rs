@@ -80,11 +80,10 @@ fn requests(shared: &Shared, figures: &Figures, report: &mut Report<'_>) {
 }
 
 fn bounds(shared: &Shared, count: &ConnectionCount, figures: &Figures, report: &mut Report<'_>) {
-    let full = count.current >= shared.settings.connections_max as u64;
     report.stat("limit_maxbytes", shared.memory_bytes.load(Ordering::Relaxed));
-    report.stat("accepting_conns", u8::from(!full));
+    report.stat("accepting_conns", u8::from(count.accepting));
     report.stat("listen_disabled_num", count.listening_paused);
-    report.stat("time_in_listen_disabled_us", 0);
+    report.stat("time_in_listen_disabled_us", count.listening_paused_us);
     report.stat("threads", shared.settings.threads);
     report.stat("conn_yields", count.yields);
     if shared.settings.idle_timeout_s > 0 {

@@ -12,7 +12,6 @@ mod usage;
 use crate::item::Now;
 use crate::node::Shared;
 
-pub(super) use classes::cachedump;
 pub(super) use prefixes::prefixes;
 pub(super) use report::Report;
 
