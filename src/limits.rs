@@ -167,6 +167,10 @@ pub const SECRETS_FILE_BYTES_MAX: u64 = 4 << 20;
 /// Lines for stderr that wait to be written, at most.
 pub const LOG_LINES_MAX: usize = 1024;
 
+/// Milliseconds that a process which ends waits for its last lines to be read, at
+/// most: a terminal takes them at once.
+pub const LOG_END_MS: u64 = 500;
+
 /// Items that one step of the crawler looks at, at most: well under a
 /// millisecond.
 pub const CRAWL_STEP_ITEMS: u64 = 2_000;

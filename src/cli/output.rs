@@ -77,7 +77,7 @@ pub(crate) fn note(message: impl fmt::Display) {
 /// A text whose unseen characters are escaped, and which ends with `…` where it
 /// is too long. Lines are cut one by one: what follows an endless one, as in
 /// TOML's messages, is to be read too.
-fn readable(text: &str) -> String {
+pub(crate) fn readable(text: &str) -> String {
     let lines: Vec<String> =
         text.split('\n').map(|line| cut(&seen(line), LINE_BYTES_MAX)).collect();
     cut(&lines.join("\n"), MESSAGE_BYTES_MAX)

@@ -3,18 +3,26 @@
 //! Nobody waits for whoever reads it: a thread of its own writes, and lines that
 //! come faster than they are read are lost, and counted.
 
-use crate::limits::LOG_LINES_MAX;
+use crate::limits::{LOG_END_MS, LOG_LINES_MAX};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 /// Where lines are handed in. The thread ends when this is dropped, and nobody
 /// waits for that.
 #[derive(Debug)]
 pub struct Log {
-    lines: SyncSender<String>,
+    entries: SyncSender<Entry>,
     lost: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Entry {
+    Line(String),
+    /// All before it is written: whoever waits for that is to be told.
+    End(SyncSender<()>),
 }
 
 impl Log {
@@ -23,23 +31,34 @@ impl Log {
     /// # Errors
     /// Where a thread cannot be started.
     pub fn start() -> io::Result<Self> {
-        let (lines, waiting) = sync_channel::<String>(LOG_LINES_MAX);
+        let (entries, waiting) = sync_channel(LOG_LINES_MAX);
         let write = move || {
-            for line in waiting {
-                // A closed stderr leaves nobody to tell.
-                let _ = writeln!(io::stderr(), "{line}");
+            for entry in waiting {
+                // A closed stderr leaves nobody to tell, as does one who waits no more.
+                let _ = match entry {
+                    Entry::Line(line) => writeln!(io::stderr(), "{line}").ok(),
+                    Entry::End(written) => written.try_send(()).ok(),
+                };
             }
         };
         thread::Builder::new().name("log".to_owned()).spawn(write)?;
-        Ok(Self { lines, lost: AtomicU64::new(0) })
+        Ok(Self { entries, lost: AtomicU64::new(0) })
     }
 
     /// Says a line, if there is room; and how many were lost before it.
     pub fn say(&self, line: String) {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         let line = if lost > 0 { format!("{line} ({lost} lines lost before)") } else { line };
-        if self.lines.try_send(line).is_err() {
+        if self.entries.try_send(Entry::Line(line)).is_err() {
             self.lost.fetch_add(lost + 1, Ordering::Relaxed);
+        }
+    }
+    /// Waits until all is written that was said before; not long, if nobody reads.
+    pub fn finish(&self) {
+        let (told, written) = sync_channel(1);
+        if self.entries.try_send(Entry::End(told)).is_ok() {
+            // Whoever does not read in time does without.
+            let _ = written.recv_timeout(Duration::from_millis(LOG_END_MS));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::bind::{self, Bound};
 use super::crawler::Crawler;
-use super::{Settings, SharedView, sessions};
+use super::{Log, Settings, SharedView, sessions};
 use crate::cluster::View;
 use crate::item::Now;
 use crate::limits::{BUFFERS_BYTES_MIN, BUFFERS_SHARE};
@@ -151,6 +151,7 @@ pub struct Running {
     slots: u32,
     lobby: Lobby,
     tls: Option<Arc<Tls>>,
+    log: Arc<Log>,
     clients: Clients,
     crawler: Crawler,
 }
@@ -178,14 +179,14 @@ impl Running {
             ..config.settings
         };
         let view = SharedView::new(View::settled(&ring));
-        let shared = sessions::shared(store, view, settings, &lobby, tls.as_ref(), &bound);
-        let shared = shared.map_err(StartError::Thread)?;
+        let log = Arc::new(Log::start().map_err(StartError::Thread)?);
+        let shared = sessions::shared(store, view, settings, &lobby, tls.as_ref(), &bound, &log);
         let crawler = Crawler::start(Arc::clone(&shared), now).map_err(StartError::Thread)?;
         let answerers = move |worker| sessions::of_worker(&shared, worker);
         let clients = Clients::start(&clients, &lobby, listeners, answerers);
         let clients = clients.map_err(StartError::Thread)?;
         let (id, slots) = (config.node.id, layout.slots());
-        Ok(Self { id, bound, slots, lobby, tls, clients, crawler })
+        Ok(Self { id, bound, slots, lobby, tls, log, clients, crawler })
     }
 
     /// Who it is.
@@ -224,6 +225,12 @@ impl Running {
         self.tls.clone()
     }
 
+    /// Where to say what nobody is to wait for.
+    #[must_use]
+    pub fn log(&self) -> Arc<Log> {
+        Arc::clone(&self.log)
+    }
+
     /// Waits until it has stopped, by whomever.
     ///
     /// # Errors
@@ -231,6 +238,7 @@ impl Running {
     pub fn wait(self) -> io::Result<()> {
         let ended = self.clients.wait();
         drop(self.crawler);
+        self.log.finish();
         ended
     }
 }

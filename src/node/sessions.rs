@@ -9,7 +9,6 @@ use super::{
 };
 use crate::net::{Lobby, Member, Peer, Phase, Stop, Tls};
 use crate::store::Store;
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -30,9 +29,10 @@ pub(super) fn shared(
     lobby: &Lobby,
     tls: Option<&Arc<Tls>>,
     bound: &Bound,
-) -> io::Result<Arc<Shared>> {
+    log: &Arc<Log>,
+) -> Arc<Shared> {
     let mut shared = Shared::new(store, view, settings, Box::new(now));
-    shared.log = Some(Log::start()?);
+    shared.log = Some(Arc::clone(log));
     shared.address = bound.shown();
     shared.connections = Box::new(Lines(lobby.clone()));
     let stopper = lobby.stopper.clone();
@@ -54,7 +54,7 @@ pub(super) fn shared(
             shared.tell_connection(event);
         }
     });
-    Ok(shared)
+    shared
 }
 
 /// The connections, in the words of the statistics.

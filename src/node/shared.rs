@@ -7,7 +7,7 @@ use crate::node::{
 use crate::store::Store;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tells the time.
 pub type Ticks = Box<dyn Fn() -> Now + Send + Sync>;
@@ -47,7 +47,7 @@ pub struct Shared {
     /// address and port. None says that it is no cluster.
     pub address: Option<String>,
     /// Where to say what `-v` asks for.
-    pub log: Option<Log>,
+    pub log: Option<Arc<Log>>,
     /// Whether it was said that items are evicted.
     pub(super) evicts: AtomicBool,
     /// How much to log: clients may change it.

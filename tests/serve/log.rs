@@ -1,7 +1,8 @@
 //! What the program says while it runs, and to whom.
 
-use crate::node::Node;
+use crate::node::{Node, wait_until};
 use std::io::BufRead;
+use std::thread;
 
 #[test]
 fn kicks_are_said_at_v() {
@@ -59,11 +60,17 @@ fn watchers_see_how_long_evicted_items_had_left() {
     let mut watcher = node.connect();
     watcher.ask("watch evictions\r\n", "OK\r\n");
     let (mut client, value) = (node.connect(), "v".repeat(100_000));
-    for number in 0..200 {
-        client.ask(&format!("set {number} 0 100000 100000\r\n{value}\r\n"), "STORED\r\n");
-    }
     let mut line = String::new();
-    watcher.0.read_line(&mut line).unwrap();
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| watcher.0.read_line(&mut line).unwrap());
+        // Evicted items are kept from the moment it is noticed that somebody watches.
+        for number in 0.. {
+            client.ask(&format!("set {number} 0 100000 100000\r\n{value}\r\n"), "STORED\r\n");
+            if reader.is_finished() {
+                break;
+            }
+        }
+    });
     let left = line.split_once(" ttl=").unwrap().1.split_once(' ').unwrap().0;
     assert!((99_000..=100_000).contains(&left.parse().unwrap()), "{line}");
 }
@@ -109,4 +116,19 @@ fn node_alone_is_a_cluster_of_one() {
     let head = format!("CONFIG cluster 0 {}", nodes.len());
     assert_eq!(lines, [head, version.to_string(), format!("{ip}|{ip}|{port}"), String::new()]);
     client.ask("config set cluster 0 3\r\n", "ERROR\r\n");
+}
+
+#[test]
+fn nobody_who_reads_is_needed_to_stop() {
+    let mut node = Node::start_unread("unread", "-p 0 -vv");
+    // More lines than the pipe holds, and those that may wait for it.
+    for _ in 0..3000 {
+        drop(node.connect());
+    }
+    let mut client = node.connect();
+    client.ask("mn\r\n", "MN\r\n");
+    node.signal("HUP");
+    node.signal("TERM");
+    wait_until("it has stopped", || node.child.try_wait().unwrap().is_some());
+    assert_eq!(node.child.wait().unwrap().code(), Some(0));
 }

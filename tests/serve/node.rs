@@ -46,11 +46,25 @@ impl Node {
 
     pub(crate) fn start_as(name: &str, flags: &str) -> Self {
         let ready_file = path(&format!("{name}.ready"));
-        let _ = fs::remove_file(&ready_file);
         let stderr_file = path(&format!("{name}.stderr"));
         let stderr = File::create(&stderr_file).unwrap();
         let mut command = program(flags);
-        let child = command.arg("--ready-file").arg(&ready_file).stderr(stderr).spawn().unwrap();
+        command.stderr(stderr);
+        Self::spawn(command, ready_file, stderr_file)
+    }
+
+    /// The same with a command whose stderr nobody reads.
+    pub(crate) fn start_unread(name: &str, flags: &str) -> Self {
+        let stderr_file = path(&format!("{name}.stderr"));
+        fs::write(&stderr_file, "").unwrap();
+        let mut command = program(flags);
+        command.stderr(Stdio::piped());
+        Self::spawn(command, path(&format!("{name}.ready")), stderr_file)
+    }
+
+    fn spawn(mut command: Command, ready_file: PathBuf, stderr_file: PathBuf) -> Self {
+        let _ = fs::remove_file(&ready_file);
+        let child = command.arg("--ready-file").arg(&ready_file).spawn().unwrap();
         let mut node = Self { child, ready: Value::Null, ready_file, stderr_file };
         let started = Instant::now();
         while node.ready.is_null() {

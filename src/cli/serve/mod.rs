@@ -38,7 +38,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
     let signals = Signals::hear().map_err(failed)?;
     let running = Running::start(config).map_err(|why| refused(&why))?;
     let secrets = Secrets { tls: running.tls(), users };
-    signals.obey(running.stopper(), secrets).map_err(failed)?;
+    signals.obey(running.stopper(), secrets, running.log()).map_err(failed)?;
     output::note(banner(&running, args.unix_socket.as_deref()));
     let _pid = args.pidfile.as_deref().map(write_pid).transpose()?;
     let _ready = args.ready_file.as_deref().map(|path| write_ready(path, &running)).transpose()?;

@@ -3,7 +3,9 @@
 use super::secrets::Secrets;
 use crate::cli::output;
 use crate::net::{Stop, Stopper};
+use crate::node::Log;
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -31,8 +33,9 @@ impl Signals {
         Ok(Self { runtime, interrupt, terminate, user, hangup })
     }
 
-    /// Acts on them from now on, until the process ends.
-    pub(super) fn obey(self, stopper: Stopper, secrets: Secrets) -> io::Result<()> {
+    /// Acts on them from now on, until the process ends; whether anybody reads what
+    /// is said of it or not.
+    pub(super) fn obey(self, stopper: Stopper, secrets: Secrets, log: Arc<Log>) -> io::Result<()> {
         let Self { runtime, mut interrupt, mut terminate, mut user, mut hangup } = self;
         let act = async move {
             let mut stop = Stop::Graceful;
@@ -43,18 +46,18 @@ impl Signals {
                     _ = user.recv() => {}
                     _ = hangup.recv() => {
                         for text in secrets.reload() {
-                            output::note(format_args!("SIGHUP: {text}"));
+                            log.say(output::readable(&format!("SIGHUP: {text}")));
                         }
                         continue;
                     }
                 }
-                output::note(match stop {
-                    Stop::Graceful => {
-                        "stopping: answers what has arrived; once more to stop at once"
-                    }
-                    Stop::Now => "stopping at once",
-                });
                 stopper.stop(stop);
+                log.say(match stop {
+                    Stop::Graceful => {
+                        "stopping: answers what has arrived; once more to stop at once".to_owned()
+                    }
+                    Stop::Now => "stopping at once".to_owned(),
+                });
                 stop = Stop::Now;
             }
         };
