@@ -1,9 +1,9 @@
 //! A memcached you scale by starting another node.
 //!
-//! Today the crate has one node that any memcached client can use, the ring
-//! that says where every key of a cluster lives, and the laboratory and command
-//! line around them. The rooms, lowest first; each may use those above it in this
-//! list and no other:
+//! The crate has nodes that any memcached client can use and that behave as one
+//! cache, the ring that says where every key lives, and the laboratory and
+//! command line around them. The rooms, lowest first; each may use those above it
+//! in this list and no other:
 //!
 //! | room | what it knows |
 //! |---|---|
@@ -11,10 +11,11 @@
 //! | [`ring`] | which nodes own a key: hash, points, slots, owners; pure |
 //! | [`item`] | key, expiry, version, and what an operation does to an item; pure |
 //! | [`memcache`] | what clients say: text, meta and binary, bytes and words; pure |
-//! | [`cluster`] | what the nodes agree on: the view with its rings; pure |
+//! | [`cluster`] | what the nodes agree on: cards, members, the view with its rings; pure |
+//! | [`wire`] | what nodes say to each other, bytes and words; pure |
 //! | [`store`] | this node's memory: items, eviction, expiry, digests |
-//! | [`net`] | connections of clients; moves bytes, decides nothing |
-//! | [`node`] | joins them to a server: sessions, statistics, the shared view |
+//! | [`net`] | connections of clients, gossip, links to nodes; moves bytes, decides nothing |
+//! | [`node`] | joins them to a server: sessions, statistics, forwarding, copies, repair |
 //! | [`lab`] | the ring beside the algorithms that others use; load on a server |
 //! | [`cli`] | the words of the command line |
 //!
@@ -22,8 +23,10 @@
 //! bytes to a [`node::Session`], whose words are [`memcache`]'s;
 //! [`node::ViewReader::view`] gives the current view, [`cluster::View::hash`]
 //! hashes the key once, and [`store::Store::get`] or [`store::Store::apply`] does
-//! what is asked, by the rules of [`item`]. In a cluster, which is to come,
-//! [`cluster::View::readers`] or [`cluster::View::writers`] load the owners first.
+//! what is asked, by the rules of [`item`]. In a cluster
+//! [`cluster::View::primary`] says who executes: a request for another node goes
+//! there as a [`wire::Message`], and a write goes from its primary to the other
+//! owners ([`cluster::View::writers`]) before it is acknowledged.
 //!
 //! [`node::Running`] is a whole node in a process.
 
@@ -37,3 +40,4 @@ pub mod net;
 pub mod node;
 pub mod ring;
 pub mod store;
+pub mod wire;

@@ -228,3 +228,120 @@ pub const CACHEDUMP_BYTES_MAX: usize = 2 << 20;
 
 /// Bytes of a name and a password together, at most, with what parts them.
 pub const CREDENTIALS_BYTES_MAX: usize = 2048;
+
+/// Bytes of a node's name and of the name of its build, at most: they travel in
+/// gossip packets, of which many are to fit into one datagram.
+pub const NODE_NAME_BYTES_MAX: usize = 64;
+
+/// Bytes of a zone's name, at most.
+pub const ZONE_NAME_BYTES_MAX: usize = 64;
+
+/// Bytes of a written address, at most: a host name of 253 and a port.
+pub const ADDRESS_BYTES_MAX: usize = 260;
+
+/// Bytes of a cluster's secret, at most: a key in any spelling fits.
+pub const SECRET_BYTES_MAX: usize = 4 << 10;
+
+/// Connections of peers that are not yet known to be any, at most: all the nodes
+/// of a large cluster that is started at once are through within seconds, and
+/// strangers hold a few megabytes.
+pub const PEER_HANDSHAKES_MAX: usize = 256;
+
+/// As many of them are served without asking whether the sender's address is its
+/// own, which costs a round trip.
+pub const PEER_HANDSHAKES_UNASKED: usize = 64;
+
+/// Milliseconds until a new connection between nodes has said who it is: a
+/// handshake takes one on an idle machine, and three round trips on the worst
+/// link are under a second.
+pub const PEER_HELLO_MS: u64 = 2000;
+
+/// Milliseconds between two dials of a node that does not answer, at first and at
+/// most: a restarted node is found soon, and a dead one costs next to nothing.
+pub const PEER_REDIAL_MS: std::ops::RangeInclusive<u64> = 50..=2000;
+
+/// Milliseconds that peers are given to hear that a node ends.
+pub const PEER_FAREWELL_MS: u64 = 500;
+
+/// Bytes of memory that a link keeps for what it sends between two bursts, at
+/// most.
+pub const OUTBOX_KEPT_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes of a cluster's name, at most: as many as a label of a DNS name has.
+pub const CLUSTER_NAME_BYTES_MAX: usize = 63;
+
+/// Bytes of the first frame of a connection between nodes, at most: two names and
+/// some numbers, and room for what later versions add. Who is behind it has shown
+/// a certificate, and nothing else yet.
+pub const HELLO_BYTES_MAX: usize = 1 << 10;
+
+/// Requests in one message between nodes, at most: the longest line of a multiget
+/// has as many keys of the greatest length.
+pub const ASK_REQUESTS_MAX: usize = 4096;
+
+/// Items in one message that sends them to an owner, at most.
+pub const KEEP_ITEMS_MAX: usize = 4096;
+
+/// Keys in one message that asks for their items, at most.
+pub const LOOK_KEYS_MAX: usize = 4096;
+
+/// Bytes of one frame between nodes, at most: the largest item that a node may
+/// be told to take, its key, and room for the words around them.
+pub const FRAME_BYTES_MAX: usize = (1 << 30) + (64 << 10);
+
+/// Calls to one peer that wait for their ends, at most: each is a turn of a
+/// connection, and there are no more places than a call's number has low bits.
+pub const CALLS_MAX: usize = 1 << 16;
+
+/// Bytes that one turn gathers for other nodes before it sends them.
+pub const TURN_BYTES_HIGH: usize = 256 << 10;
+
+/// Machines and reasons that the log remembers having named: whoever is refused
+/// again and again is not named each time.
+pub const REFUSED_PEERS_MAX: usize = 256;
+
+/// In a cluster a flush takes with it what a node wrote before whose clock is ahead
+/// by so many milliseconds.
+pub const FLUSH_AHEAD_MS: u64 = 1000;
+
+/// Seconds that a tombstone is kept: longer than a node that is down stays a
+/// member, and than it takes to bring its copies up to date when it is back.
+pub const TOMBSTONE_S: u32 = 600;
+
+/// Bytes of a frame beside the largest item in it: its key and the words around.
+pub const FRAME_HEADROOM_BYTES: usize = 64 << 10;
+
+/// Bytes of frames that came and wait to be handled, at most: a link that brings
+/// more is ended.
+pub const FRAMES_WAITING_BYTES_MAX: usize = 256 << 20;
+
+/// Bytes of answers that one message between nodes tells before it leaves long
+/// ones for the next: half of what a frame takes at least.
+pub const TOLD_BYTES_HIGH: usize = 4 << 20;
+
+/// Answers of so many bytes are always told: what changes something has no longer
+/// ones, and is not to be executed again.
+pub const TOLD_ALWAYS_BYTES_MAX: usize = 2048;
+
+/// Pieces of the memory that one step of a repair looks at, at most, until it
+/// finds something to send: some milliseconds.
+pub const GATHERS_MAX: usize = 32;
+
+/// Milliseconds for which a copy may be behind before that is known: what is
+/// older has been acknowledged by all owners, or is marked.
+pub const UNEVEN_MS: u64 = 10_000;
+
+/// Milliseconds for which a new primary waits, at most, for what the other owners
+/// have of its predecessor.
+pub const SUCCESSION_MS: u64 = 2000;
+
+/// Milliseconds that the stamp of another node's write may be ahead of this node's
+/// clock, at most: clocks that are kept by anything at all differ by less.
+pub const DRIFT_MS_MAX: u64 = 10_000;
+
+/// Milliseconds between two tries to send a node what it refuses.
+pub const REPAIR_REST_MS: u64 = 1000;
+
+/// Tries to send a node what it refuses, for want of room or for a stamp that is
+/// far ahead, before it is told that there is nothing more for it.
+pub const REPAIR_TRIES: u32 = 3;

@@ -2,6 +2,12 @@
 //!
 //! Pure: nothing in here ever waits, asks the time or sends anything.
 
+mod card;
+mod event;
+mod members;
 mod view;
 
-pub use view::View;
+pub use card::{Card, Phase};
+pub use event::{Cause, Event, Notice};
+pub use members::{Change, Member, Members, Standing, What};
+pub use view::{Able, View};

@@ -1,7 +1,8 @@
 //! The rings a node acts by: one to read from, one to write to.
 
-use crate::ring::{KeyHash, NodeId, Owners, Ring, RingError, Table};
-use std::collections::BTreeSet;
+use super::{Card, Member, Members, Phase};
+use crate::ring::{KeyHash, Layout, NodeId, Owners, Ring, RingError, Table};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What one node believes of the cluster. Immutable; replaced whole.
 ///
@@ -12,16 +13,80 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug)]
 pub struct View {
     nodes: Box<[NodeId]>,
+    /// What each of the nodes can do, by the same indexes.
+    able: Box<[Able]>,
+    fingerprint: u64,
     read: Table,
     write: Option<Table>,
+}
+
+/// What a node can do for its slots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Able {
+    /// It is down.
+    Nothing,
+    /// It takes copies, and catches up.
+    Keeps,
+    /// It executes where it is the primary.
+    Executes,
+}
+
+impl Able {
+    /// Of a node that is there.
+    #[must_use]
+    pub fn of(phase: Phase) -> Self {
+        match phase {
+            Phase::Joining => Self::Keeps,
+            Phase::Warm | Phase::Serving | Phase::Leaving => Self::Executes,
+        }
+    }
+
+    /// Of a node that is back and has not said yet how far it has come, it is only
+    /// known that it is there.
+    fn of_member(member: &Member) -> Self {
+        match member.current_card() {
+            _ if !member.is_live() => Self::Nothing,
+            None => Self::Keeps,
+            Some(card) => Self::of(card.phase),
+        }
+    }
 }
 
 impl View {
     /// A view in which nothing moves.
     #[must_use]
     pub fn settled(ring: &Ring) -> Self {
-        let nodes = ring.nodes().iter().map(|node| node.id).collect();
-        Self { nodes, read: ring.table().clone(), write: None }
+        let nodes: Box<[NodeId]> = ring.nodes().iter().map(|node| node.id).collect();
+        let able = vec![Able::Executes; nodes.len()].into();
+        let fingerprint = ring.fingerprint();
+        Self { nodes, able, fingerprint, read: ring.table().clone(), write: None }
+    }
+
+    /// The view of a node with this card, as it knows the others. Who is down
+    /// keeps its slots for as long as it is known.
+    ///
+    /// # Errors
+    /// Refuses nodes that make no ring.
+    pub fn of_members(layout: &Layout, me: &Card, members: &Members) -> Result<Self, RingError> {
+        let others = members.iter().filter(|&(node, _)| node != me.node);
+        let others = others.filter_map(|(_, member)| Some((member.card.as_ref()?, member)));
+        let mut able = BTreeMap::from([(me.node, Able::of(me.phase))]);
+        let mut nodes = vec![me.ring_node()];
+        for (card, member) in others {
+            able.insert(card.node, Able::of_member(member));
+            nodes.push(card.ring_node());
+        }
+        let view = Self::settled(&Ring::new(layout, &nodes)?);
+        Ok(view.with_able(|node| able.get(&node).copied().unwrap_or(Able::Nothing)))
+    }
+
+    /// The same rings, where the nodes can do this.
+    #[must_use]
+    pub fn with_able(self, able: impl Fn(NodeId) -> Able) -> Self {
+        let able: Box<[Able]> = self.nodes.iter().map(|&node| able(node)).collect();
+        let said =
+            able.iter().fold(self.fingerprint, |said, &able| said.rotate_left(2) ^ able as u64);
+        Self { able, fingerprint: said, ..self }
     }
 
     /// A view in which keys move from the owners by `read` to those by `write`.
@@ -35,8 +100,11 @@ impl View {
         let nodes: BTreeSet<NodeId> =
             read.nodes().iter().chain(write.nodes()).map(|node| node.id).collect();
         let nodes: Box<[NodeId]> = nodes.into_iter().collect();
+        let old_and_new = (read.fingerprint(), write.fingerprint());
         let (read, write) = (read.listed_among(&nodes)?, write.listed_among(&nodes)?);
-        Ok(Self { nodes, read, write: Some(write) })
+        let able = vec![Able::Executes; nodes.len()].into();
+        let fingerprint = old_and_new.0 ^ old_and_new.1.rotate_left(32);
+        Ok(Self { nodes, able, fingerprint, read, write: Some(write) })
     }
 
     /// All nodes of both rings: an owner is an index into this list.
@@ -51,11 +119,100 @@ impl View {
         &self.read
     }
 
+    /// Whether there is nobody else.
+    #[inline]
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.nodes.len() == 1
+    }
+
+    /// The node of this index.
+    #[inline]
+    #[must_use]
+    pub fn node(&self, index: u16) -> NodeId {
+        self.nodes[index as usize]
+    }
+
+    /// Whether the node of this index keeps copies.
+    #[inline]
+    #[must_use]
+    pub fn is_live(&self, index: u16) -> bool {
+        self.able[index as usize] != Able::Nothing
+    }
+
+    /// Whether the node of this index executes, where it is the primary.
+    #[inline]
+    #[must_use]
+    pub fn executes(&self, index: u16) -> bool {
+        self.able[index as usize] == Able::Executes
+    }
+
+    /// Who executes for a key: the first of its owners that may. None as long as
+    /// all that are there catch up: what they have may be older than what was
+    /// acknowledged.
+    #[inline]
+    #[must_use]
+    pub fn primary(&self, hash: KeyHash) -> Option<NodeId> {
+        let owners = self.readers(hash);
+        owners.iter().find(|&owner| self.executes(owner)).map(|owner| self.node(owner))
+    }
+
     /// The hash of a key, the same for both rings.
     #[inline]
     #[must_use]
     pub fn hash(&self, key: &[u8]) -> KeyHash {
         self.read.hash(key)
+    }
+
+    /// The slots that a node owns, or will own.
+    #[must_use]
+    pub fn slots_of(&self, node: NodeId) -> Vec<u32> {
+        let Some(index) = self.nodes.iter().position(|&there| there == node) else {
+            return Vec::new();
+        };
+        let owned = |table: &Table| {
+            let slots = (0..).zip(table.slots());
+            let owned = slots.filter(|(_, owners)| owners.contains(index as u16));
+            owned.map(|(slot, _)| slot).collect::<Vec<u32>>()
+        };
+        let mut slots = owned(&self.read);
+        if let Some(write) = &self.write {
+            slots.extend(owned(write));
+        }
+        slots
+    }
+
+    /// The slots for which this node executes once another is dead that was before
+    /// it, and the other nodes that keep them.
+    #[must_use]
+    pub fn slots_after(&self, dead: NodeId, me: NodeId) -> (Vec<u32>, BTreeSet<NodeId>) {
+        let (mut slots, mut others) = (Vec::new(), BTreeSet::new());
+        for (slot, owners) in (0..).zip(self.read.slots()) {
+            let mut first = owners.iter().filter(|&owner| self.executes(owner));
+            let is_next = first.next().is_some_and(|owner| self.node(owner) == dead)
+                && first.next().is_some_and(|owner| self.node(owner) == me);
+            if is_next {
+                slots.push(slot);
+                let live = owners.iter().filter(|&owner| self.is_live(owner));
+                others.extend(live.map(|owner| self.node(owner)));
+            }
+        }
+        others.remove(&dead);
+        others.remove(&me);
+        (slots, others)
+    }
+
+    /// The slot of a key: the top bits of its hash.
+    #[inline]
+    #[must_use]
+    pub fn slot(&self, hash: KeyHash) -> u32 {
+        self.read.slot(hash)
+    }
+
+    /// Equal for views that say the same.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
     }
 
     /// Who answers a read.
@@ -112,6 +269,41 @@ mod tests {
         let view = View::settled(&ring(0..3));
         let hash = view.hash(b"key");
         assert_eq!(view.writers(hash), (view.readers(hash), view.readers(hash)));
+    }
+
+    #[test]
+    fn nobody_executes_before_it_has_caught_up() {
+        let view = View::settled(&ring(0..2));
+        let hash = view.hash(b"key");
+        let first = view.primary(hash).unwrap();
+        let view = view.with_able(|node| if node == first { Able::Keeps } else { Able::Executes });
+        let second = view.primary(hash).unwrap();
+        assert_ne!(second, first);
+        let view = view.with_able(|node| if node == first { Able::Keeps } else { Able::Nothing });
+        assert_eq!(view.primary(hash), None);
+    }
+
+    #[test]
+    fn whoever_is_next_after_a_death_knows_its_slots() {
+        let view = View::settled(&ring(0..5));
+        let (dead, me) = (NodeId(0), NodeId(1));
+        let (slots, others) = view.slots_after(dead, me);
+        let after = view.clone().with_able(|node| match node == dead {
+            true => Able::Nothing,
+            false => Able::Executes,
+        });
+        let mut expected = BTreeSet::new();
+        for key in 0..2000_u32 {
+            let hash = view.hash(&key.to_le_bytes());
+            let is_next = view.primary(hash) == Some(dead) && after.primary(hash) == Some(me);
+            assert_eq!(slots.contains(&view.slot(hash)), is_next);
+            if is_next {
+                expected.extend(listed(&view, view.readers(hash)));
+            }
+        }
+        let ends = BTreeSet::from([dead, me]);
+        assert!(!slots.is_empty() && others.is_superset(&(&expected - &ends)));
+        assert!(others.is_disjoint(&ends));
     }
 
     #[test]

@@ -1,0 +1,183 @@
+//! The words of calls between nodes. Values are borrowed from the frame they
+//! came in.
+
+use bincode::{BorrowDecode, Encode};
+
+/// One message of a call. Who calls chooses the number, who answers repeats it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub enum Message<'a> {
+    /// Execute these.
+    Ask(Ask<'a>),
+    /// They were executed.
+    Told(Told<'a>),
+    /// Keep these items, unless you have newer ones.
+    Keep(Keep<'a>),
+    /// They are kept.
+    Kept(Kept),
+    /// What do you have under these keys?
+    Look(Look<'a>),
+    /// This.
+    Seen(Seen<'a>),
+    /// From now on this is my card.
+    Say(Say<'a>),
+    /// You have all that I had for you, and since you are there I send you what
+    /// is new.
+    Filled(Filled),
+    /// This is flushed.
+    Flush(Flush),
+}
+
+/// Requests of clients, in the order in which they are to be executed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
+pub struct Ask<'a> {
+    /// Of the call.
+    pub call: u32,
+    /// As what the receiver is to execute them.
+    pub executor: Executor,
+    /// How many nodes the requests have passed, the client's own included.
+    pub hops: u8,
+    /// The fingerprint of the view that led here.
+    pub view: u64,
+    /// What the clients said.
+    pub requests: Vec<Request<'a>>,
+}
+
+/// As what a node executes a request that another sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub enum Executor {
+    /// As the primary of its key: who is not refuses it.
+    Primary,
+    /// As an owner of its key, for a read whose primary does not answer.
+    Owner,
+}
+
+/// What a client said, of one key and whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Request<'a> {
+    /// In which words.
+    pub protocol: Protocol,
+    /// As it came.
+    pub bytes: &'a [u8],
+}
+
+/// In which words a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub enum Protocol {
+    /// Lines: the classic and the meta commands.
+    Text,
+    /// The binary protocol.
+    Binary,
+}
+
+/// The answers to the requests of an [`Ask`], in its order.
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
+pub struct Told<'a> {
+    /// Of the call.
+    pub call: u32,
+    /// One for each request.
+    pub replies: Vec<Reply<'a>>,
+}
+
+/// The answer to one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub enum Reply<'a> {
+    /// It was executed; this is to be said to the client, as it is.
+    Done(&'a [u8]),
+    /// It was not executed: the receiver is not, or not yet, who may.
+    NotMine,
+    /// It was not executed: the receiver has too much to do.
+    Busy,
+    /// It was executed here, and not acknowledged by as many as were asked for.
+    Unacknowledged,
+}
+
+/// Items that the receiver is an owner of.
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
+pub struct Keep<'a> {
+    /// Of the call.
+    pub call: u32,
+    /// The items.
+    pub items: Vec<Item<'a>>,
+}
+
+/// An item as it is on the node that sends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode)]
+pub struct Item<'a> {
+    /// Its key.
+    pub key: &'a [u8],
+    /// The stamp of its last write, or of its delete.
+    pub version: u64,
+    /// The second it goes; zero is never.
+    pub expiry_s: u32,
+    /// All the rest; none for a tombstone.
+    pub body: Option<Body<'a>>,
+}
+
+/// What an item has that a tombstone has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Body<'a> {
+    /// The token that clients compare.
+    pub cas: u64,
+    /// The client's own bits.
+    pub flags: u32,
+    /// Its value was declared out of date.
+    pub stale: bool,
+    /// One client has been told to fetch a fresh value.
+    pub won: bool,
+    /// Its value.
+    pub value: &'a [u8],
+}
+
+/// The answer to a [`Keep`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Kept {
+    /// Of the call.
+    pub call: u32,
+    /// Whether the items are kept, or newer ones. Refused is who is held for
+    /// dead: it is not to go on as a primary.
+    pub accepted: bool,
+}
+
+/// Keys that the sender wants to know the newest item of.
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
+pub struct Look<'a> {
+    /// Of the call.
+    pub call: u32,
+    /// The keys.
+    pub keys: Vec<&'a [u8]>,
+}
+
+/// The answer to a [`Look`], in its order.
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
+pub struct Seen<'a> {
+    /// Of the call.
+    pub call: u32,
+    /// What is there, if something is.
+    pub items: Vec<Option<Item<'a>>>,
+}
+
+/// The sender's card. It is answered by a [`Kept`] once the receiver acts by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Say<'a> {
+    /// Of the call.
+    pub call: u32,
+    /// The card.
+    pub card: &'a [u8],
+}
+
+/// The sender has sent all that it had for the receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Filled {
+    /// What was written up to this version is gone.
+    pub floor: u64,
+}
+
+/// What was written up to a version is gone. It is answered by a [`Kept`] once the
+/// receiver acts by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Flush {
+    /// Of the call.
+    pub call: u32,
+    /// The version.
+    pub floor: u64,
+}

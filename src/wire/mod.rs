@@ -1,0 +1,23 @@
+//! What nodes say to each other: bytes and words. Versioned and bounded.
+//!
+//! A connection begins with a [`Hello`] of each side; then come frames, each with
+//! one [`Message`] in it. Nothing in here trusts a length before it is checked,
+//! and nothing takes memory for what is only claimed.
+
+mod card;
+mod codec;
+mod frame;
+pub mod gossip;
+mod hello;
+mod message;
+
+pub use card::{CARD_BYTES_MAX, CardError, card, card_bytes};
+pub use codec::DecodeError;
+pub use frame::{FRAME_PREFIX_BYTES, FrameTooLong, Frames, append_frame};
+pub use hello::{
+    Hello, NoHello, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, Refusal, Versions, layout_fingerprint,
+};
+pub use message::{
+    Ask, Body, Executor, Filled, Flush, Item, Keep, Kept, Look, Message, Protocol, Reply, Request,
+    Say, Seen, Told,
+};
