@@ -44,6 +44,9 @@ pub enum Next {
     /// the stream, and give them to [`Answer::body`]: a large value goes into
     /// the store without being copied. Memory is taken as the bytes come.
     Body(usize),
+    /// There are answers to wait for, and nothing is to be read before:
+    /// [`Answer::answer`] is called again when [`Answer::has_news`].
+    Wait,
     /// Send the answers and close. Input that is not done with means that the
     /// client does not know of it and may be sending on: he is to read the answers
     /// all the same.

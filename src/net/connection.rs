@@ -61,6 +61,8 @@ enum Step {
     Again,
     /// Read the rest of a large value.
     Body(Box<Body>),
+    /// Wait for answers that come from elsewhere.
+    Wait,
     /// End.
     Close,
     /// End in the middle of an answer.
@@ -109,7 +111,12 @@ impl<S: Stream, A: Answer> Connection<S, A> {
                     Poll::Pending => return self.wait_or_finish(cx),
                 },
                 Step::Again => self.answer_kept(cx)?,
-                Step::Read if self.answer.has_news(cx.waker()) => self.answer_kept(cx)?,
+                Step::Wait | Step::Read if self.answer.has_news(cx.waker()) => {
+                    self.answer_kept(cx)?
+                }
+                // What waits has a deadline of its own, and a node that stops
+                // waits for it.
+                Step::Wait => return Poll::Pending,
                 Step::Read => match self.poll_input(cx)? {
                     Poll::Ready(turn) => turn,
                     Poll::Pending => return self.wait_or_finish(cx),
@@ -280,6 +287,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
                 Next::Read if after_body && *used < input.len() => return None,
                 Next::Read => return Some(Step::Read),
                 Next::Write => return Some(Step::Again),
+                Next::Wait => return Some(Step::Wait),
                 Next::Close if *used == input.len() => return Some(Step::Close),
                 Next::Close => {
                     *used = input.len();
@@ -338,6 +346,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
         self.step = match next {
             Next::Read => Step::Read,
             Next::Write => Step::Again,
+            Next::Wait => Step::Wait,
             Next::Close => Step::Close,
             Next::Body(wanted) => Step::Body(Box::new(Body { bytes: Vec::new(), wanted })),
         };

@@ -5,6 +5,7 @@ use crate::limits::OUTPUT_KEPT_BYTES_MAX;
 use crate::store::{Found, SharedValue};
 use std::collections::VecDeque;
 use std::iter;
+use std::ops::Range;
 
 /// Answers to be sent, in order.
 #[derive(Debug, Default)]
@@ -102,8 +103,29 @@ impl Output {
         (self.bytes_sent, self.first_sent, self.shared_len) = (0, 0, 0);
     }
 
+    /// Puts texts in the place of bytes, which are in order and apart from each
+    /// other, and in none of which a large value stands. Nothing is sent yet.
+    pub fn replace<'t>(&mut self, texts: impl Iterator<Item = (Range<usize>, &'t [u8])>) {
+        debug_assert_eq!((self.bytes_sent, self.first_sent), (0, 0), "nothing is sent yet");
+        let old = std::mem::take(&mut self.bytes);
+        let mut shared = self.shared.iter_mut().peekable();
+        let mut from = 0;
+        for (range, text) in texts {
+            while let Some((at, _)) = shared.next_if(|(at, _)| *at <= range.start) {
+                *at = *at - from + self.bytes.len();
+            }
+            self.bytes.extend_from_slice(&old[from..range.start]);
+            self.bytes.extend_from_slice(text);
+            from = range.end;
+        }
+        for (at, _) in shared {
+            *at = *at - from + self.bytes.len();
+        }
+        self.bytes.extend_from_slice(&old[from..]);
+    }
+
     /// What waits, in memory of just its size. Nothing waits here afterwards.
-    pub(super) fn take_rest(&mut self) -> Self {
+    pub(crate) fn take_rest(&mut self) -> Self {
         let sent = self.bytes_sent;
         let moved = self.shared.drain(..).map(|(at, value)| (at - sent, value));
         let rest = Self {

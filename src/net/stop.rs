@@ -31,6 +31,12 @@ impl Stopper {
         });
     }
 
+    /// Whether somebody has stopped it.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
     pub(super) fn listener(&self) -> StopListener {
         StopListener(self.0.subscribe())
     }

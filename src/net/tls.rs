@@ -119,7 +119,7 @@ impl Tls {
 fn server_config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let key = files.key.as_ref().unwrap_or(&files.chain);
     let chain = certificates(&files.chain)?;
-    let key = PrivateKeyDer::from_pem_slice(&bytes(key)?).map_err(|why| wrong(key, &why))?;
+    let key = private_key(key)?;
     let versions = match files.oldest {
         TlsVersion::V1_2 => &[&TLS13, &TLS12][..],
         TlsVersion::V1_3 => &[&TLS13][..],
@@ -151,7 +151,11 @@ fn client_verifier(files: &TlsFiles) -> Result<Option<Arc<dyn ClientCertVerifier
     builder.build().map(Some).map_err(|why| wrong(path, &why))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(&bytes(path)?).map_err(|why| wrong(path, &why))
+}
+
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let text = bytes(path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {

@@ -1,0 +1,247 @@
+//! The tasks: one that accepts, one for each node to dial, one for each link.
+
+use super::greet::{self, Greeted};
+use super::known::{News, Seat, Target};
+use super::link::{Link, LinkParts};
+use super::refused::Refused;
+use super::{Handler, Shared};
+use crate::limits::{PEER_HANDSHAKES_MAX, PEER_HANDSHAKES_UNASKED, PEER_HELLO_MS, PEER_REDIAL_MS};
+use crate::ring::NodeId;
+use crate::wire::Frames;
+use quinn::{Incoming, ReadError, RecvStream, SendStream, WriteError};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::{sleep, timeout};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// The name that certificates are asked under; it is not looked at.
+const SERVER_NAME: &str = "node.ringcached";
+
+const HELLO: Duration = Duration::from_millis(PEER_HELLO_MS);
+
+/// A link that lasted so long was a good one: its node is dialled again soon.
+const GOOD_LINK: Duration = Duration::from_secs(1);
+
+/// Accepts connections until the endpoint is closed.
+pub(super) async fn accept(shared: Arc<Shared>) {
+    let handshakes = Arc::new(Semaphore::new(PEER_HANDSHAKES_MAX));
+    while let Some(incoming) = shared.endpoint.accept().await {
+        let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else {
+            incoming.refuse();
+            continue;
+        };
+        let under_way = PEER_HANDSHAKES_MAX - handshakes.available_permits();
+        if under_way > PEER_HANDSHAKES_UNASKED && incoming.may_retry() {
+            // Whoever answers this has the address that it claims.
+            let _ = incoming.retry();
+            continue;
+        }
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let addr = incoming.remote_address();
+            let greeted = welcome(&shared, incoming).await;
+            drop(permit);
+            let outcome = match greeted {
+                Ok(greeted) => run(&shared, greeted).await,
+                Err(why) => Err(why),
+            };
+            if let Err(why) = outcome {
+                shared.handler.refused(addr, &why);
+            }
+        });
+    }
+}
+
+async fn welcome(shared: &Arc<Shared>, incoming: Incoming) -> Result<Greeted, Refused> {
+    let proof = shared.proof();
+    let greeted = timeout(HELLO, async {
+        let lost = |loss| Refused::from_loss(&loss, proof);
+        let connection = incoming.accept().map_err(lost)?.await.map_err(lost)?;
+        greet::accepted(connection, &shared.hello(), proof).await
+    });
+    let greeted = greeted.await.unwrap_or(Err(Refused::Silent))?;
+    if greeted.theirs.node > shared.config.hello.node {
+        greet::end(&greeted.connection, &Refused::OursToDial);
+        return Err(Refused::OursToDial);
+    }
+    Ok(greeted)
+}
+
+/// Dials a node until it is forgotten, again and again, and runs what comes of it.
+pub(super) async fn dial(shared: Arc<Shared>, node: NodeId, news: News) {
+    let mut pause = Pause::new(shared.config.hello.node, node);
+    let mut told = None;
+    while let Some(target) = shared.known.target(node, &news) {
+        let dialled = tokio::select! {
+            biased;
+            () = news.notified() => {
+                pause.begin_anew();
+                continue;
+            }
+            dialled = call(&shared, target) => dialled,
+        };
+        match dialled {
+            Ok(greeted) => {
+                let began = Instant::now();
+                let outcome = run(&shared, greeted).await;
+                told = report(&shared, target.addr, told.as_ref(), outcome.err());
+                if began.elapsed() >= GOOD_LINK {
+                    pause.begin_anew();
+                }
+            }
+            Err(why) => told = report(&shared, target.addr, told.as_ref(), Some(why)),
+        }
+        tokio::select! {
+            () = news.notified() => pause.begin_anew(),
+            () = sleep(pause.next()) => {}
+        }
+    }
+}
+
+/// Tells of a failure, unless it is the same as the last one.
+fn report(
+    shared: &Shared,
+    addr: SocketAddr,
+    told: Option<&Refused>,
+    why: Option<Refused>,
+) -> Option<Refused> {
+    if let Some(why) = why.as_ref().filter(|why| told != Some(*why)) {
+        shared.handler.refused(addr, why);
+    }
+    why
+}
+
+async fn call(shared: &Shared, target: Target) -> Result<Greeted, Refused> {
+    let proof = shared.proof();
+    let greeted = timeout(HELLO, async {
+        let unreachable = |why: &dyn ToString| Refused::Unreachable(why.to_string().into());
+        let connecting = shared.endpoint.connect_with(shared.client(), target.addr, SERVER_NAME);
+        let connecting = connecting.map_err(|why| unreachable(&why))?;
+        let connection = connecting.await.map_err(|loss| Refused::from_loss(&loss, proof))?;
+        greet::dialled(connection, &shared.hello(), proof).await
+    });
+    let no_answer = || Err(Refused::Unreachable("no answer".into()));
+    let greeted = greeted.await.unwrap_or_else(|_| no_answer())?;
+    if greeted.theirs.node != target.node {
+        let why = Refused::OtherNode { name: greeted.theirs.name.clone() };
+        greet::end(&greeted.connection, &why);
+        return Err(why);
+    }
+    Ok(greeted)
+}
+
+/// Carries frames in both directions until the link ends, for whatever reason.
+async fn run(shared: &Arc<Shared>, mut greeted: Greeted) -> Result<(), Refused> {
+    let ready = Arc::new(Notify::new());
+    let link = Arc::new(link(shared, &greeted, &ready));
+    let (going, gone) = watch::channel(());
+    let before = match shared.known.seat(Seat { link: Arc::clone(&link), gone }) {
+        Ok(before) => before,
+        Err(why) => {
+            greet::end(&greeted.connection, &why);
+            return Err(why);
+        }
+    };
+    // The handler hears the end of one link before the beginning of the next.
+    if let Some(before) = before {
+        before.until_gone().await;
+    }
+    let handler = &*shared.handler;
+    handler.linked(Arc::clone(&link));
+    greeted.frames.set_bytes_max(shared.config.frame_bytes_max);
+    let why = tokio::select! {
+        biased;
+        why = read(&link, handler, greeted.recv, greeted.frames) => why,
+        why = write(&link, &ready, greeted.send) => why,
+    };
+    link.end(&why);
+    shared.known.unseat(&link);
+    handler.unlinked(&link);
+    drop(going);
+    Ok(())
+}
+
+fn link(shared: &Shared, greeted: &Greeted, ready: &Arc<Notify>) -> Link {
+    let ready = Arc::clone(ready);
+    Link::new(LinkParts {
+        node: greeted.theirs.node,
+        name: greeted.theirs.name.clone(),
+        generation: greeted.theirs.generation,
+        version: greeted.version,
+        outbox_bytes_max: shared.config.outbox_bytes_max,
+        frame_bytes_max: shared.config.frame_bytes_max,
+        on_ready: Box::new(move || ready.notify_one()),
+        connection: Some(greeted.connection.clone()),
+    })
+}
+
+async fn read(
+    link: &Arc<Link>,
+    handler: &dyn Handler,
+    mut recv: RecvStream,
+    mut frames: Frames,
+) -> String {
+    loop {
+        let mut came = false;
+        while !link.is_ended() {
+            match frames.next_frame() {
+                Ok(Some(frame)) => handler.frame(link, frame),
+                Ok(None) => break,
+                Err(too_long) => return too_long.to_string(),
+            }
+            came = true;
+        }
+        if came {
+            handler.idle(link);
+        }
+        match recv.read(frames.room()).await {
+            Ok(Some(bytes)) => frames.came(bytes),
+            Ok(None) => return "the other end has nothing more to say".to_owned(),
+            Err(ReadError::ConnectionLost(loss)) => return loss.to_string(),
+            Err(error) => return error.to_string(),
+        }
+    }
+}
+
+async fn write(link: &Link, ready: &Notify, mut send: SendStream) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        link.swap_outgoing(&mut bytes);
+        if bytes.is_empty() {
+            ready.notified().await;
+            continue;
+        }
+        match send.write_all(&bytes).await {
+            Ok(()) => {}
+            Err(WriteError::ConnectionLost(loss)) => return loss.to_string(),
+            Err(error) => return error.to_string(),
+        }
+    }
+}
+
+/// How long to wait before the next dial: twice as long each time, and not the
+/// same for all who wait for one node.
+struct Pause {
+    us: u64,
+    spread: u64,
+}
+
+impl Pause {
+    fn new(ours: NodeId, theirs: NodeId) -> Self {
+        let spread = xxh3_64_with_seed(&ours.0.to_le_bytes(), theirs.0);
+        Self { us: *PEER_REDIAL_MS.start() * 1000, spread }
+    }
+
+    fn begin_anew(&mut self) {
+        self.us = *PEER_REDIAL_MS.start() * 1000;
+    }
+
+    fn next(&mut self) -> Duration {
+        self.spread = xxh3_64_with_seed(&self.spread.to_le_bytes(), 0);
+        let now = self.us - self.spread % (self.us / 2);
+        self.us = (2 * self.us).min(*PEER_REDIAL_MS.end() * 1000);
+        Duration::from_micros(now)
+    }
+}
