@@ -15,6 +15,6 @@ pub use expiry::{Expiry, Now};
 pub use key::{Key, KeyError};
 pub use meta::{Meta, Standing};
 pub use number::Decimal;
-pub use op::{Count, CountKind, Delete, Get, Lease, Op, Store, StoreMode};
+pub use op::{Copied, CopiedBody, Count, CountKind, Delete, Get, Lease, Op, Store, StoreMode};
 pub use rules::{Draft, Effect, NewValue, Old, Outcome, Ruling, decide, reads_only};
 pub use version::{Clock, Version};

@@ -1,7 +1,7 @@
 //! What may be asked of one key. Every command of every client protocol comes
 //! down to one of these, and so does every request between nodes.
 
-use super::Expiry;
+use super::{Expiry, Outcome, Standing, Version};
 
 /// One operation on one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,22 @@ pub enum Op<'a> {
     Count(Count),
     /// Give it another expiry.
     Touch(Expiry),
+}
+
+impl Op<'_> {
+    /// Whether an operation that ended like this has changed its item.
+    #[must_use]
+    pub fn has_changed(&self, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Stored | Outcome::Deleted | Outcome::Counted(_) => true,
+            Outcome::Found { won, .. } => match self {
+                Op::Get(get) => won || get.touch.is_some(),
+                Op::Touch(_) => true,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
 }
 
 /// A read, and what goes with it.
@@ -116,4 +132,28 @@ pub enum CountKind {
     Increment,
     /// Down, and not below zero.
     Decrement,
+}
+
+/// An item as another node has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied<'a> {
+    /// The stamp of its last write, or of its delete.
+    pub version: Version,
+    /// When it goes; a tombstone's is not looked at.
+    pub expiry: Expiry,
+    /// The rest; a tombstone has none.
+    pub body: Option<CopiedBody<'a>>,
+}
+
+/// What a copied item has that a tombstone has not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopiedBody<'a> {
+    /// The client's own bits.
+    pub flags: u32,
+    /// The token that clients compare.
+    pub cas: u64,
+    /// How it stands with those who may have to recompute it.
+    pub standing: Standing,
+    /// Its value.
+    pub value: &'a [u8],
 }

@@ -19,6 +19,10 @@ impl Digests {
         Self { slots: bytemuck::zeroed_slice_box(1 << slot_bits), shift: 64 - u32::from(slot_bits) }
     }
 
+    pub(super) fn slots(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
     /// Notes that an item of this version came or went.
     #[inline]
     pub(super) fn turn(&self, hash: KeyHash, version: Version) {

@@ -22,6 +22,12 @@ impl Found<'_> {
         self.record.meta(self.first_s)
     }
 
+    /// Whether it is the stamp of a delete, and no item.
+    #[must_use]
+    pub fn is_tombstone(&self) -> bool {
+        self.record.is_tombstone()
+    }
+
     /// Bytes of its value.
     #[inline]
     #[must_use]

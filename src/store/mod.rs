@@ -16,6 +16,7 @@ mod figures;
 mod found;
 mod ghost;
 mod index;
+mod merge;
 mod overwrite;
 mod queue;
 mod reclaim;
@@ -30,8 +31,8 @@ pub use figures::{Crawled, Figures};
 pub use found::Found;
 pub use record::VALUE_BYTES_MAX;
 
-use crate::item::{Key, Now, Op, Outcome, Version};
-use crate::limits::{STORE_BYTES_MIN, STRIPE_BYTES_MIN, STRIPES_MAX};
+use crate::item::{Copied, Key, Now, Op, Outcome, Version};
+use crate::limits::{FLUSH_AHEAD_MS, STORE_BYTES_MIN, STRIPE_BYTES_MIN, STRIPES_MAX};
 use crate::ring::KeyHash;
 use arena::{Place, Segment};
 use crawl::Crawler;
@@ -68,6 +69,19 @@ pub struct Store {
     /// The millisecond at which everything is to be flushed; zero: none.
     flush_at_ms: AtomicU64,
     crawler: Mutex<Crawler>,
+}
+
+/// What became of an item that another node sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// It is there now.
+    Taken,
+    /// What was there is as new, or newer.
+    Older,
+    /// There is no room for it.
+    NoRoom,
+    /// Its stamp is of a clock that is far ahead.
+    Ahead,
 }
 
 /// What a reader finds.
@@ -195,6 +209,9 @@ impl Store {
         if self.shared.is_gone(record, now) {
             return Looked::Gone;
         }
+        if record.is_tombstone() {
+            return Looked::Nothing;
+        }
         Looked::Found(visit(&found(&self.shared, record)))
     }
 
@@ -243,6 +260,24 @@ impl Store {
         self.stripe(hash).apply(&self.shared, Request { hash, key, now, whole }, op, visit)
     }
 
+    /// Takes an item as another node has it, unless what is here is newer.
+    pub fn merge(&self, hash: KeyHash, key: Key<'_>, now: Now, copied: &Copied<'_>) -> Merged {
+        self.flush_if_due(now);
+        let request = Request { hash, key, now, whole: None };
+        self.stripe(hash).merge(&self.shared, request, copied)
+    }
+
+    /// Slots that there are digests of.
+    #[must_use]
+    pub fn slots(&self) -> u32 {
+        self.shared.digests.slots()
+    }
+
+    /// From now on a delete leaves a tombstone, for copies that miss it.
+    pub fn keep_tombstones(&self) {
+        self.shared.keep_tombstones();
+    }
+
     /// The stripe of a key: by bits that neither the slot nor the index's shard
     /// is taken from.
     #[inline]
@@ -253,13 +288,21 @@ impl Store {
 
     /// Makes all that was written up to `at` unreadable, from `at` on. Of two
     /// moments to come, the later call counts.
-    pub fn flush(&self, at: Now, now: Now) {
+    ///
+    /// The greatest version that is gone, if it is done at once.
+    pub fn flush(&self, at: Now, now: Now) -> Option<Version> {
         if at > now {
             self.flush_at_ms.store(at.unix_ms(), Ordering::Release);
-            return;
+            return None;
         }
         self.flush_at_ms.store(0, Ordering::Release);
-        self.flush_now(now);
+        Some(self.flush_now(now))
+    }
+
+    /// What was written up to this version is gone, whoever flushed it.
+    pub fn flush_floor(&self, now: Now) -> Version {
+        self.flush_if_due(now);
+        self.shared.floor()
     }
 
     #[inline]
@@ -280,10 +323,24 @@ impl Store {
 
     /// The floor is raised only after every clock is above it: what is written
     /// after this call has a greater version.
-    fn flush_now(&self, now: Now) {
+    fn flush_now(&self, now: Now) -> Version {
         let mut floor = Version::end_of(now);
+        if self.shared.keeps_tombstones() {
+            // Other nodes' clocks may be ahead of this one's.
+            floor = Version::end_of(Now::from_unix_ms(now.unix_ms() + FLUSH_AHEAD_MS));
+        }
         for stripe in &self.stripes {
             floor = floor.max(lock(stripe).clock.last());
+        }
+        self.raise_floor(floor);
+        floor
+    }
+
+    /// Makes all unreadable that was written up to this version, here and on
+    /// other nodes.
+    pub fn raise_floor(&self, floor: Version) {
+        if floor <= self.shared.floor() {
+            return;
         }
         for stripe in &self.stripes {
             lock(stripe).clock.observe(floor);
@@ -374,6 +431,22 @@ impl Store {
         now: Now,
         mut visit: impl FnMut(Key<'_>, &Found<'_>),
     ) -> Option<WalkFrom> {
+        self.walk_all(from, now, |key, found| {
+            if !found.is_tombstone() {
+                visit(key, found);
+            }
+            true
+        })
+    }
+
+    /// As [`Store::walk`], tombstones too, and no further than `visit` wants: it
+    /// says whether to go on.
+    pub fn walk_all(
+        &self,
+        from: WalkFrom,
+        now: Now,
+        mut visit: impl FnMut(Key<'_>, &Found<'_>) -> bool,
+    ) -> Option<WalkFrom> {
         if from.segment >= self.shared.arena.numbers() {
             return None;
         }
@@ -385,8 +458,11 @@ impl Store {
                 }
                 let record = Record::at(segment, from.word);
                 from.word += record.words() as u32;
-                if !record.is_dead() && !self.shared.is_gone(record, now) {
-                    visit(record.key(&mut KeyRoom::new()), &found(&self.shared, record));
+                if !record.is_dead()
+                    && !self.shared.is_gone(record, now)
+                    && !visit(record.key(&mut KeyRoom::new()), &found(&self.shared, record))
+                {
+                    break;
                 }
             }
             Some(from)

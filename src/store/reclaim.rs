@@ -394,6 +394,9 @@ impl Stripe {
             let (meta, memory) = (item.meta(), item.memory());
             shared.evictions.keep(Evicted { key, meta, memory });
         }
+        if record.is_tombstone() {
+            return self.remove(shared, hash, place);
+        }
         self.counts.evicted += 1;
         self.counts.evicted_unfetched += u64::from(!record.is_fetched());
         self.remove(shared, hash, place);

@@ -2,7 +2,7 @@
 //!
 //! | words | what |
 //! |---|---|
-//! | 1 | shape: bytes of key and value, which of the words below are there, standing, whether it is dead |
+//! | 1 | shape: bytes of key and value, which of the words below are there, standing, whether it is dead, whether it is a tombstone |
 //! | 1 | access: second of the last use, whether it was ever read, how often lately |
 //! | 2 | version |
 //! | 0 or 1 | expiry, if it has one |
@@ -27,6 +27,7 @@ const APART: u32 = 1 << 27;
 const STALE: u32 = 1 << 28;
 const WON: u32 = 1 << 29;
 const DEAD: u32 = 1 << 30;
+const TOMBSTONE: u32 = 1 << 31;
 
 const USES: u32 = 0b11;
 /// Uses that are counted, at most.
@@ -63,6 +64,8 @@ pub(super) struct NewRecord<'a> {
     pub(super) cas: Option<u64>,
     pub(super) standing: Standing,
     pub(super) payload: Payload<'a>,
+    /// It is the stamp of a delete and no item.
+    pub(super) tombstone: bool,
     /// The second it is written, since the store's first.
     pub(super) second: u32,
     /// How often the item it replaces was used lately.
@@ -95,6 +98,7 @@ impl NewRecord<'_> {
             | set(HAS_CAS, self.cas.is_some())
             | set(STALE, self.standing.stale)
             | set(WON, self.standing.won)
+            | set(TOMBSTONE, self.tombstone)
     }
 
     /// Whether its value is kept apart.
@@ -200,6 +204,12 @@ impl<'a> Record<'a> {
     #[inline]
     pub(super) fn is_dead(&self) -> bool {
         self.shape & DEAD != 0
+    }
+
+    /// Whether it is the stamp of a delete and no item.
+    #[inline]
+    pub(super) fn is_tombstone(&self) -> bool {
+        self.shape & TOMBSTONE != 0
     }
 
     /// Marks it as no longer an item. Other bits of the word are changed by the

@@ -8,7 +8,7 @@ use super::index::{BYTES_PER_ITEM, Index};
 use super::record::{KeyRoom, Record};
 use crate::item::{Now, Version};
 use crate::ring::KeyHash;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -27,6 +27,8 @@ pub(super) struct Shared {
     floor: AtomicU64,
     /// Raised with each flush.
     flushes: AtomicU64,
+    /// A delete leaves a tombstone.
+    tombstones: AtomicBool,
 }
 
 impl Shared {
@@ -42,6 +44,7 @@ impl Shared {
             index_share: AtomicUsize::new(0),
             floor: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
+            tombstones: AtomicBool::new(false),
         }
     }
 
@@ -53,6 +56,14 @@ impl Shared {
     #[inline]
     pub(super) fn second(&self, now: Now) -> u32 {
         now.unix_s().saturating_sub(self.first_s)
+    }
+
+    pub(super) fn keep_tombstones(&self) {
+        self.tombstones.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn keeps_tombstones(&self) -> bool {
+        self.tombstones.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -77,6 +88,10 @@ impl Shared {
     /// Bytes of the index that a stripe with so many items answers for.
     pub(super) fn index_share(&self, items: usize) -> usize {
         self.index_share.load(Ordering::Relaxed).max(items * BYTES_PER_ITEM)
+    }
+
+    pub(super) fn floor(&self) -> Version {
+        Version(self.floor.load(Ordering::Acquire))
     }
 
     pub(super) fn raise_floor(&self, floor: Version) {

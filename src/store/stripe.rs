@@ -116,6 +116,15 @@ impl Stripe {
         let ruling = decide(op, present.as_ref().map(|present| &present.old), request.now);
         match ruling.effect {
             Effect::Leave => show(shared, present.as_ref(), request, op, ruling.outcome, visit),
+            Effect::Remove if shared.keeps_tombstones() => {
+                let version = self.clock.stamp(request.now);
+                match self.entomb(shared, request, version) {
+                    Some(Written { segment, word }) => {
+                        visit(ruling.outcome, Some(&found(shared, Record::at(&segment, word))))
+                    }
+                    None => visit(Outcome::NoRoom, None),
+                }
+            }
             Effect::Remove => {
                 if let Some(present) = present {
                     self.remove(shared, request.hash, present.place);
@@ -137,7 +146,7 @@ impl Stripe {
     }
 
     /// The item of a key. One that is gone is cleared away.
-    fn find(
+    pub(super) fn find(
         &mut self,
         shared: &Shared,
         Request { hash, key, now, .. }: Request<'_>,
@@ -153,6 +162,9 @@ impl Stripe {
             self.remove_gone(shared, hash, place, record);
             return None;
         }
+        if record.is_tombstone() {
+            return None;
+        }
         let found = found(shared, record);
         let value_len = found.value_len();
         let number = if numeric { number_of(&found, &mut self.scratch) } else { None };
@@ -162,7 +174,7 @@ impl Stripe {
 
     /// Changes expiry and standing where they are. A record without room for an
     /// expiry is written anew, with the version it has.
-    fn amend(
+    pub(super) fn amend(
         &mut self,
         shared: &Shared,
         request: Request<'_>,
@@ -195,6 +207,7 @@ impl Stripe {
             cas: record.own_cas(),
             standing,
             payload,
+            tombstone: false,
             second: shared.second(request.now),
             uses: present.uses,
             fetched: meta.fetched,
@@ -223,7 +236,8 @@ impl Stripe {
         let mut scratch = std::mem::take(&mut self.scratch);
         let place = present.map(|present| present.place);
         let value = compose(shared, place, draft.value, &mut scratch);
-        let written = self.write_value(shared, request, present, draft, value);
+        let version = self.clock.stamp(request.now);
+        let written = self.write_value(shared, request, present, draft, value, version);
         self.scratch = scratch;
         // What was large once need not stay so.
         if self.scratch.capacity() > SCRATCH_BYTES_KEPT {
@@ -232,13 +246,14 @@ impl Stripe {
         written
     }
 
-    fn write_value(
+    pub(super) fn write_value(
         &mut self,
         shared: &Shared,
         request: Request<'_>,
         present: Option<&Present>,
         draft: &Draft<'_>,
         value: &[u8],
+        version: Version,
     ) -> Result<Written, Outcome> {
         let Request { hash, key, now, whole } = request;
         let apart = (value.len() > VALUE_BYTES_MAX).then(|| SharedValue::of(value, whole));
@@ -248,7 +263,6 @@ impl Stripe {
         }
         let number = apart.map(|value| shared.apart.keep(value));
         self.apart_bytes += apart_bytes;
-        let version = self.clock.stamp(now);
         let new = NewRecord {
             key,
             version,
@@ -257,6 +271,7 @@ impl Stripe {
             cas: draft.cas,
             standing: draft.standing,
             payload: number.map_or(Payload::Here(value), Payload::Apart),
+            tombstone: false,
             second: shared.second(now),
             uses: present.map_or(0, |present| present.uses),
             fetched: counts_in_place(present, draft, value),
@@ -278,11 +293,8 @@ impl Stripe {
         // item or evicted it, and another key with this hash makes way too.
         let (written, old) = self.append(shared, hash, segment, &new);
         self.counts.total += 1;
-        match old {
-            Some(place) => {
-                let old_version = self.bury(shared, place);
-                shared.digests.replace(hash, old_version, version);
-            }
+        match old.and_then(|place| self.bury(shared, place)) {
+            Some(old_version) => shared.digests.replace(hash, old_version, version),
             None => {
                 shared.digests.turn(hash, version);
                 self.items += 1;
@@ -314,7 +326,7 @@ impl Stripe {
 
     /// Writes a record at the end of a segment that has room for it, and lets
     /// the index point there.
-    fn append(
+    pub(super) fn append(
         &mut self,
         shared: &Shared,
         hash: KeyHash,
@@ -335,20 +347,22 @@ impl Stripe {
     /// Takes an item away.
     pub(super) fn remove(&mut self, shared: &Shared, hash: KeyHash, place: Place) {
         shared.index.remove(hash);
-        let version = self.bury(shared, place);
-        shared.digests.turn(hash, version);
-        self.items -= 1;
+        if let Some(version) = self.bury(shared, place) {
+            shared.digests.turn(hash, version);
+            self.items -= 1;
+        }
     }
 
-    /// Marks a record that the index does not point to any more.
-    fn bury(&mut self, shared: &Shared, place: Place) -> Version {
-        let Some(segment) = shared.arena.segment(place.segment) else { return Version::ZERO };
+    /// Marks a record that the index does not point to any more. Says which
+    /// version is gone, if it was an item.
+    pub(super) fn bury(&mut self, shared: &Shared, place: Place) -> Option<Version> {
+        let segment = shared.arena.segment(place.segment)?;
         let record = Record::at(&segment, place.word);
         self.kill(&segment, record);
         if let Some(number) = record.apart() {
             self.let_go_apart(shared, number);
         }
-        record.version()
+        (!record.is_tombstone()).then(|| record.version())
     }
 
     /// Marks a record as dead. Its large value, if it has one, stays: it may have
@@ -373,6 +387,9 @@ impl Stripe {
         place: Place,
         record: Record<'_>,
     ) {
+        if record.is_tombstone() {
+            return self.remove(shared, hash, place);
+        }
         self.counts.expired += 1;
         self.counts.flushed += u64::from(shared.is_flushed(record.version()));
         self.counts.expired_unfetched += u64::from(!record.is_fetched());

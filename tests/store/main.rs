@@ -1,5 +1,6 @@
 //! The store against a plain map, at its limit, and under many threads.
 
+mod copies;
 mod limit;
 mod model;
 mod threads;

@@ -1,0 +1,113 @@
+//! Items as other nodes have them, and the stamps of deletes. The newer version
+//! stays, so that copies may come late, twice or in any order.
+
+use super::Merged;
+use super::record::{NewRecord, Payload, Record};
+use super::shared::Shared;
+use super::stripe::{Request, Stripe, Written, item_bytes};
+use crate::item::{Copied, CopiedBody, Draft, Expiry, NewValue, Standing, Version};
+use crate::limits::{DRIFT_MS_MAX, TOMBSTONE_S};
+use std::cmp::Ordering;
+
+impl Stripe {
+    /// Takes an item as another node has it, unless what is here is newer.
+    pub(super) fn merge(
+        &mut self,
+        shared: &Shared,
+        request: Request<'_>,
+        copied: &Copied<'_>,
+    ) -> Merged {
+        let version = copied.version;
+        if shared.is_flushed(version) {
+            return Merged::Older;
+        }
+        // Who would take it could not write anything newer for as long.
+        if version.unix_ms() > request.now.unix_ms() + DRIFT_MS_MAX {
+            return Merged::Ahead;
+        }
+        // What is written here from now on is newer than what was seen.
+        self.clock.observe(version);
+        let (there, tombstone) = version_of(shared, request);
+        match (version.cmp(&there), copied.body) {
+            // The same write: expiry and standing change without a version.
+            (Ordering::Equal, Some(body)) if !tombstone => {
+                let present = self.find(shared, request, false);
+                self.amend(shared, request, present, copied.expiry, body.standing);
+                Merged::Taken
+            }
+            (Ordering::Less | Ordering::Equal, _) => Merged::Older,
+            (Ordering::Greater, None) => match self.entomb(shared, request, version) {
+                Some(_) => Merged::Taken,
+                None => Merged::NoRoom,
+            },
+            (Ordering::Greater, Some(body)) => self.take(shared, request, copied, &body),
+        }
+    }
+
+    fn take(
+        &mut self,
+        shared: &Shared,
+        request: Request<'_>,
+        copied: &Copied<'_>,
+        body: &CopiedBody<'_>,
+    ) -> Merged {
+        if item_bytes(request.key.bytes().len(), body.value.len()) > self.item_bytes_max {
+            return Merged::NoRoom;
+        }
+        let present = self.find(shared, request, false);
+        let draft = Draft {
+            flags: body.flags,
+            expiry: copied.expiry,
+            cas: (body.cas != copied.version.0).then_some(body.cas),
+            standing: body.standing,
+            value: NewValue::Bytes(body.value),
+        };
+        let (present, version) = (present.as_ref(), copied.version);
+        match self.write_value(shared, request, present, &draft, body.value, version) {
+            Ok(_) => Merged::Taken,
+            Err(_) => Merged::NoRoom,
+        }
+    }
+
+    /// Puts the stamp of a delete in the place of whatever is there.
+    pub(super) fn entomb(
+        &mut self,
+        shared: &Shared,
+        request: Request<'_>,
+        version: Version,
+    ) -> Option<Written> {
+        let new = NewRecord {
+            key: request.key,
+            version,
+            expiry: Expiry::after(TOMBSTONE_S, request.now),
+            flags: 0,
+            cas: None,
+            standing: Standing::default(),
+            payload: Payload::Here(b""),
+            tombstone: true,
+            second: shared.second(request.now),
+            uses: 0,
+            fetched: false,
+        };
+        let segment = self.room(shared, false, new.words(), request.now)?;
+        let (written, old) = self.append(shared, request.hash, segment, &new);
+        if let Some(old_version) = old.and_then(|place| self.bury(shared, place)) {
+            shared.digests.turn(request.hash, old_version);
+            self.items -= 1;
+        }
+        Some(written)
+    }
+}
+
+/// The version of what is there under a key, item or tombstone, and whether it
+/// is one.
+fn version_of(shared: &Shared, request: Request<'_>) -> (Version, bool) {
+    let place = shared.index.place(request.hash);
+    let there = place.and_then(|place| Some((shared.arena.segment(place.segment)?, place)));
+    let Some((segment, place)) = there else { return (Version::ZERO, false) };
+    let record = Record::at(&segment, place.word);
+    match record.has_key(request.key) {
+        true => (record.version(), record.is_tombstone()),
+        false => (Version::ZERO, false),
+    }
+}
