@@ -22,6 +22,11 @@ impl Bound {
         self.addresses.first().map_or(0, SocketAddr::port)
     }
 
+    /// Where clients reach it, as other nodes tell them; empty for a path.
+    pub(super) fn first(&self) -> Box<str> {
+        self.addresses.first().map(SocketAddr::to_string).unwrap_or_default().into()
+    }
+
     /// Where clients find it: host name, address and port; none for a path. A node
     /// that listens at all addresses goes by its host's name.
     pub(super) fn shown(&self) -> Option<String> {

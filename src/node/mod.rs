@@ -4,8 +4,12 @@ mod bind;
 mod connections;
 mod counters;
 mod crawler;
+mod hub;
 mod log;
+mod others;
+mod peers;
 mod prefixes;
+mod refusals;
 mod server;
 mod session;
 mod sessions;
@@ -19,10 +23,13 @@ mod watch;
 
 pub use connections::{ConnectionCount, ConnectionLine, Connections, NoConnections};
 pub use counters::{Counter, Counters, Sums};
+pub use hub::{Effect, Hub, HubConfig};
 pub use log::Log;
+pub use others::ClusterConfig;
+pub use peers::WriteAck;
 pub use prefixes::{Counts, Prefixes};
 pub use server::{
-    GRACE, ListenAt, Running, ServerConfig, Speech, StartError, TakenPort, random_id,
+    GRACE, ListenAt, Running, ServerConfig, Serving, Speech, StartError, TakenPort, random_id,
 };
 pub use session::Session;
 pub use settings::{Binding, Settings, VERSION};

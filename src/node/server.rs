@@ -2,7 +2,8 @@
 
 use super::bind::{self, Bound};
 use super::crawler::Crawler;
-use super::{Log, Settings, SharedView, sessions};
+use super::others::{ClusterConfig, Others};
+use super::{Log, Settings, Shared, SharedView, sessions};
 use crate::cluster::View;
 use crate::item::Now;
 use crate::limits::{BUFFERS_BYTES_MIN, BUFFERS_SHARE};
@@ -16,7 +17,7 @@ use std::hash::BuildHasher;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{error, fmt, io};
 
 /// What a node is made of.
@@ -42,6 +43,8 @@ pub struct ServerConfig {
     pub buffers_bytes: Option<usize>,
     /// How long a graceful stop may take.
     pub grace: Duration,
+    /// The cluster it belongs to, if it is to have others beside it.
+    pub cluster: Option<ClusterConfig>,
 }
 
 /// One address to listen at.
@@ -88,6 +91,7 @@ impl Default for ServerConfig {
             patience: Patience::default(),
             buffers_bytes: None,
             grace: GRACE,
+            cluster: None,
         }
     }
 }
@@ -120,6 +124,8 @@ pub enum StartError {
     Ring(RingError),
     /// A thread could not be started.
     Thread(io::Error),
+    /// Other nodes cannot be reached from this address.
+    Others(SocketAddr, io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -137,13 +143,30 @@ impl fmt::Display for StartError {
             Self::NoCertificates => f.write_str("TLS needs a certificate and its key"),
             Self::Ring(why) => why.fmt(f),
             Self::Thread(why) => write!(f, "cannot start a thread: {why}"),
+            Self::Others(address, why) => {
+                write!(f, "cannot listen for other nodes at {address}: {why}")
+            }
         }
     }
 }
 
 impl error::Error for StartError {}
 
-/// A node that serves.
+/// Whether a node serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Serving {
+    /// It does.
+    Yes,
+    /// It joins, and waits for these nodes; for any where none are named.
+    NotYet(Vec<Box<str>>),
+    /// It is being stopped.
+    Never,
+}
+
+/// Whoever waits for a node to serve looks this often whether it is stopped.
+const STOP_LOOK: Duration = Duration::from_millis(50);
+
+/// A node that serves, or joins others that do.
 #[derive(Debug)]
 pub struct Running {
     id: NodeId,
@@ -154,10 +177,13 @@ pub struct Running {
     log: Arc<Log>,
     clients: Clients,
     crawler: Crawler,
+    others: Option<Others>,
+    shared: Arc<Shared>,
 }
 
 impl Running {
-    /// Starts a node. It serves when this returns.
+    /// Starts a node. It answers clients when this returns; where it joins others,
+    /// it serves when [`Running::wait_until_serving`] says so.
     ///
     /// # Errors
     /// See [`StartError`].
@@ -165,13 +191,17 @@ impl Running {
         let tls = config.tls.clone().map(Tls::open).transpose().map_err(StartError::Tls)?;
         let tls = tls.map(Arc::new);
         // Drawn, so that nobody can choose keys that meet in one place.
-        let layout = Layout { seed: random_id().0, ..Layout::default() };
+        let alone = || Layout { seed: random_id().0, ..Layout::default() };
+        let layout = config.cluster.as_ref().map_or_else(alone, ClusterConfig::layout);
         let ring = Ring::new(&layout, &[config.node]).map_err(StartError::Ring)?;
         let (listeners, bound) = bind::all(&config, tls.as_ref())?;
         let clients = clients_config(&config);
         let lobby = Lobby::new(clients.workers);
         let store = Store::new(&store_config(&config, &layout), now());
+        let told = config.cluster.as_ref();
         let settings = Settings {
+            cluster_name: told.map(|cluster| cluster.name.clone()).unwrap_or_default(),
+            copies: layout.copies,
             port: bound.port(),
             tls: config.tls,
             surplus: config.surplus,
@@ -180,13 +210,26 @@ impl Running {
         };
         let view = SharedView::new(View::settled(&ring));
         let log = Arc::new(Log::start().map_err(StartError::Thread)?);
-        let shared = sessions::shared(store, view, settings, &lobby, tls.as_ref(), &bound, &log);
+        let cluster = config.cluster.as_ref().map(|cluster| (config.node.id, cluster.write_ack));
+        let about = (&bound, &log, cluster);
+        let shared = sessions::shared(store, view, settings, &lobby, tls.as_ref(), about);
         let crawler = Crawler::start(Arc::clone(&shared), now).map_err(StartError::Thread)?;
-        let answerers = move |worker| sessions::of_worker(&shared, worker);
+        let others = match config.cluster {
+            None => None,
+            Some(cluster) => {
+                let (listen, client) = (cluster.listen, bound.first());
+                // Its requests are counted as those of a worker beside the others.
+                let worker = shared.settings.threads.max(1);
+                let others = Others::start(cluster, config.node, client, &shared, worker);
+                Some(others.map_err(|why| StartError::Others(listen, why))?)
+            }
+        };
+        let sessions = Arc::clone(&shared);
+        let answerers = move |worker| sessions::of_worker(&sessions, worker);
         let clients = Clients::start(&clients, &lobby, listeners, answerers);
         let clients = clients.map_err(StartError::Thread)?;
         let (id, slots) = (config.node.id, layout.slots());
-        Ok(Self { id, bound, slots, lobby, tls, log, clients, crawler })
+        Ok(Self { id, bound, slots, lobby, tls, log, clients, crawler, others, shared })
     }
 
     /// Who it is.
@@ -213,6 +256,50 @@ impl Running {
         self.slots
     }
 
+    /// Where other nodes reach it, if it belongs to a cluster.
+    #[must_use]
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        self.others.as_ref().map(Others::address)
+    }
+
+    /// Nodes of its ring, as it knows them now, and those of them that serve.
+    #[must_use]
+    pub fn members(&self) -> (usize, usize) {
+        let mut reader = self.shared.view.reader();
+        let view = reader.view();
+        let serving = (0..view.nodes().len() as u16).filter(|&node| view.executes(node));
+        (view.nodes().len(), serving.count())
+    }
+
+    /// Waits until it serves, but no longer than `patience`, nor when it is
+    /// stopped.
+    #[must_use]
+    pub fn wait_until_serving(&self, patience: Duration) -> Serving {
+        let Some(cluster) = &self.shared.cluster else { return Serving::Yes };
+        let until = Instant::now() + patience;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            // Whoever stops the node tells its workers, and nobody else.
+            let overview = cluster.wait_until_serving(left.min(STOP_LOOK));
+            if overview.serves() {
+                return Serving::Yes;
+            }
+            if self.lobby.stopper.is_asked() {
+                return Serving::Never;
+            }
+            if left.is_zero() {
+                return Serving::NotYet(overview.waits_for.clone());
+            }
+        }
+    }
+
+    /// Links to other nodes.
+    #[must_use]
+    pub fn links(&self) -> usize {
+        let peers = self.shared.cluster.as_ref().map(|cluster| cluster.peers());
+        peers.map_or(0, |peers| peers.iter().filter(|peer| peer.is_linked()).count())
+    }
+
     /// A handle to stop it with, from anywhere.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
@@ -237,6 +324,7 @@ impl Running {
     /// Where it gave up by itself.
     pub fn wait(self) -> io::Result<()> {
         let ended = self.clients.wait();
+        drop(self.others);
         drop(self.crawler);
         self.log.finish();
         ended

@@ -1,5 +1,6 @@
 //! From connections to sessions: what every session of a server is given.
 
+use super::WriteAck;
 use super::bind::Bound;
 use super::server::now;
 use super::session::Road;
@@ -8,6 +9,7 @@ use super::{
     SharedView,
 };
 use crate::net::{Lobby, Member, Peer, Phase, Stop, Tls};
+use crate::ring::NodeId;
 use crate::store::Store;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,10 +30,12 @@ pub(super) fn shared(
     settings: Settings,
     lobby: &Lobby,
     tls: Option<&Arc<Tls>>,
-    bound: &Bound,
-    log: &Arc<Log>,
+    (bound, log, cluster): (&Bound, &Arc<Log>, Option<(NodeId, WriteAck)>),
 ) -> Arc<Shared> {
     let mut shared = Shared::new(store, view, settings, Box::new(now));
+    if let Some((me, write_ack)) = cluster {
+        shared = shared.in_cluster(me, write_ack);
+    }
     shared.log = Some(Arc::clone(log));
     shared.address = bound.shown();
     shared.connections = Box::new(Lines(lobby.clone()));

@@ -48,6 +48,10 @@ pub struct Settings {
     pub evict: bool,
     /// Whether `shutdown` is obeyed.
     pub shutdown_enabled: bool,
+    /// What its cluster is called; nothing where it has none.
+    pub cluster_name: String,
+    /// How many nodes keep a key.
+    pub copies: u8,
     /// Whether `flush_all` is obeyed.
     pub flush_enabled: bool,
     /// Whether `lru_crawler metadump` and its like are obeyed.
@@ -90,6 +94,8 @@ impl Default for Settings {
             requests_per_event: 20,
             evict: true,
             shutdown_enabled: false,
+            cluster_name: String::new(),
+            copies: 1,
             flush_enabled: true,
             dump_enabled: true,
             watch_enabled: true,

@@ -1,9 +1,12 @@
 //! What all sessions of a node share.
 
-use crate::item::Now;
+use crate::item::{Now, Version};
+use crate::limits::DRIFT_MS_MAX;
+use crate::node::peers::{Cluster, WriteAck};
 use crate::node::{
     Connections, Counters, Log, NoConnections, Prefixes, Settings, SharedView, Sums, Watch,
 };
+use crate::ring::NodeId;
 use crate::store::Store;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -30,6 +33,8 @@ pub struct Shared {
     pub store: Store,
     /// Who owns which key.
     pub view: SharedView,
+    /// The other nodes, where there may be some.
+    pub(super) cluster: Option<Arc<Cluster>>,
     /// What the node was told.
     pub settings: Settings,
     /// Counts by prefix.
@@ -66,10 +71,11 @@ impl Shared {
     /// connected.
     #[must_use]
     pub fn new(store: Store, view: SharedView, settings: Settings, ticks: Ticks) -> Self {
-        let workers = (0..settings.threads.max(1)).map(|_| Counters::default()).collect();
+        let workers = (0..=settings.threads.max(1)).map(|_| Counters::default()).collect();
         Self {
             store,
             view,
+            cluster: None,
             prefixes: Prefixes::new(settings.prefix_delimiter, settings.detail_enabled),
             watch: Watch::default(),
             connections: Box::new(NoConnections),
@@ -86,6 +92,15 @@ impl Shared {
             counted_before: Mutex::default(),
             settings,
         }
+    }
+
+    /// The same for a node that may have others beside it.
+    #[must_use]
+    pub fn in_cluster(self, me: NodeId, write_ack: WriteAck) -> Self {
+        // Copies that miss a delete are to learn of it.
+        self.store.keep_tombstones();
+        let cluster = Cluster::new(me, write_ack, self.store.slots());
+        Self { cluster: Some(Arc::new(cluster)), ..self }
     }
 
     /// The moment it is.
@@ -120,6 +135,19 @@ impl Shared {
         let sums = Sums::of(&self.workers);
         *self.counted_before.lock().unwrap_or_else(PoisonError::into_inner) = sums;
         self.prefixes.reset();
+    }
+
+    /// Takes a flush that another node tells of; false where that node's clock is so
+    /// far ahead that whatever is written here would be gone at once.
+    pub(super) fn flushed(&self, floor: Version, now: Now) -> bool {
+        if floor.unix_ms() > now.unix_ms() + DRIFT_MS_MAX {
+            return false;
+        }
+        if let Some(cluster) = &self.cluster {
+            cluster.knows_floor(floor);
+        }
+        self.store.raise_floor(floor);
+        true
     }
 
     /// Changes how much memory there is.

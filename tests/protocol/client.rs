@@ -109,6 +109,7 @@ impl Client {
             match progress.next {
                 Next::Read => break,
                 Next::Write => {}
+                Next::Wait => panic!("a node alone waits for nobody"),
                 // No more, in the end, as in a connection: items are charged what it takes.
                 Next::Body(len) => self.value = Some((len, Vec::with_capacity(len))),
                 Next::Close => {

@@ -43,6 +43,24 @@ pub fn status(out: &mut Vec<u8>, to: &Header, status: Status) {
     out.extend_from_slice(text);
 }
 
+/// The answer that says how it went, instead of another one.
+#[must_use]
+pub fn instead_of(reply: &[u8], status: Status) -> Vec<u8> {
+    let mut packet = Vec::new();
+    if let Some(&[_, opcode, _, _, _, _, _, _, _, _, _, _, a, b, c, d]) = reply.first_chunk() {
+        let to = Header {
+            opcode,
+            key_len: 0,
+            extras_len: 0,
+            body_len: 0,
+            opaque: u32::from_be_bytes([a, b, c, d]),
+            cas: 0,
+        };
+        self::status(&mut packet, &to, status);
+    }
+    packet
+}
+
 /// One statistic; the last one is empty.
 pub fn statistic(out: &mut Vec<u8>, to: &Header, name: &[u8], value: &[u8]) {
     start(out, to, Status::Done, &Parts { key: name, ..Parts::default() }, value.len());

@@ -23,6 +23,8 @@ pub enum Status {
     Unknown,
     /// There is no room, whatever is evicted.
     NoRoom,
+    /// It may go better later.
+    Temporary,
 }
 
 impl Status {
@@ -40,6 +42,7 @@ impl Status {
             Self::Unauthenticated => 0x20,
             Self::Unknown => 0x81,
             Self::NoRoom => 0x82,
+            Self::Temporary => 0x86,
         }
     }
 
@@ -57,6 +60,7 @@ impl Status {
             Self::Unauthenticated => b"Auth failure.",
             Self::Unknown => b"Unknown command",
             Self::NoRoom => b"Out of memory",
+            Self::Temporary => b"Temporary failure",
         }
     }
 }

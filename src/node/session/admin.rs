@@ -1,9 +1,9 @@
-//! `flush_all`, `version`, `verbosity`, `cache_memlimit`, `shutdown`, `quit`, and
+//! `version`, `verbosity`, `cache_memlimit`, `shutdown`, `quit`, and
 //! the way to what has a file of its own.
 
 use super::text::answer;
 use super::{Session, Step};
-use crate::item::{Expiry, Now};
+use crate::item::Now;
 use crate::limits::{MEMORY_BYTES_MAX, MEMORY_BYTES_MIN};
 use crate::memcache::text::{Admin, reply};
 use crate::net::Output;
@@ -20,11 +20,7 @@ impl Session {
     ) -> Step {
         match *admin {
             Admin::FlushAll { delay, noreply } => {
-                let text = match self.flush(delay, now) {
-                    true => reply::OK,
-                    false => b"CLIENT_ERROR flush_all not allowed\r\n",
-                };
-                answer(noreply, text, out);
+                return self.flush_all((delay, noreply), used, now, out);
             }
             Admin::Version => {
                 let line = [b"VERSION ", VERSION.as_bytes(), reply::CRLF].concat();
@@ -56,22 +52,6 @@ impl Session {
             Some(refresh) if refresh() => reply::OK,
             Some(_) => b"Error loading the certificates; those in use stay\r\n",
         }
-    }
-
-    /// Makes all items unreadable, perhaps later; false where that is not
-    /// allowed. A delay counts to the end of the second before it: one second is
-    /// at once.
-    pub(super) fn flush(&mut self, delay: i32, now: Now) -> bool {
-        if !self.shared().settings.flush_enabled {
-            return false;
-        }
-        self.counters().cmd_flush.add(1);
-        let at = match Expiry::from_client(delay.into(), now) {
-            Expiry::At(second) => Now::from_unix_ms(u64::from(second.saturating_sub(1)) * 1000),
-            Expiry::Never => now,
-        };
-        self.shared().store.flush(at.max(now), now);
-        true
     }
 
     pub(super) fn set_verbosity(&self, level: u64) {

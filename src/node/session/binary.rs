@@ -1,6 +1,7 @@
 //! The binary protocol's requests.
 
 use super::body::Value;
+use super::flush::Flush;
 use super::{Session, Step};
 use crate::item::{Count, CountKind, Delete, Expiry, Get, Key, Now, Op, Outcome, Store, StoreMode};
 use crate::limits::WAITED_BODY_BYTES_MAX;
@@ -33,6 +34,11 @@ impl Session {
             reply::status(out.bytes(), &request.header, Status::Unauthenticated);
             return Step::Close(0);
         }
+        if self.among_others
+            && let Some(step) = self.binary_elsewhere(&request, input, out)
+        {
+            return step;
+        }
         let used = request.header.head_len();
         match request.verb {
             Verb::Get { with_key, .. } => self.binary_get(&request, with_key, now, out),
@@ -64,11 +70,20 @@ impl Session {
                 return Step::Close(used);
             }
             Verb::Flush => {
-                let status = match self.flush(request.extra_32(0) as i32, now) {
-                    true => Status::Done,
-                    false => Status::Unauthenticated,
+                if self.road.has_gathered() {
+                    return Step::Full(0);
+                }
+                let from = out.bytes().len();
+                let flush = self.flush(request.extra_32(0) as i32, now);
+                let status = match flush {
+                    Flush::Forbidden => Status::Unauthenticated,
+                    Flush::Done | Flush::Shared(_) => Status::Done,
                 };
                 answer(request, status, out);
+                if let Flush::Shared(floor) = flush {
+                    self.tell_flush(floor, from, now, out);
+                    return Step::Full(used);
+                }
             }
             Verb::Version => reply::value(out.bytes(), header, 0, VERSION.as_bytes()),
             Verb::Verbosity => {
@@ -220,6 +235,7 @@ impl Session {
         let status = match outcome {
             Outcome::Deleted => Status::Done,
             Outcome::Exists => Status::Exists,
+            Outcome::NoRoom => Status::NoRoom,
             _ => Status::NotFound,
         };
         answer(request, status, out);

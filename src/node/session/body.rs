@@ -62,6 +62,9 @@ impl Session {
         let Some(Pending::Value(head)) = self.pending.take().map(|pending| *pending) else {
             return;
         };
+        if self.among_others && self.elsewhere_apart(&head, &body, out) {
+            return;
+        }
         match self.protocol {
             Some(Protocol::Binary) => {
                 if let Head::Whole(request) = Head::find(&head) {

@@ -14,6 +14,7 @@ impl Session {
         self.note_delete(key.bytes(), outcome, now);
         let text = match outcome {
             Outcome::Deleted => reply::DELETED,
+            Outcome::NoRoom => reply::NO_ROOM,
             _ => reply::NOT_FOUND,
         };
         answer(noreply, text, out);

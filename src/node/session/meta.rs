@@ -215,6 +215,7 @@ impl Session {
             Outcome::Deleted if flags.quiet() => return,
             Outcome::Deleted => reply::DONE,
             Outcome::Exists => reply::EXISTS,
+            Outcome::NoRoom => return out.bytes().extend_from_slice(classic::NO_ROOM),
             _ => reply::NOT_FOUND,
         };
         answer_word(word, request, out);

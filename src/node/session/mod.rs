@@ -4,6 +4,7 @@
 //! A request goes parse -> [`Road`] (owners, primary, store) -> reply. One file
 //! per family of commands.
 
+mod about;
 mod admin;
 mod auth;
 mod binary;
@@ -11,6 +12,8 @@ mod body;
 mod change;
 mod cluster;
 mod crawler;
+mod elsewhere;
+mod flush;
 mod meta;
 mod read;
 mod road;
@@ -26,7 +29,9 @@ use crate::memcache::Protocol;
 use crate::memcache::text::Ahead;
 use crate::net::{Answer, Next, Output, Progress};
 use crate::node::{Binding, Counters, Shared, Watcher};
+use crate::wire::Executor;
 use crawler::Dump;
+use elsewhere::Waits;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -48,7 +53,23 @@ pub struct Session {
     answered: u32,
     /// So many bytes to come are a value that nobody wants.
     unwanted: usize,
+    role: Role,
+    /// There were other nodes when this turn began.
+    among_others: bool,
+    /// A request was not executed, for this node is not who may.
+    refused: bool,
     pending: Option<Box<Pending>>,
+    /// The answers of the last turn, where they wait for other nodes.
+    waits: Option<Box<Waits>>,
+}
+
+/// For whom a session executes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::node) enum Role {
+    /// For a client: what others execute goes to them.
+    Client,
+    /// For another node, and only as this.
+    Peer(Executor),
 }
 
 /// A request alone is not foreseen: there would be nothing to do meanwhile. The
@@ -107,8 +128,25 @@ impl Session {
             searched: 0,
             answered: 0,
             unwanted: 0,
+            role: Role::Client,
+            among_others: false,
+            refused: false,
             pending: None,
+            waits: None,
         }
+    }
+
+    /// A session for the requests of another node.
+    #[must_use]
+    pub(in crate::node) fn of_peer(road: &Rc<Road>, role: Role) -> Self {
+        let mut session = Self::on(road, 0);
+        (session.role, session.authenticated) = (role, true);
+        session
+    }
+
+    /// Whether a request was refused since the last look.
+    pub(in crate::node) fn take_refused(&mut self) -> bool {
+        std::mem::take(&mut self.refused)
     }
 
     /// The watcher that this connection has become.
@@ -180,15 +218,28 @@ impl Answer for Session {
     fn answer(&mut self, input: &[u8], out: &mut Output) -> Progress {
         let now = self.shared().now();
         let before = out.len();
+        if self.waits.is_some()
+            && let Some(progress) = self.go_on_waiting(input, now, out)
+        {
+            self.account(0, out.len());
+            return progress;
+        }
+        let is_shared = self.road.is_shared();
+        self.among_others = is_shared;
         let (mut used, mut foreseen) = (0, FORESEE_FROM);
         let next = loop {
-            if out.len() >= OUTPUT_BYTES_HIGH {
+            if out.len() >= OUTPUT_BYTES_HIGH || is_shared && self.is_full_for_others() {
                 break Next::Write;
             }
             if used >= foreseen {
                 foreseen = used + self.foresee(&input[used..]);
             }
-            match self.step(&input[used..], now, out) {
+            let from = if is_shared { out.bytes().len() } else { 0 };
+            let step = self.step(&input[used..], now, out);
+            if is_shared {
+                self.end_step(from, out);
+            }
+            match step {
                 Step::Done(more) => used += more,
                 Step::Partial => break Next::Read,
                 Step::Full(more) => {
@@ -205,19 +256,29 @@ impl Answer for Session {
                 }
             }
         };
-        self.account(used, out.len() - before);
+        let next = if is_shared { self.end_turn(next, now, out) } else { next };
+        self.account(used, out.len().saturating_sub(before));
         Progress { used, next }
     }
 
     fn body(&mut self, body: Vec<u8>, out: &mut Output) -> Progress {
         let now = self.shared().now();
-        let (before, came) = (out.len(), body.len());
+        self.among_others = self.road.is_shared();
+        let (from, before, came) = (out.bytes().len(), out.len(), body.len());
         self.value_came(body, now, out);
-        self.account(came, out.len() - before);
-        Progress { used: 0, next: Next::Read }
+        let mut next = Next::Read;
+        if self.among_others {
+            self.end_step(from, out);
+            next = self.end_turn(next, now, out);
+        }
+        self.account(came, out.len().saturating_sub(before));
+        Progress { used: 0, next }
     }
 
     fn has_news(&mut self, waker: &Waker) -> bool {
+        if self.waits.is_some() {
+            return self.has_waited(waker);
+        }
         let Some(watcher) = self.watcher() else { return false };
         if !watcher.is_heard() {
             let waker = waker.clone();

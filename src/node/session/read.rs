@@ -33,6 +33,7 @@ impl Session {
         let (mut hits, mut misses) = (0, 0);
         let touch = read.touch.map(|seconds| Expiry::from_client(seconds.into(), now));
         let cas = read.with_cas && self.shared().settings.cas_enabled;
+        let is_shared = self.among_others;
         let (mut full, mut foreseen) = (false, 0);
         while let Some(token) = keys.next() {
             // Looked at before: a token is never empty, and not too long.
@@ -42,11 +43,17 @@ impl Session {
                 foreseen = PREFETCH_MAX;
             }
             foreseen = foreseen.saturating_sub(1);
-            match self.read_one(key, touch, cas, now, out) {
-                true => hits += 1,
-                false => misses += 1,
+            if !is_shared || !self.read_elsewhere(key, read, out) {
+                let from = out.bytes().len();
+                match self.read_one(key, touch, cas, now, out) {
+                    true => hits += 1,
+                    false => misses += 1,
+                }
+                if is_shared {
+                    self.end_step(from, out);
+                }
             }
-            if out.len() >= OUTPUT_BYTES_HIGH {
+            if out.len() >= OUTPUT_BYTES_HIGH || is_shared && self.is_full_for_others() {
                 full = true;
                 break;
             }

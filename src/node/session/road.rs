@@ -1,32 +1,40 @@
 //! The way from a key to its item: hash, owners, primary, store.
 
-use crate::item::{Key, Now, Op, Outcome, Store};
+use super::elsewhere::{Parts, Place};
+use crate::item::{Copied, Key, Now, Op, Outcome, Store, Version};
+use crate::node::peers::{Calls, Sent, Slots, Turn, Waiting};
 use crate::node::{Counters, Shared, ViewReader};
-use crate::ring::KeyHash;
-use crate::store::{Found, PREFETCH_MAX, SharedValue};
-use std::cell::RefCell;
+use crate::ring::{KeyHash, NodeId};
+use crate::store::{Found, Merged, PREFETCH_MAX, SharedValue, WalkFrom};
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 /// The way from a key to its item, for all sessions of one worker. Every
-/// request for an item goes it, so this is the one place where it may turn to
-/// another node.
+/// request for an item goes it, so this is the one place that knows who executes
+/// for a key and who else keeps a copy.
 pub(in crate::node) struct Road {
     shared: Arc<Shared>,
     view: RefCell<ViewReader>,
     worker: usize,
-}
-
-/// Where the primary of a key is.
-enum Primary {
-    /// In this node.
-    Here,
+    /// What the turn under way sends to other nodes.
+    turn: RefCell<Turn>,
+    parts: RefCell<Parts>,
+    /// So many of the copies that the step under way has sent have to be kept.
+    least: Cell<u8>,
 }
 
 impl Road {
     pub(in crate::node) fn new(shared: &Arc<Shared>, worker: usize) -> Self {
-        let view = RefCell::new(shared.view.reader());
-        Self { shared: Arc::clone(shared), view, worker }
+        Self {
+            shared: Arc::clone(shared),
+            view: RefCell::new(shared.view.reader()),
+            worker,
+            turn: RefCell::default(),
+            parts: RefCell::default(),
+            least: Cell::new(0),
+        }
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -45,10 +53,7 @@ impl Road {
         now: Now,
         visit: impl FnOnce(&Found<'_>) -> R,
     ) -> Option<R> {
-        let (hash, primary) = self.primary(key);
-        match primary {
-            Primary::Here => self.shared.store.get(hash, key, now, visit),
-        }
+        self.shared.store.get(self.hash(key.bytes()), key, now, visit)
     }
 
     /// Reads an item so that nobody will know.
@@ -58,10 +63,7 @@ impl Road {
         now: Now,
         visit: impl FnOnce(&Found<'_>) -> R,
     ) -> Option<R> {
-        let (hash, primary) = self.primary(key);
-        match primary {
-            Primary::Here => self.shared.store.peek(hash, key, now, visit),
-        }
+        self.shared.store.peek(self.hash(key.bytes()), key, now, visit)
     }
 
     /// Does what `op` asks.
@@ -73,10 +75,29 @@ impl Road {
         op: &Op<'_>,
         visit: impl FnOnce(Outcome, Option<&Found<'_>>) -> R,
     ) -> R {
-        let (hash, primary) = self.primary(key);
-        match primary {
-            Primary::Here => self.shared.store.apply(hash, key, now, op, visit),
-        }
+        let hash = self.hash(key.bytes());
+        self.shared.store.apply(hash, key, now, op, |outcome, found| {
+            self.copy(hash, key, op, outcome, found);
+            visit(outcome, found)
+        })
+    }
+
+    /// Writes a value, which is kept as it is where it came apart from the input.
+    #[inline]
+    pub(super) fn store<R>(
+        &self,
+        key: Key<'_>,
+        now: Now,
+        store: Store<'_>,
+        whole: Option<&SharedValue>,
+        visit: impl FnOnce(Outcome, Option<&Found<'_>>) -> R,
+    ) -> R {
+        let hash = self.hash(key.bytes());
+        let op = Op::Store(store);
+        self.shared.store.apply_shared(hash, key, now, &op, whole, |outcome, found| {
+            self.copy(hash, key, &op, outcome, found);
+            visit(outcome, found)
+        })
     }
 
     /// Gets ready for requests for these keys, as many as are worth it at once.
@@ -91,33 +112,234 @@ impl Road {
         self.shared.store.prefetch(&hashes[..count]);
     }
 
-    /// Writes a value, which is kept as it is where it came apart from the input.
     #[inline]
-    pub(super) fn store<R>(
-        &self,
-        key: Key<'_>,
-        now: Now,
-        store: Store<'_>,
-        whole: Option<&SharedValue>,
-        visit: impl FnOnce(Outcome, Option<&Found<'_>>) -> R,
-    ) -> R {
-        let (hash, primary) = self.primary(key);
-        let op = Op::Store(store);
-        match primary {
-            Primary::Here => self.shared.store.apply_shared(hash, key, now, &op, whole, visit),
+    pub(super) fn hash(&self, key: &[u8]) -> KeyHash {
+        self.view.borrow_mut().view().hash(key)
+    }
+
+    /// Whether there are other nodes.
+    #[inline]
+    pub(super) fn is_shared(&self) -> bool {
+        !self.view.borrow_mut().view().is_alone()
+    }
+}
+
+/// The way to other nodes.
+impl Road {
+    /// Who executes for a key.
+    pub(super) fn place(&self, hash: KeyHash) -> Place {
+        let primary = self.view.borrow_mut().view().primary(hash);
+        match (primary, &self.shared.cluster) {
+            (Some(node), Some(cluster)) if node != cluster.me => Place::There(node),
+            // Before anything else it has to learn who is the primary now.
+            (Some(node), Some(cluster)) if !cluster.keeps_time(self.shared.now()) => {
+                Place::There(node)
+            }
+            // Others may have what was acknowledged and never came here.
+            (Some(_), Some(cluster)) if cluster.held_back.has(self.slot(hash)) => Place::Nowhere,
+            (Some(_), _) => Place::Here,
+            (None, _) => Place::Nowhere,
         }
     }
 
-    /// The key's hash, and who acts for it. A node alone is the primary of every
-    /// key.
+    /// The first owner of a key beside this one who has all that was written.
+    pub(super) fn next_owner(&self, hash: KeyHash, beside: NodeId) -> Option<NodeId> {
+        let mut reader = self.view.borrow_mut();
+        let view = reader.view();
+        let whole = view.readers(hash).iter().filter(|&owner| view.executes(owner));
+        whole.map(|owner| view.node(owner)).find(|&node| node != beside)
+    }
+
+    pub(super) fn is_me(&self, node: NodeId) -> bool {
+        self.me() == Some(node)
+    }
+
+    /// Whether a node is held for live.
+    pub(in crate::node) fn is_live(&self, node: NodeId) -> bool {
+        let mut reader = self.view.borrow_mut();
+        let view = reader.view();
+        (0..).zip(view.nodes()).any(|(index, &there)| there == node && view.is_live(index))
+    }
+
+    /// The slots that a node owns.
+    pub(in crate::node) fn slots_of(&self, node: NodeId) -> Vec<u32> {
+        self.view.borrow_mut().view().slots_of(node)
+    }
+
+    /// Gathers some of this node's items of these slots for another node, and
+    /// says where to go on.
+    pub(in crate::node) fn gather(
+        &self,
+        from: WalkFrom,
+        now: Now,
+        slots: &Slots,
+        to: NodeId,
+        turn: &mut Turn,
+    ) -> Option<WalkFrom> {
+        let mut reader = self.view.borrow_mut();
+        let view = reader.view();
+        self.shared.store.walk_all(from, now, |key, found| {
+            let slot = view.slot(view.hash(key.bytes()));
+            if slots.contains(slot) {
+                turn.keep(to, slot, key.bytes(), found);
+            }
+            !turn.is_full()
+        })
+    }
+
+    /// The same of the items that were written since then and that a dead node
+    /// kept too, for all their other owners.
+    pub(in crate::node) fn gather_recent(
+        &self,
+        from: WalkFrom,
+        now: Now,
+        dead: NodeId,
+        since_ms: u64,
+        turn: &mut Turn,
+    ) -> Option<WalkFrom> {
+        let mut reader = self.view.borrow_mut();
+        let view = reader.view();
+        let me = self.me();
+        self.shared.store.walk_all(from, now, |key, found| {
+            if found.meta().version.unix_ms() >= since_ms {
+                let hash = view.hash(key.bytes());
+                let owners = view.readers(hash);
+                if owners.iter().any(|owner| view.node(owner) == dead) {
+                    let others = owners
+                        .iter()
+                        .filter(|&owner| view.is_live(owner) && Some(view.node(owner)) != me);
+                    for owner in others {
+                        turn.keep(view.node(owner), view.slot(hash), key.bytes(), found);
+                    }
+                }
+            }
+            !turn.is_full()
+        })
+    }
+
+    /// How many nodes keep a key.
+    pub(in crate::node) fn copies(&self) -> usize {
+        self.view.borrow_mut().view().readers(KeyHash(0)).iter().count()
+    }
+
+    /// Whether this node has caught up with all others, as far as it knows.
+    pub(in crate::node) fn has_all(&self, now: Now) -> bool {
+        let keeps_time = self.shared.cluster.as_ref().is_none_or(|there| there.keeps_time(now));
+        keeps_time && self.me().is_none_or(|me| self.executed(me))
+    }
+
+    /// Whether a node executes, as far as the view knows.
+    pub(in crate::node) fn executed(&self, node: NodeId) -> bool {
+        let mut reader = self.view.borrow_mut();
+        let view = reader.view();
+        (0..).zip(view.nodes()).any(|(index, &there)| there == node && view.executes(index))
+    }
+
+    /// The slots that this node executes for after the death of another, and who
+    /// else keeps them.
+    pub(in crate::node) fn slots_after(&self, dead: NodeId) -> (Vec<u32>, BTreeSet<NodeId>) {
+        let me = self.me();
+        me.map(|me| self.view.borrow_mut().view().slots_after(dead, me)).unwrap_or_default()
+    }
+
+    fn slot(&self, hash: KeyHash) -> u32 {
+        self.view.borrow_mut().view().slot(hash)
+    }
+
+    /// Takes an item as another node has it.
+    pub(in crate::node) fn merge(&self, key: Key<'_>, copied: &Copied<'_>, now: Now) -> Merged {
+        self.shared.store.merge(self.hash(key.bytes()), key, now, copied)
+    }
+
+    pub(in crate::node) fn turn(&self) -> RefMut<'_, Turn> {
+        self.turn.borrow_mut()
+    }
+
+    pub(super) fn parts(&self) -> RefMut<'_, Parts> {
+        self.parts.borrow_mut()
+    }
+
+    /// The copies that the step has sent, and how many of them have to be kept.
+    pub(super) fn end_step(&self) -> (Calls, u8) {
+        let least = self.least.take();
+        (self.turn().end_step(least), least)
+    }
+
+    /// Sends what a turn has gathered.
+    pub(in crate::node) fn send(&self, turn: Turn, now: Now) -> Sent {
+        let view = self.view.borrow_mut().view().fingerprint();
+        match &self.shared.cluster {
+            Some(cluster) => cluster.send(turn, view, now),
+            None => Sent::nothing(),
+        }
+    }
+
+    /// Whether something waits for the end of the turn.
+    pub(super) fn has_gathered(&self) -> bool {
+        !self.turn().is_empty() || !self.parts().is_empty()
+    }
+
+    /// The other nodes that are live.
+    pub(super) fn live_others(&self) -> Vec<NodeId> {
+        let mut reader = self.view.borrow_mut();
+        let view = reader.view();
+        let live = (0..).zip(view.nodes()).filter(|&(index, _)| view.is_live(index));
+        live.map(|(_, &node)| node).filter(|&node| !self.is_me(node)).collect()
+    }
+
+    /// Tells these nodes that all up to this version is gone.
+    pub(super) fn tell_floor(&self, floor: Version, to: &[NodeId], now: Now) -> Arc<Waiting> {
+        match &self.shared.cluster {
+            Some(cluster) => cluster.tell_floor(floor, to, now),
+            None => Sent::nothing().waiting,
+        }
+    }
+
+    /// What is gone, whoever flushed it.
+    pub(in crate::node) fn flush_floor(&self, now: Now) -> Version {
+        self.shared.store.flush_floor(now)
+    }
+
+    /// Takes a flush that another node tells of.
+    pub(in crate::node) fn flushed(&self, floor: Version, now: Now) -> bool {
+        self.shared.flushed(floor, now)
+    }
+
+    pub(super) fn wake_after(&self, waiting: &Arc<Waiting>, now: Now, ms: u64) {
+        if let Some(cluster) = &self.shared.cluster {
+            cluster.wake_after(waiting, now, ms);
+        }
+    }
+
+    /// Nothing sent, that is over after some time.
+    pub(super) fn pause(&self, now: Now, ms: u64) -> Sent {
+        let sent = Sent::pause();
+        self.wake_after(&sent.waiting, now, ms);
+        sent
+    }
+
+    fn me(&self) -> Option<NodeId> {
+        self.shared.cluster.as_ref().map(|cluster| cluster.me)
+    }
+
+    /// Copies what an operation has changed to the other owners.
     #[inline]
-    fn primary(&self, key: Key<'_>) -> (KeyHash, Primary) {
-        let mut view = self.view.borrow_mut();
-        let view = view.view();
-        let hash = view.hash(key.bytes());
-        debug_assert_eq!(view.nodes().len(), 1, "a node alone");
-        debug_assert_eq!(view.readers(hash).primary(), 0);
-        (hash, Primary::Here)
+    fn copy(
+        &self,
+        hash: KeyHash,
+        key: Key<'_>,
+        op: &Op<'_>,
+        outcome: Outcome,
+        found: Option<&Found<'_>>,
+    ) {
+        if let Some(cluster) = &self.shared.cluster
+            && let Some(found) = found
+            && op.has_changed(outcome)
+        {
+            let mut view = self.view.borrow_mut();
+            let least = cluster.copy(&mut self.turn(), view.view(), hash, key.bytes(), found);
+            self.least.set(self.least.get().max(least));
+        }
     }
 }
 

@@ -29,6 +29,14 @@ impl Session {
         if used < LINE_BYTES_MIN {
             return self.refuse(Refusal::BadLine, line, used, out);
         }
+        // Looked at twice where there are other nodes: a node alone is not to
+        // wait for that.
+        if self.among_others
+            && let Ok(command) = &text::parse(line)
+            && let Some(step) = self.elsewhere(command, input, used, out)
+        {
+            return step;
+        }
         match text::parse(line) {
             Ok(Command::Read(read)) => self.read(&read, line, used, now, out),
             Ok(Command::Meta(meta::Command::Get(request))) => {

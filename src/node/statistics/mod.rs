@@ -2,6 +2,7 @@
 //! this node has no such thing, the number is what it is where there is none.
 
 mod classes;
+mod cluster;
 mod connections;
 mod general;
 mod prefixes;
@@ -24,6 +25,7 @@ pub(super) fn report(shared: &Shared, topic: &[u8], now: Now, report: &mut Repor
         b"items" => classes::items(shared, now, report),
         b"slabs" => classes::slabs(shared, report),
         b"sizes" => report.stat("sizes_status", "disabled"),
+        b"cluster" => cluster::report(shared, now, report),
         b"conns" => connections::report(shared, report),
         // Values are in memory only, and there is no proxy.
         b"extstore" | b"proxy" | b"proxyfuncs" | b"proxybe" => {}

@@ -1,0 +1,446 @@
+//! Where all meets that comes from other nodes: gossip, links, frames and time.
+//! Moves no bytes: what is to be done outside is taken out as an [`Effect`].
+
+use super::peers::{Cluster, Executor, Overview, Repair, Roster, Succession, Waiting};
+use super::session::{Road, Session};
+use super::{Shared, WriteAck};
+use crate::cluster::{Card, Change, Event, Members, Phase, View, What};
+use crate::item::Now;
+use crate::net::peers::Link;
+use crate::ring::{Layout, NodeId, RingError};
+use crate::wire::{self, Kept, Message};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+/// What a node is told of its cluster.
+#[derive(Clone, Debug)]
+pub struct HubConfig {
+    /// What is fixed for all nodes.
+    pub layout: Layout,
+    /// Who has to have a write before it is acknowledged.
+    pub write_ack: WriteAck,
+    /// A node that is down keeps its slots for so long.
+    pub grace: Duration,
+    /// A node that joins and finds nobody for so long is the first.
+    pub search: Duration,
+}
+
+/// A node that joins and was not sent all for so long says again that it joins.
+const ASK_WAIT_MS: u64 = 2000;
+
+/// Versions of what clients are told are seconds since the beginning of 2020, so
+/// that they fit into 31 bits for long.
+const ROSTERS_BEGIN_S: u32 = 1_577_836_800;
+
+/// What is to be done outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Keep a link to this node.
+    Meet {
+        /// Which.
+        node: NodeId,
+        /// Where it is.
+        address: SocketAddr,
+        /// A link to an older generation is of no use.
+        generation: u64,
+    },
+    /// There is no such node any more.
+    Forget(NodeId),
+    /// Tell the others this card.
+    Say(Card),
+    /// Tell people what has changed, and the name of the node.
+    Log(Change, Box<str>),
+}
+
+/// Where all meets that comes from other nodes. Belongs to one thread.
+pub struct Hub {
+    shared: Arc<Shared>,
+    cluster: Arc<Cluster>,
+    executor: Executor,
+    repair: Repair,
+    succession: Succession,
+    config: HubConfig,
+    card: Card,
+    members: Members,
+    started: Now,
+    /// While this node joins: who has sent it all there is for it.
+    filled_by: BTreeSet<NodeId>,
+    /// Then it says again that it joins: what another said to that may be lost. It
+    /// waits longer each time, for whoever is asked begins anew.
+    ask_again_at: Now,
+    ask_wait_ms: u64,
+    /// While this node begins to serve: its card then, and who has to know first.
+    beginning: Option<(Card, Arc<Waiting>)>,
+    /// Whose copies are brought up to date, by their generations.
+    served: BTreeMap<NodeId, u64>,
+    effects: VecDeque<Effect>,
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("filled_by", &self.filled_by)
+            .field("beginning", &self.beginning)
+            .field("repair", &self.repair)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Hub {
+    /// The hub of the node with this card. `worker` is the number of a worker that
+    /// nobody else counts for.
+    #[must_use]
+    pub fn new(config: HubConfig, card: Card, shared: &Arc<Shared>, worker: usize) -> Option<Self> {
+        let cluster = Arc::clone(shared.cluster.as_ref()?);
+        let road = Rc::new(Road::new(shared, worker));
+        let executor = Executor::new(Rc::clone(&road), Arc::clone(&cluster));
+        let repair = Repair::new(Rc::clone(&road), Arc::clone(&cluster));
+        let succession = Succession::new(road, Arc::clone(&cluster));
+        let (shared, started) = (Arc::clone(shared), shared.now());
+        let mut hub = Self {
+            shared,
+            cluster,
+            executor,
+            repair,
+            succession,
+            config,
+            card,
+            members: Members::new(),
+            started,
+            filled_by: BTreeSet::new(),
+            ask_again_at: Now::from_unix_ms(started.unix_ms() + ASK_WAIT_MS),
+            ask_wait_ms: ASK_WAIT_MS,
+            beginning: None,
+            served: BTreeMap::new(),
+            effects: VecDeque::new(),
+        };
+        // The ring of this node alone has been made before.
+        let _ = hub.publish();
+        Some(hub)
+    }
+
+    /// What this node says of itself.
+    #[must_use]
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// The other nodes.
+    #[must_use]
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// A session for a client of this thread.
+    #[must_use]
+    pub fn session(&self, worker: usize) -> Session {
+        Session::new(&self.shared, worker, 0)
+    }
+
+    /// Gossip brought something.
+    ///
+    /// # Errors
+    /// Where the nodes that are there make no ring; the view stays as it was.
+    pub fn handle_event(&mut self, event: &Event, now: Now) -> Result<(), RingError> {
+        if let Event::Renewed { generation, cause } = *event {
+            let change = Change { node: self.card.node, generation, what: What::Returned, cause };
+            self.effects.push_back(Effect::Log(change, self.card.name.clone()));
+            return self.came_back(generation);
+        }
+        if let Event::Heard(card) = event {
+            self.shared.flushed(card.flush_floor, now);
+        }
+        let changes = self.members.apply(event, self.since_start(now));
+        self.follow(changes)
+    }
+
+    /// There is a link to another node.
+    pub fn handle_linked(&mut self, link: &Arc<Link>) {
+        self.cluster.linked(link);
+        let member = self.members.find(link.node());
+        let card = member.and_then(|member| member.current_card());
+        if card.is_some_and(|card| card.phase == Phase::Joining) {
+            // It may have been told that it has all by a link that was over already.
+            self.repair.came(link.node());
+        }
+    }
+
+    /// A link is no more.
+    pub fn handle_unlinked(&mut self, link: &Arc<Link>) {
+        self.cluster.unlinked(link);
+    }
+
+    /// A frame came. False where it is no message: then the link is to be cut.
+    ///
+    /// # Errors
+    /// As [`Hub::handle_event`].
+    pub fn handle_frame(
+        &mut self,
+        link: &Arc<Link>,
+        frame: &[u8],
+        now: Now,
+    ) -> Result<bool, RingError> {
+        if !self.executor.frame(link, frame, now) {
+            return Ok(false);
+        }
+        for node in std::mem::take(&mut self.executor.filled) {
+            self.filled_by.insert(node);
+            self.succession.told(node, now);
+        }
+        for (link, call, card) in std::mem::take(&mut self.executor.said) {
+            // Nobody speaks for another.
+            if card.node != link.node() {
+                return Ok(false);
+            }
+            self.handle_event(&Event::Heard(card), now)?;
+            let kept = Message::Kept(Kept { call, accepted: true });
+            let _ = link.send(|frame| kept.encode(frame));
+        }
+        Ok(true)
+    }
+
+    /// All frames that came together have been handled.
+    pub fn handle_idle(&mut self) {
+        self.executor.finish_jobs();
+    }
+
+    /// Time passed.
+    ///
+    /// # Errors
+    /// As [`Hub::handle_event`].
+    pub fn handle_tick(&mut self, now: Now) -> Result<(), RingError> {
+        if !self.cluster.keeps_time(now) && self.card.phase == Phase::Serving {
+            // It stood still, and others may have taken its place meanwhile.
+            self.join_again()?;
+        }
+        self.cluster.tick(now);
+        self.executor.finish_jobs();
+        self.succession.step(now, self.repair.to_be_told());
+        self.repair.step(now);
+        self.follow_floor(now);
+        self.go_on_joining(now)?;
+        let forgotten = self.members.forget(self.since_start(now), self.config.grace);
+        self.follow(forgotten)
+    }
+
+    /// What is to be done outside.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// The others held this node for dead and gave its place to others, so it is
+    /// to catch up.
+    fn came_back(&mut self, generation: u64) -> Result<(), RingError> {
+        self.card.generation = generation;
+        self.join_again()
+    }
+
+    /// Begins anew, with all that is in the memory: what others have newer comes
+    /// from them, and what they miss goes to them.
+    fn join_again(&mut self) -> Result<(), RingError> {
+        self.card.phase = Phase::Joining;
+        self.beginning = None;
+        self.filled_by.clear();
+        self.ask_wait_ms = ASK_WAIT_MS;
+        self.ask_again_at = Now::from_unix_ms(self.shared.now().unix_ms() + ASK_WAIT_MS);
+        self.say();
+        self.publish()?;
+        let others: Vec<NodeId> = self.live_others().collect();
+        for node in others {
+            self.repair.came(node);
+        }
+        Ok(())
+    }
+
+    /// What is flushed here stands on the card, so that whoever was away learns it.
+    fn follow_floor(&mut self, now: Now) {
+        let floor = self.shared.store.flush_floor(now);
+        if floor <= self.card.flush_floor || self.beginning.is_some() {
+            return;
+        }
+        self.card.flush_floor = floor;
+        self.say();
+        if self.cluster.is_unknown(floor) {
+            // It was due, and no client waits for it.
+            let others: Vec<NodeId> = self.live_others().collect();
+            drop(self.cluster.tell_floor(floor, &others, now));
+        }
+        self.show();
+    }
+
+    fn say(&mut self) {
+        self.card.sequence += 1;
+        self.effects.push_back(Effect::Say(self.card.clone()));
+    }
+
+    /// A node that joins begins to serve when all others have sent it what they
+    /// had, and know that from now on it executes for its slots: two who execute
+    /// for one slot would count twice.
+    fn go_on_joining(&mut self, now: Now) -> Result<(), RingError> {
+        if self.card.phase != Phase::Joining {
+            return Ok(());
+        }
+        if let Some((card, waiting)) = self.beginning.take() {
+            if !waiting.is_over(Waker::noop()) {
+                self.beginning = Some((card, waiting));
+            } else if waiting.is_met_all() {
+                self.card = card;
+                self.effects.push_back(Effect::Say(self.card.clone()));
+                return self.publish();
+            }
+            return Ok(());
+        }
+        let others: Vec<NodeId> = self.live_others().collect();
+        if self.cluster.overview().waits_for != self.waits_for() {
+            self.show();
+        }
+        let waits_for_others = others.is_empty() && self.since_start(now) < self.config.search
+            || others.iter().any(|node| !self.filled_by.contains(node));
+        if waits_for_others && !others.is_empty() && now >= self.ask_again_at {
+            self.ask_wait_ms *= 2;
+            self.ask_again_at = Now::from_unix_ms(now.unix_ms() + self.ask_wait_ms);
+            self.say();
+        }
+        if !waits_for_others {
+            let sequence = self.card.sequence + 1;
+            let card = Card { phase: Phase::Serving, sequence, ..self.card.clone() };
+            // A card that was told before is not too long now.
+            if let Ok(bytes) = wire::card_bytes(&card) {
+                self.beginning = Some((card, self.cluster.say(&bytes, &others, now)));
+            }
+        }
+        Ok(())
+    }
+
+    fn live_others(&self) -> impl Iterator<Item = NodeId> {
+        let live = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.is_live() && member.current_card().is_some());
+        live.map(|(node, _)| node).filter(|&node| node != self.card.node)
+    }
+
+    fn follow(&mut self, changes: Vec<Change>) -> Result<(), RingError> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let gives_away = changes.iter().any(|change| change.what == What::Forgotten);
+        for change in changes {
+            self.follow_one(&change);
+            let member = self.members.find(change.node);
+            let name = member.and_then(|member| member.card.as_ref());
+            let name =
+                name.map_or_else(|| change.node.to_string().into(), |card| card.name.clone());
+            self.effects.push_back(Effect::Log(change, name));
+        }
+        self.publish()?;
+        if gives_away {
+            // Its slots have new owners, who have nothing of them.
+            let others: Vec<NodeId> = self.live_others().collect();
+            for node in others {
+                self.repair.came(node);
+            }
+        }
+        Ok(())
+    }
+
+    fn follow_one(&mut self, change: &Change) {
+        let node = change.node;
+        match change.what {
+            What::Lost => {
+                self.cluster.down(node);
+                self.succession.lost(node, self.shared.now());
+            }
+            What::Forgotten => {
+                self.cluster.forget(node);
+                self.effects.push_back(Effect::Forget(node));
+            }
+            What::Returned | What::Found => {
+                // It may have been started again before anyone missed it.
+                self.succession.lost(node, self.shared.now());
+                // One that is found may have sent all it had before it was heard of.
+                if change.what == What::Returned {
+                    self.filled_by.remove(&node);
+                }
+                self.meet(node);
+            }
+            What::Said => {
+                self.meet(node);
+                let member = self.members.find(node);
+                let card = member.and_then(|member| member.current_card());
+                if card.is_some_and(|card| card.phase == Phase::Joining) {
+                    // It wants all that there is for it.
+                    self.served.remove(&node);
+                }
+            }
+            What::Suspected | What::Cleared => {}
+        }
+    }
+
+    fn meet(&mut self, node: NodeId) {
+        let member = self.members.find(node);
+        let Some(card) = member.and_then(|member| member.current_card()) else { return };
+        let (address, generation) = (card.call_address(), card.generation);
+        self.effects.push_back(Effect::Meet { node, address, generation });
+    }
+
+    /// Makes the view anew from what is known.
+    fn publish(&mut self) -> Result<(), RingError> {
+        let view = View::of_members(&self.config.layout, &self.card, &self.members)?;
+        self.shared.view.publish(view);
+        self.cluster.set_roster(self.roster());
+        self.show();
+        // Whoever is there now and was not before gets what this node has for it.
+        for node in self.live_others().collect::<Vec<_>>() {
+            let generation = self.members.find(node).map_or(0, |member| member.generation);
+            if self.served.insert(node, generation) != Some(generation) {
+                self.repair.came(node);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets other threads know what this one knows.
+    fn show(&self) {
+        let (card, members) = (Some(self.card.clone()), self.members.clone());
+        self.cluster.set_overview(Overview { card, members, waits_for: self.waits_for() });
+    }
+
+    /// The names of those that have not sent all that there is for this node.
+    fn waits_for(&self) -> Vec<Box<str>> {
+        if self.card.phase != Phase::Joining {
+            return Vec::new();
+        }
+        let is_told = self.beginning.is_some();
+        let others = self.live_others().filter(|node| is_told || !self.filled_by.contains(node));
+        let cards = others.filter_map(|node| self.members.find(node)?.current_card());
+        cards.map(|card| card.name.clone()).collect()
+    }
+
+    /// Where clients reach the nodes that serve, in the order of their ids.
+    fn roster(&self) -> Roster {
+        let cards = self.members.iter().filter(|(_, member)| member.is_live());
+        let cards = cards.filter_map(|(_, member)| member.current_card());
+        let mut cards: Vec<&Card> = cards.filter(|card| card.node != self.card.node).collect();
+        cards.push(&self.card);
+        cards.retain(|card| matches!(card.phase, Phase::Warm | Phase::Serving));
+        cards.sort_unstable_by_key(|card| card.node);
+        let addresses: Vec<Box<str>> = cards.iter().map(|card| card.client.clone()).collect();
+        let before = self.cluster.roster();
+        if before.addresses == addresses {
+            return before;
+        }
+        // Nodes that hear of a change in the same second give it the same number.
+        let seconds = self.shared.now().unix_s().saturating_sub(ROSTERS_BEGIN_S);
+        Roster { version: seconds.max(before.version + 1), addresses }
+    }
+
+    fn since_start(&self, now: Now) -> Duration {
+        Duration::from_millis(now.unix_ms().saturating_sub(self.started.unix_ms()))
+    }
+}

@@ -1,0 +1,383 @@
+//! The other nodes: who executes for which key, what is sent to whom, and what
+//! becomes of it. Moves no bytes and keeps no clock: frames come in and go out
+//! through links, and the time is passed in.
+
+mod calls;
+mod dirty;
+mod executor;
+mod overview;
+mod peer;
+mod repair;
+mod succession;
+mod turn;
+mod waiting;
+
+pub(super) use dirty::{Dirty, Slots};
+pub(super) use executor::Executor;
+pub(super) use overview::Overview;
+pub(super) use peer::Peer;
+pub(super) use repair::Repair;
+pub(super) use succession::{HeldBack, Succession};
+pub(super) use turn::{AskedAt, Sending, Turn};
+pub(super) use waiting::{Answer, Calls, Waiting};
+
+use crate::cluster::View;
+use crate::item::{Copied, CopiedBody, Expiry, Now, Standing, Version};
+use crate::net::peers::Link;
+use crate::ring::{KeyHash, NodeId};
+use crate::store::Found;
+use crate::wire::{Filled, Flush, Item, Message, Say};
+use calls::Call;
+use overview::Overviews;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use turn::What;
+
+/// How many owners of a key, of those who are live, have to have a write before
+/// it is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WriteAck {
+    /// The primary alone.
+    One,
+    /// More than half.
+    #[default]
+    Quorum,
+    /// All.
+    All,
+}
+
+impl fmt::Display for WriteAck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::One => "one",
+            Self::Quorum => "quorum",
+            Self::All => "all",
+        })
+    }
+}
+
+impl WriteAck {
+    /// Of so many live owners beside the primary, how many.
+    fn of_others(self, others: usize) -> u8 {
+        match self {
+            Self::One => 0,
+            Self::Quorum => others.div_ceil(2) as u8,
+            Self::All => others as u8,
+        }
+    }
+}
+
+/// How long a call may take before nobody waits for it any more: long enough for
+/// a dead primary to be found dead, so that whoever tries again after it meets
+/// the next one.
+const CALL_MS: u64 = 5000;
+
+/// A node whose clock has not ticked for so long may be held for dead.
+const STANDSTILL_MS: u64 = 1000;
+
+/// The other nodes, as this one sees them.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    pub(super) me: NodeId,
+    pub(super) write_ack: WriteAck,
+    pub(super) dirty: Dirty,
+    pub(super) held_back: HeldBack,
+    peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
+    /// Who does not want to wait longer than until then.
+    alarms: Mutex<Vec<(Now, Arc<Waiting>)>>,
+    /// Where clients reach the nodes that serve.
+    roster: Mutex<Roster>,
+    overviews: Overviews,
+    /// The others know that all up to this version is gone.
+    floor_known: AtomicU64,
+    /// The millisecond of the last tick.
+    ticked_ms: AtomicU64,
+}
+
+/// Where clients reach the nodes that serve, for those who ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Roster {
+    /// Greater than that of what was said before.
+    pub(super) version: u32,
+    /// Host and port of each.
+    pub(super) addresses: Vec<Box<str>>,
+}
+
+/// A turn whose calls are under way.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) waiting: Arc<Waiting>,
+    /// What was sent, for whoever has to send it again.
+    pub(super) sendings: Vec<Sending>,
+}
+
+impl Sent {
+    pub(super) fn nothing() -> Self {
+        Self { waiting: Arc::new(Waiting::new(0, Vec::new())), sendings: Vec::new() }
+    }
+
+    /// To whom each of the calls went.
+    fn receivers(&self) -> impl Iterator<Item = (u16, NodeId)> {
+        (0..).zip(self.sendings.iter().map(|sending| sending.to))
+    }
+
+    /// Over when its time is up.
+    pub(super) fn pause() -> Self {
+        Self { waiting: Arc::new(Waiting::pause()), sendings: Vec::new() }
+    }
+}
+
+/// An item in the words of the store.
+fn copied<'a>(item: &Item<'a>) -> Copied<'a> {
+    let body = item.body.map(|body| CopiedBody {
+        flags: body.flags,
+        cas: body.cas,
+        standing: Standing { stale: body.stale, won: body.won },
+        value: body.value,
+    });
+    Copied { version: Version(item.version), expiry: Expiry::from_word(item.expiry_s), body }
+}
+
+impl Cluster {
+    pub(super) fn new(me: NodeId, write_ack: WriteAck, slots: u32) -> Self {
+        Self {
+            me,
+            write_ack,
+            dirty: Dirty::new(slots),
+            held_back: HeldBack::none(slots),
+            peers: RwLock::default(),
+            alarms: Mutex::default(),
+            roster: Mutex::default(),
+            overviews: Overviews::default(),
+            floor_known: AtomicU64::new(0),
+            ticked_ms: AtomicU64::new(0),
+        }
+    }
+
+    /// Copies an item that was written here to its other owners, in so far as
+    /// they are live; says how many of them have to acknowledge it.
+    pub(super) fn copy(
+        &self,
+        turn: &mut Turn,
+        view: &View,
+        hash: KeyHash,
+        key: &[u8],
+        found: &Found<'_>,
+    ) -> u8 {
+        let slot = view.slot(hash);
+        let (now, to_be) = view.writers(hash);
+        let mut others = 0;
+        for owner in now {
+            let node = view.node(owner);
+            if node == self.me {
+                continue;
+            }
+            if view.is_live(owner) {
+                turn.keep(node, slot, key, found);
+                others += 1;
+            } else {
+                self.dirty.mark(node, [slot]);
+            }
+        }
+        for owner in to_be.iter().filter(|&owner| !now.contains(owner)) {
+            turn.keep(view.node(owner), slot, key, found);
+        }
+        self.write_ack.of_others(others)
+    }
+
+    /// Sends all that a turn has gathered.
+    pub(super) fn send(&self, turn: Turn, view: u64, now: Now) -> Sent {
+        let (sendings, needs) = turn.into_parts();
+        let waiting = Arc::new(Waiting::new(sendings.len(), needs));
+        for (number, sending) in sendings.iter().enumerate() {
+            let call = Call {
+                waits: Some((Arc::clone(&waiting), number as u16)),
+                slots: sending.slots(),
+                deadline: Now::from_unix_ms(now.unix_ms() + CALL_MS),
+            };
+            self.call(sending, call, view);
+        }
+        Sent { waiting, sendings }
+    }
+
+    fn call(&self, sending: &Sending, call: Call, view: u64) {
+        let Some(peer) = self.peer(sending.to) else {
+            self.dirty.mark(sending.to, call.slots.iter().copied());
+            return call.end(Answer::Unsent);
+        };
+        let sent = peer.call(call, |call, frame| {
+            let message = match &sending.what {
+                What::Ask { executor, .. } => Message::Ask(crate::wire::Ask {
+                    call,
+                    executor: *executor,
+                    hops: 1,
+                    view,
+                    requests: sending.requests(),
+                }),
+                What::Keep(_) => Message::Keep(crate::wire::Keep { call, items: sending.items() }),
+            };
+            message.encode(frame);
+        });
+        if let Err(failed) = sent {
+            self.dirty.mark(sending.to, failed.slots);
+        }
+    }
+
+    /// An answer to one of this node's calls.
+    pub(super) fn answered(&self, from: NodeId, call: u32, answer: Answer) {
+        let Some(peer) = self.peer(from) else { return };
+        if let Err(failed) = peer.answered(call, answer) {
+            self.dirty.mark(from, failed.slots);
+        }
+    }
+
+    pub(super) fn linked(&self, link: &Arc<Link>) {
+        let node = link.node();
+        let peer = Arc::clone(
+            self.peers
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(node)
+                .or_insert_with(|| Arc::new(Peer::new(node))),
+        );
+        self.failed(node, peer.linked(link));
+    }
+
+    pub(super) fn unlinked(&self, link: &Arc<Link>) {
+        if let Some(peer) = self.peer(link.node()) {
+            self.failed(peer.node, peer.unlinked(link));
+        }
+    }
+
+    /// A node is held for dead: nobody waits for it.
+    pub(super) fn down(&self, node: NodeId) {
+        if let Some(peer) = self.peer(node) {
+            self.failed(node, peer.give_up());
+        }
+    }
+
+    /// Wakes whoever waits, if that is not over by then.
+    pub(super) fn wake_after(&self, waiting: &Arc<Waiting>, now: Now, ms: u64) {
+        let at = Now::from_unix_ms(now.unix_ms() + ms);
+        let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
+        alarms.push((at, Arc::clone(waiting)));
+    }
+
+    /// The node is no more.
+    pub(super) fn forget(&self, node: NodeId) {
+        self.down(node);
+        self.peers.write().unwrap_or_else(PoisonError::into_inner).remove(&node);
+        self.dirty.forget(node);
+    }
+
+    /// Tells a node that it has all that this one had for it, and what is flushed.
+    pub(super) fn tell_filled(&self, node: NodeId, floor: Version) {
+        if let Some(peer) = self.peer(node) {
+            peer.say(|frame| Message::Filled(Filled { floor: floor.0 }).encode(frame));
+        }
+    }
+
+    /// Tells all these nodes this card; over when they act by it.
+    pub(super) fn say(&self, card: &[u8], to: &[NodeId], now: Now) -> Arc<Waiting> {
+        self.call_all(to, now, |call, frame| Message::Say(Say { call, card }).encode(frame))
+    }
+
+    /// Tells all these nodes what is flushed; over when they act by it.
+    pub(super) fn tell_floor(&self, floor: Version, to: &[NodeId], now: Now) -> Arc<Waiting> {
+        self.knows_floor(floor);
+        let floor = floor.0;
+        self.call_all(to, now, |call, frame| Message::Flush(Flush { call, floor }).encode(frame))
+    }
+
+    /// The others know, or are being told, that all up to this version is gone.
+    pub(super) fn knows_floor(&self, floor: Version) {
+        self.floor_known.fetch_max(floor.0, Ordering::AcqRel);
+    }
+
+    /// Whether they are still to be told.
+    pub(super) fn is_unknown(&self, floor: Version) -> bool {
+        floor.0 > self.floor_known.load(Ordering::Acquire)
+    }
+
+    /// A call to each of these nodes; over when all have ended.
+    fn call_all(&self, to: &[NodeId], now: Now, write: impl Fn(u32, &mut Vec<u8>)) -> Arc<Waiting> {
+        let waiting = Arc::new(Waiting::for_all(to.len()));
+        for (number, &node) in to.iter().enumerate() {
+            let call = Call {
+                waits: Some((Arc::clone(&waiting), number as u16)),
+                slots: Vec::new(),
+                deadline: Now::from_unix_ms(now.unix_ms() + CALL_MS),
+            };
+            match self.peer(node) {
+                // Whoever waits is told where it fails.
+                Some(peer) => drop(peer.call(call, &write)),
+                None => call.end(Answer::Unsent),
+            }
+        }
+        waiting
+    }
+
+    /// What clients are told of the nodes from now on.
+    pub(super) fn set_roster(&self, roster: Roster) {
+        *self.roster.lock().unwrap_or_else(PoisonError::into_inner) = roster;
+    }
+
+    pub(super) fn roster(&self) -> Roster {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What this node knows of the cluster from now on.
+    pub(super) fn set_overview(&self, overview: Overview) {
+        self.overviews.set(overview);
+    }
+
+    pub(super) fn overview(&self) -> Arc<Overview> {
+        self.overviews.last()
+    }
+
+    /// See [`Overviews::wait_until_serving`].
+    pub(super) fn wait_until_serving(&self, patience: Duration) -> Arc<Overview> {
+        self.overviews.wait_until_serving(patience)
+    }
+
+    /// Whether this node has not stood still. One that has may be held for dead,
+    /// and is not to execute before it knows: nobody is held for dead as fast as
+    /// this.
+    pub(super) fn keeps_time(&self, now: Now) -> bool {
+        let ticked = self.ticked_ms.load(Ordering::Acquire);
+        ticked == 0 || now.unix_ms().saturating_sub(ticked) < STANDSTILL_MS
+    }
+
+    /// Ends what is overdue.
+    pub(super) fn tick(&self, now: Now) {
+        self.ticked_ms.store(now.unix_ms(), Ordering::Release);
+        let due: Vec<_> = {
+            let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
+            alarms.extract_if(.., |(at, _)| *at <= now).collect()
+        };
+        for (_, waiting) in due {
+            waiting.time_is_up();
+        }
+        for peer in self.peers() {
+            self.failed(peer.node, peer.expire(now));
+        }
+    }
+
+    pub(super) fn peers(&self) -> Vec<Arc<Peer>> {
+        let peers = self.peers.read().unwrap_or_else(PoisonError::into_inner);
+        peers.values().cloned().collect()
+    }
+
+    pub(super) fn peer(&self, node: NodeId) -> Option<Arc<Peer>> {
+        self.peers.read().unwrap_or_else(PoisonError::into_inner).get(&node).cloned()
+    }
+
+    fn failed(&self, node: NodeId, failed: Vec<peer::Failed>) {
+        for failed in failed {
+            self.dirty.mark(node, failed.slots);
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! What one turn of a session sends to other nodes: requests for keys that they
+//! execute for, and copies of items that were written here.
+
+use super::waiting::{Calls, Need};
+use crate::item::Version;
+use crate::limits::{ASK_REQUESTS_MAX, KEEP_ITEMS_MAX, TURN_BYTES_HIGH};
+use crate::memcache::Protocol;
+use crate::ring::NodeId;
+use crate::store::Found;
+use crate::wire;
+
+/// What one turn sends, gathered until its end: one message for each node and
+/// purpose.
+#[derive(Debug, Default)]
+pub(in crate::node) struct Turn {
+    /// A call each.
+    sendings: Vec<Sending>,
+    needs: Vec<Need>,
+    /// Copies that the step under way has sent.
+    step: Calls,
+    /// Requests and items, and bytes of them.
+    parts: usize,
+    bytes: usize,
+}
+
+/// One call to one node.
+#[derive(Debug)]
+pub(in crate::node) struct Sending {
+    pub(super) to: NodeId,
+    pub(super) what: What,
+    /// What the parts below are parts of.
+    pub(super) bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    Ask { executor: wire::Executor, requests: Vec<Asked> },
+    Keep(Vec<Kept>),
+}
+
+/// A request, up to this byte.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) protocol: Protocol,
+    reads: bool,
+    pub(super) end: usize,
+}
+
+/// An item: its key up to a byte, its value up to another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kept {
+    pub(super) slot: u32,
+    key_end: usize,
+    value_end: usize,
+    version: Version,
+    expiry_s: u32,
+    rest: Option<Rest>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    cas: u64,
+    flags: u32,
+    stale: bool,
+    won: bool,
+}
+
+/// Where the answer to a request will be.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::node) struct AskedAt {
+    /// Of which call of the turn.
+    pub(in crate::node) call: u16,
+    /// Which of its replies.
+    pub(in crate::node) request: u16,
+}
+
+impl Turn {
+    pub(in crate::node) fn is_empty(&self) -> bool {
+        self.sendings.is_empty()
+    }
+
+    /// Whether it has gathered so much that it is to be sent before there is more.
+    pub(in crate::node) fn is_full(&self) -> bool {
+        self.parts >= ASK_REQUESTS_MAX.min(KEEP_ITEMS_MAX) || self.bytes >= TURN_BYTES_HIGH
+    }
+
+    /// Whoever waits for this turn waits for all of it.
+    pub(super) fn wait_for_all(&mut self) {
+        for call in 0..self.sendings.len() as u16 {
+            let mut calls = Calls::default();
+            calls.push(call);
+            self.needs.push(Need { calls, least: 1 });
+        }
+    }
+
+    /// Sends a request, made of these parts, to the node that executes it.
+    pub(in crate::node) fn ask(
+        &mut self,
+        to: NodeId,
+        executor: wire::Executor,
+        protocol: Protocol,
+        reads: bool,
+        parts: &[&[u8]],
+    ) -> AskedAt {
+        let fits = |what: &What| matches!(what, What::Ask { executor: e, .. } if *e == executor);
+        let call = self.sending(to, fits, || What::Ask { executor, requests: Vec::new() });
+        let Sending { what, bytes, .. } = &mut self.sendings[usize::from(call)];
+        for part in parts {
+            bytes.extend_from_slice(part);
+        }
+        let What::Ask { requests, .. } = what else { unreachable!("an ask was looked for") };
+        requests.push(Asked { protocol, reads, end: bytes.len() });
+        self.parts += 1;
+        self.bytes += parts.iter().map(|part| part.len()).sum::<usize>();
+        let request = requests.len() as u16 - 1;
+        if request == 0 {
+            let mut calls = Calls::default();
+            calls.push(call);
+            self.needs.push(Need { calls, least: 1 });
+        }
+        AskedAt { call, request }
+    }
+
+    /// Sends a copy of an item that the step under way has written.
+    pub(in crate::node) fn keep(&mut self, to: NodeId, slot: u32, key: &[u8], found: &Found<'_>) {
+        let is_keep = |what: &What| matches!(what, What::Keep(_));
+        let call = self.sending(to, is_keep, || What::Keep(Vec::new()));
+        let Sending { what, bytes, .. } = &mut self.sendings[usize::from(call)];
+        let What::Keep(items) = what else { unreachable!("a keep was looked for") };
+        bytes.extend_from_slice(key);
+        let key_end = bytes.len();
+        let meta = found.meta();
+        let tombstone = found.is_tombstone();
+        if !tombstone {
+            found.append_value(bytes);
+        }
+        items.push(Kept {
+            slot,
+            key_end,
+            value_end: bytes.len(),
+            version: meta.version,
+            expiry_s: meta.expiry.to_word(),
+            rest: (!tombstone).then_some(Rest {
+                cas: meta.cas,
+                flags: meta.flags,
+                stale: meta.standing.stale,
+                won: meta.standing.won,
+            }),
+        });
+        self.parts += 1;
+        self.bytes += key.len() + found.value_len();
+        self.step.push(call);
+    }
+
+    /// The copies that the step has sent, of which so many have to be
+    /// acknowledged before its answer may go out.
+    pub(in crate::node) fn end_step(&mut self, least: u8) -> Calls {
+        let calls = std::mem::take(&mut self.step);
+        if least > 0 && !calls.is_empty() {
+            self.needs.push(Need { calls, least });
+        }
+        calls
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Sending>, Vec<Need>) {
+        (self.sendings, self.needs)
+    }
+
+    fn sending(
+        &mut self,
+        to: NodeId,
+        fits: impl Fn(&What) -> bool,
+        make: impl FnOnce() -> What,
+    ) -> u16 {
+        let there = self.sendings.iter().position(|there| there.to == to && fits(&there.what));
+        let place = there.unwrap_or_else(|| {
+            self.sendings.push(Sending { to, what: make(), bytes: Vec::new() });
+            self.sendings.len() - 1
+        });
+        place as u16
+    }
+}
+
+impl Sending {
+    /// One of the requests.
+    pub(in crate::node) fn request(&self, number: u16) -> (Protocol, &[u8]) {
+        let What::Ask { requests, .. } = &self.what else { return (Protocol::Text, b"") };
+        let number = usize::from(number);
+        let from = number.checked_sub(1).map_or(0, |before| requests[before].end);
+        let Asked { protocol, end, .. } = requests[number];
+        (protocol, &self.bytes[from..end])
+    }
+
+    /// Whether nothing is asked that changes anything.
+    pub(in crate::node) fn only_reads(&self) -> bool {
+        match &self.what {
+            What::Ask { requests, .. } => requests.iter().all(|asked| asked.reads),
+            What::Keep(_) => false,
+        }
+    }
+
+    /// Whether it asks a node that is to execute as the primary.
+    pub(in crate::node) fn asks_primary(&self) -> bool {
+        matches!(self.what, What::Ask { executor: wire::Executor::Primary, .. })
+    }
+
+    /// The requests, in order.
+    pub(super) fn requests(&self) -> Vec<wire::Request<'_>> {
+        let What::Ask { requests, .. } = &self.what else { return Vec::new() };
+        let mut from = 0;
+        let request = |asked: &Asked| {
+            let bytes = &self.bytes[std::mem::replace(&mut from, asked.end)..asked.end];
+            let protocol = match asked.protocol {
+                Protocol::Text => wire::Protocol::Text,
+                Protocol::Binary => wire::Protocol::Binary,
+            };
+            wire::Request { protocol, bytes }
+        };
+        requests.iter().map(request).collect()
+    }
+
+    /// The items, in order.
+    pub(super) fn items(&self) -> Vec<wire::Item<'_>> {
+        let What::Keep(items) = &self.what else { return Vec::new() };
+        let mut from = 0;
+        let item = |kept: &Kept| {
+            let key = &self.bytes[std::mem::replace(&mut from, kept.value_end)..kept.key_end];
+            let value = &self.bytes[kept.key_end..kept.value_end];
+            let body = kept.rest.map(|Rest { cas, flags, stale, won }| wire::Body {
+                cas,
+                flags,
+                stale,
+                won,
+                value,
+            });
+            let (version, expiry_s) = (kept.version.0, kept.expiry_s);
+            wire::Item { key, version, expiry_s, body }
+        };
+        items.iter().map(item).collect()
+    }
+
+    /// The slots of the items.
+    pub(super) fn slots(&self) -> Vec<u32> {
+        match &self.what {
+            What::Ask { .. } => Vec::new(),
+            What::Keep(items) => items.iter().map(|kept| kept.slot).collect(),
+        }
+    }
+}

@@ -1,0 +1,695 @@
+//! Requests for keys that another node executes for, and answers that wait for
+//! other nodes.
+//!
+//! A turn of a session goes on past such a request: it is gathered with all
+//! others for the same node, and the place of its answer is remembered. At the
+//! end of the turn the calls go out together, and when they have ended the
+//! answers are put where they belong. A request is forwarded as the client said
+//! it, and answered in bytes for the client.
+
+use super::about::{line_of, one_key, reads};
+use super::flush::Flushing;
+use super::{Role, Session, Step};
+use crate::item::{Key, Now, Version};
+use crate::memcache::Protocol;
+use crate::memcache::binary::{Head, Request, Status, Verb, reply as binary};
+use crate::memcache::text::{self, Command, Read, reply};
+use crate::net::{Next, Output, Progress};
+use crate::node::peers::{Answer, AskedAt, Calls, Sent};
+use crate::ring::{KeyHash, NodeId};
+use crate::store::Store;
+use crate::wire::{Executor, Message, Reply, Told};
+use std::sync::Arc;
+use std::task::Waker;
+
+/// Where a request is executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// By this node.
+    Here,
+    /// By that one.
+    There(NodeId),
+    /// By none that is live.
+    Nowhere,
+}
+
+/// What a write reads that was not acknowledged by as many as were asked for.
+const UNACKNOWLEDGED: &[u8] = b"SERVER_ERROR write not acknowledged\r\n";
+
+/// What a request reads that nobody answered.
+const UNANSWERED: &[u8] = b"SERVER_ERROR node does not answer\r\n";
+
+/// A read that is not answered for so long is sent to another owner as well.
+pub(super) const HEDGE_MS: u64 = 25;
+
+/// Between two tries to find who executes for a key, where the nodes do not agree
+/// yet.
+const PAUSE_MS: u64 = 10;
+
+/// After so long nobody tries again.
+const RETRY_MS: u64 = 5000;
+
+/// A turn that waits for other nodes.
+#[derive(Debug)]
+pub(super) struct Waits {
+    /// The answers so far, without those that are to come.
+    out: Output,
+    /// What the turn ended with.
+    then: Next,
+    parts: Vec<Part>,
+    /// What was sent, and what was sent again.
+    rounds: Vec<Sent>,
+    since: Now,
+    /// It waits for nothing but its time, to send again.
+    paused: bool,
+    /// It has tried more than once.
+    tried: bool,
+}
+
+/// A part of the answers that is not there yet, or may not go out yet.
+#[derive(Debug)]
+struct Part {
+    /// Bytes of the answers that it replaces.
+    from: usize,
+    to: usize,
+    /// Which of the rounds its calls belong to.
+    round: usize,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// The answer of another node.
+    Asked(AskedAt, Kind),
+    /// This, or what is there, if so many of the copies are kept.
+    Written { text: Option<Vec<u8>>, calls: Calls, least: u8 },
+    /// What is there, once all nodes have heard of this.
+    Flushed(Flushing),
+    /// This.
+    Text(Vec<u8>),
+    /// The answer to this, which is to be sent again.
+    Again(Box<Again>),
+}
+
+/// What a request is like that was sent to another node.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    /// It changes nothing, so that any owner may answer it.
+    reads: bool,
+    /// It is for one of many keys of a line, so that its end is no part of the
+    /// answer and a miss is one.
+    one_of_many: bool,
+}
+
+impl Kind {
+    const WRITE: Self = Self { reads: false, one_of_many: false };
+}
+
+/// A request to be sent again.
+#[derive(Debug)]
+struct Again {
+    protocol: Protocol,
+    bytes: Vec<u8>,
+    kind: Kind,
+    /// The primary does not answer.
+    lost: bool,
+    /// There is nothing to wait for: it was not even sent.
+    unsent: bool,
+}
+
+/// The parts of the turn under way, for all sessions of a worker: only one of
+/// them has its turn.
+#[derive(Debug, Default)]
+pub(super) struct Parts(Vec<Part>);
+
+impl Parts {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Session {
+    /// Sends the request that starts the input to the node that executes for its
+    /// key, if that is another.
+    #[inline(never)]
+    pub(super) fn elsewhere(
+        &mut self,
+        command: &Command<'_>,
+        input: &[u8],
+        used: usize,
+        out: &mut Output,
+    ) -> Option<Step> {
+        if self.role == Role::Peer(Executor::Owner) {
+            return None;
+        }
+        let mut base64 = None;
+        let (key, len) = one_key(command, &mut base64)?;
+        // A value that is too large is refused here as anywhere.
+        if len.is_some_and(|len| Store::item_bytes(key, len) > self.shared().store.item_bytes_max())
+        {
+            return None;
+        }
+        let place = self.road.place(self.road.hash(key.bytes()));
+        if place == Place::Here {
+            return None;
+        }
+        if self.role == Role::Peer(Executor::Primary) {
+            return Some(self.not_mine(input));
+        }
+        let Some(len) = len else {
+            let kind = Kind { reads: reads(command), one_of_many: false };
+            self.forward(place, Protocol::Text, kind, &[&input[..used]], out);
+            return Some(Step::Done(used));
+        };
+        let body_len = len + reply::CRLF.len();
+        if let Err(step) = self.value(input, used, body_len) {
+            return Some(step);
+        }
+        self.forward(place, Protocol::Text, Kind::WRITE, &[&input[..used + body_len]], out);
+        Some(Step::Done(used + body_len))
+    }
+
+    /// The same for a request whose large value came apart from its head.
+    pub(super) fn elsewhere_apart(&mut self, head: &[u8], value: &[u8], out: &mut Output) -> bool {
+        let protocol = self.protocol.unwrap_or(Protocol::Text);
+        let Some(hash) = self.hash_of_request(protocol, head) else { return false };
+        match self.road.place(hash) {
+            Place::Here => false,
+            place => {
+                self.forward(place, protocol, Kind::WRITE, &[head, value], out);
+                true
+            }
+        }
+    }
+
+    /// The hash of the key that a request begins with.
+    fn hash_of_request(&self, protocol: Protocol, request: &[u8]) -> Option<KeyHash> {
+        match protocol {
+            Protocol::Binary => match Head::find(request) {
+                Head::Whole(request) => Some(self.road.hash(request.key)),
+                _ => None,
+            },
+            Protocol::Text => {
+                let command = text::parse(line_of(request)).ok()?;
+                let mut base64 = None;
+                if let Command::Read(Read { mut keys, .. }) = command {
+                    return Some(self.road.hash(keys.next()?));
+                }
+                let (key, _) = one_key(&command, &mut base64)?;
+                Some(self.road.hash(key.bytes()))
+            }
+        }
+    }
+
+    /// The same for one of the keys of a line that reads many.
+    pub(super) fn read_elsewhere(
+        &mut self,
+        key: Key<'_>,
+        read: &Read<'_>,
+        out: &mut Output,
+    ) -> bool {
+        let place = match self.road.place(self.road.hash(key.bytes())) {
+            _ if self.role == Role::Peer(Executor::Owner) => return false,
+            Place::Here => return false,
+            place => place,
+        };
+        if self.role != Role::Client {
+            self.refused = true;
+            return true;
+        }
+        let name: &[u8] = match (read.with_cas, read.touch) {
+            (false, None) => b"get ",
+            (true, None) => b"gets ",
+            (false, Some(_)) => b"gat ",
+            (true, Some(_)) => b"gats ",
+        };
+        let seconds = read.touch.map(|seconds| format!("{seconds} ")).unwrap_or_default();
+        let line = [name, seconds.as_bytes(), key.bytes(), reply::CRLF];
+        let kind = Kind { reads: read.touch.is_none(), one_of_many: true };
+        self.forward(place, Protocol::Text, kind, &line, out);
+        true
+    }
+
+    /// The same for a request of the binary protocol.
+    pub(super) fn binary_elsewhere(
+        &mut self,
+        request: &Request<'_>,
+        input: &[u8],
+        out: &mut Output,
+    ) -> Option<Step> {
+        let reads = matches!(request.verb, Verb::Get { touch: false, .. });
+        let is_one = matches!(
+            request.verb,
+            Verb::Get { .. }
+                | Verb::Touch
+                | Verb::Store(_)
+                | Verb::Extend(_)
+                | Verb::Delete
+                | Verb::Count(_)
+        );
+        let key = Key::new(request.key).ok().filter(|_| is_one)?;
+        if self.role == Role::Peer(Executor::Owner)
+            || Store::item_bytes(key, request.value_len) > self.shared().store.item_bytes_max()
+        {
+            return None;
+        }
+        let place = self.road.place(self.road.hash(request.key));
+        if place == Place::Here {
+            return None;
+        }
+        if self.role == Role::Peer(Executor::Primary) {
+            return Some(self.not_mine(input));
+        }
+        let used = request.header.head_len();
+        if let Err(step) = self.value(input, used, request.value_len) {
+            return Some(step);
+        }
+        let whole = used + request.value_len;
+        let kind = Kind { reads, one_of_many: false };
+        self.forward(place, Protocol::Binary, kind, &[&input[..whole]], out);
+        Some(Step::Done(whole))
+    }
+
+    fn not_mine(&mut self, input: &[u8]) -> Step {
+        self.refused = true;
+        Step::Done(input.len())
+    }
+
+    fn forward(
+        &mut self,
+        place: Place,
+        protocol: Protocol,
+        kind: Kind,
+        bytes: &[&[u8]],
+        out: &mut Output,
+    ) {
+        let from = out.bytes().len();
+        let source = match place {
+            Place::There(node) => {
+                let executor = Executor::Primary;
+                let at = self.road.turn().ask(node, executor, protocol, kind.reads, bytes);
+                Source::Asked(at, kind)
+            }
+            // Somebody may be back soon.
+            Place::Here | Place::Nowhere => {
+                let again =
+                    Again { protocol, bytes: bytes.concat(), kind, lost: false, unsent: true };
+                Source::Again(Box::new(again))
+            }
+        };
+        self.road.parts().0.push(Part { from, to: from, round: 0, source });
+    }
+
+    /// Remembers that the answer written from there on waits for copies.
+    pub(super) fn end_step(&mut self, from: usize, out: &mut Output) {
+        let (calls, least) = self.road.end_step();
+        if least > 0 && !calls.is_empty() {
+            let to = out.bytes().len();
+            let source = Source::Written { text: None, calls, least };
+            self.road.parts().0.push(Part { from, to, round: 0, source });
+        }
+    }
+
+    /// Tells the others of a flush; the answer written from there on waits until
+    /// they act by it.
+    pub(super) fn tell_flush(&self, floor: Version, from: usize, now: Now, out: &mut Output) {
+        let to = out.bytes().len();
+        let source = Source::Flushed(self.road.begin_flush(floor, now));
+        self.road.parts().0.push(Part { from, to, round: 0, source });
+    }
+
+    /// Whether so much is gathered for other nodes that it has to be sent first.
+    pub(super) fn is_full_for_others(&self) -> bool {
+        self.road.turn().is_full()
+    }
+
+    /// Sends what the turn has gathered for other nodes, and waits where its
+    /// answers wait for them.
+    pub(super) fn end_turn(&mut self, then: Next, now: Now, out: &mut Output) -> Next {
+        let parts = std::mem::take(&mut self.road.parts().0);
+        let turn = std::mem::take(&mut *self.road.turn());
+        if turn.is_empty() && parts.is_empty() {
+            return then;
+        }
+        let sent = self.road.send(turn, now);
+        if parts.is_empty() {
+            return then;
+        }
+        if parts.iter().any(Part::may_be_hedged) {
+            self.road.wake_after(&sent.waiting, now, HEDGE_MS);
+        }
+        let rounds = [sent].into_iter().chain(parts.iter().filter_map(Part::told)).collect();
+        let out = out.take_rest();
+        let waits = Waits { out, then, parts, rounds, since: now, paused: false, tried: false };
+        self.waits = Some(Box::new(waits));
+        Next::Wait
+    }
+
+    /// Whether a turn waits no longer.
+    pub(super) fn has_waited(&self, waker: &Waker) -> bool {
+        let Some(waits) = &self.waits else { return false };
+        // Each of them is to know the waker.
+        let over = waits.rounds.iter().filter(|sent| sent.waiting.is_over(waker)).count();
+        over == waits.rounds.len() || waits.rounds.iter().any(|sent| sent.waiting.is_alarmed())
+    }
+
+    /// Goes on with a turn that waited.
+    pub(super) fn go_on_waiting(
+        &mut self,
+        input: &[u8],
+        now: Now,
+        out: &mut Output,
+    ) -> Option<Progress> {
+        let mut waits = self.waits.take()?;
+        if !waits.tried && waits.is_late(now) {
+            // Nothing was tried meanwhile: this node may have stood still.
+            waits.since = now;
+        }
+        waits.tried = true;
+        let protocol = self.protocol.unwrap_or(Protocol::Text);
+        waits.settle(protocol, now);
+        self.settle_flushes(&mut waits, protocol, now);
+        if waits.parts.iter().all(Part::is_settled) {
+            *out = waits.finish();
+            let next = match waits.then {
+                // What has come already is answered once these answers are out.
+                Next::Read if !input.is_empty() => Next::Write,
+                then => then,
+            };
+            return Some(Progress { used: 0, next });
+        }
+        waits.drop_ended();
+        let lost = |part: &Part| matches!(&part.source, Source::Again(again) if again.lost && !again.unsent);
+        if std::mem::take(&mut waits.paused) || waits.parts.iter().any(lost) {
+            self.send_again(&mut waits, now);
+        } else if waits.parts.iter().any(Part::is_to_be_sent_again) {
+            // The nodes do not agree yet who executes for a key.
+            waits.rounds.push(self.road.pause(now, PAUSE_MS));
+            waits.paused = true;
+        }
+        self.waits = Some(waits);
+        Some(Progress { used: 0, next: Next::Wait })
+    }
+
+    fn settle_flushes(&self, waits: &mut Waits, protocol: Protocol, now: Now) {
+        let is_late = waits.is_late(now);
+        for part in &mut waits.parts {
+            let Source::Flushed(flushing) = &mut part.source else { continue };
+            match self.road.is_flushed(flushing) {
+                Some(true) => part.stays(),
+                Some(false) if is_late => {
+                    let reply = &waits.out.bytes()[part.from..part.to];
+                    part.source = Source::Text(unacknowledged(protocol, reply));
+                }
+                Some(false) | None => {}
+            }
+        }
+    }
+
+    /// Sends what was not executed to whom it now belongs, and a read that was
+    /// not answered to another owner.
+    fn send_again(&mut self, waits: &mut Waits, now: Now) {
+        let is_late = waits.is_late(now);
+        for part in &mut waits.parts {
+            if let Source::Flushed(flushing) = &mut part.source
+                && flushing.again
+            {
+                self.road.flush_again(flushing, now);
+                waits.rounds.extend(part.told());
+            }
+        }
+        let round = waits.rounds.len();
+        for part in &mut waits.parts {
+            let Source::Again(again) = &part.source else { continue };
+            match self.source_again(again, now) {
+                Some(source) => (part.source, part.round) = (source, round),
+                None if is_late => {
+                    let text = unanswered(again.protocol, &again.bytes, again.kind);
+                    part.source = Source::Text(text);
+                }
+                None => {}
+            }
+        }
+        let turn = std::mem::take(&mut *self.road.turn());
+        let sent = self.road.send(turn, now);
+        self.road.wake_after(&sent.waiting, now, HEDGE_MS);
+        waits.rounds.push(sent);
+    }
+
+    /// None, where there is nobody to send it to.
+    fn source_again(&mut self, again: &Again, now: Now) -> Option<Source> {
+        let Again { protocol, ref bytes, kind, lost, .. } = *again;
+        let hash = self.hash_of_request(protocol, bytes)?;
+        let primary = match self.road.place(hash) {
+            Place::Here => {
+                let (reply, calls, least) = self.execute(protocol, bytes, now);
+                let text = Some(whole_or_one(reply, kind));
+                return Some(Source::Written { text, calls, least });
+            }
+            Place::There(primary) => primary,
+            Place::Nowhere => return None,
+        };
+        // Where nobody else has a copy, the primary is asked once more.
+        let (node, executor) = match self.road.next_owner(hash, primary).filter(|_| lost) {
+            Some(owner) if self.road.is_me(owner) => {
+                let role = std::mem::replace(&mut self.role, Role::Peer(Executor::Owner));
+                let (reply, ..) = self.execute(protocol, bytes, now);
+                self.role = role;
+                return Some(Source::Text(whole_or_one(reply, kind)));
+            }
+            Some(owner) => (owner, Executor::Owner),
+            None => (primary, Executor::Primary),
+        };
+        let at = self.road.turn().ask(node, executor, protocol, kind.reads, &[bytes]);
+        Some(Source::Asked(at, kind))
+    }
+
+    /// Executes one whole request here; says which copies its answer waits for.
+    pub(in crate::node) fn execute(
+        &mut self,
+        protocol: Protocol,
+        bytes: &[u8],
+        now: Now,
+    ) -> (Vec<u8>, Calls, u8) {
+        let mut out = Output::default();
+        // The connection's own line and value may be half read.
+        let before = (self.protocol.replace(protocol), self.authenticated, self.role);
+        let half_read = (self.searched, self.answered, self.unwanted);
+        (self.searched, self.answered, self.unwanted) = (0, 0, 0);
+        let pending = self.pending.take();
+        self.among_others = true;
+        self.authenticated = true;
+        if self.role == Role::Client {
+            self.role = Role::Peer(Executor::Primary);
+        }
+        let mut used = 0;
+        while used < bytes.len() {
+            match self.step(&bytes[used..], now, &mut out) {
+                // However much it is, one answer goes in one piece.
+                Step::Done(more) | Step::Full(more) => used += more,
+                Step::Value { used: more, len } => {
+                    used += more;
+                    let body = bytes[used..].iter().take(len).copied().collect();
+                    self.value_came(body, now, &mut out);
+                    break;
+                }
+                _ => break,
+            }
+        }
+        let (calls, least) = self.road.end_step();
+        (self.protocol, self.authenticated, self.role) = before;
+        (self.searched, self.answered, self.unwanted) = half_read;
+        self.pending = pending;
+        (out.take(), calls, least)
+    }
+}
+
+impl Part {
+    fn is_settled(&self) -> bool {
+        matches!(self.source, Source::Text(_))
+    }
+
+    fn is_to_be_sent_again(&self) -> bool {
+        matches!(self.source, Source::Again(_) | Source::Flushed(Flushing { again: true, .. }))
+    }
+
+    /// What it waits for, where that is no part of the turn.
+    fn told(&self) -> Option<Sent> {
+        let Source::Flushed(flushing) = &self.source else { return None };
+        Some(Sent { waiting: Arc::clone(&flushing.told), sendings: Vec::new() })
+    }
+
+    /// The answer goes out as it was written.
+    fn stays(&mut self) {
+        self.from = self.to;
+        self.source = Source::Text(Vec::new());
+    }
+
+    fn may_be_hedged(&self) -> bool {
+        matches!(self.source, Source::Asked(_, Kind { reads: true, .. }))
+    }
+}
+
+impl Waits {
+    /// Whether nobody tries again.
+    fn is_late(&self, now: Now) -> bool {
+        now.unix_ms() >= self.since.unix_ms() + RETRY_MS
+    }
+
+    /// Takes the answers that came.
+    fn settle(&mut self, protocol: Protocol, now: Now) {
+        let is_late = self.is_late(now);
+        for round in 0..self.rounds.len() {
+            let sent = &self.rounds[round];
+            let alarmed = sent.waiting.take_alarm();
+            for (number, sending) in sent.sendings.iter().enumerate() {
+                let call = number as u16;
+                let is_its = |part: &Part| {
+                    part.round == round
+                        && matches!(part.source, Source::Asked(at, _) if at.call == call)
+                };
+                let mut parts = self.parts.iter_mut().filter(|part| is_its(part)).peekable();
+                if parts.peek().is_none() {
+                    continue;
+                }
+                let answer = match sent.waiting.take(call) {
+                    Some(answer) => answer,
+                    None if alarmed && sending.only_reads() => {
+                        sent.waiting.give_up(call);
+                        Answer::Lost
+                    }
+                    None => continue,
+                };
+                let told = told(&answer);
+                for part in parts {
+                    let Source::Asked(at, kind) = part.source else { continue };
+                    let reply =
+                        told.as_ref().and_then(|told| told.replies.get(usize::from(at.request)));
+                    let request = sending.request(at.request);
+                    let unsent = answer == Answer::Unsent;
+                    let lost = !unsent || sending.asks_primary();
+                    part.source = settled(reply.copied(), (lost, unsent), request, kind, is_late);
+                }
+            }
+            for part in self.parts.iter_mut().filter(|part| part.round == round) {
+                let Source::Written { text, calls, least } = &mut part.source else { continue };
+                let Some(met) = self.rounds[round].waiting.is_met(*calls, *least) else { continue };
+                part.source = match (met, text.take()) {
+                    (true, None) => {
+                        part.from = part.to;
+                        Source::Text(Vec::new())
+                    }
+                    (true, Some(text)) => Source::Text(text),
+                    (false, Some(text)) => Source::Text(unacknowledged(protocol, &text)),
+                    (false, None) => {
+                        let reply = &self.out.bytes()[part.from..part.to];
+                        Source::Text(unacknowledged(protocol, reply))
+                    }
+                };
+            }
+        }
+    }
+
+    /// Forgets the rounds that no part waits for: there may be one every few
+    /// milliseconds.
+    fn drop_ended(&mut self) {
+        let waits_for = |part: &Part, round: usize, sent: &Sent| match &part.source {
+            Source::Asked(..) | Source::Written { .. } => part.round == round,
+            Source::Flushed(flushing) => Arc::ptr_eq(&flushing.told, &sent.waiting),
+            Source::Text(_) | Source::Again(_) => false,
+        };
+        let mut left = Vec::new();
+        for (round, sent) in std::mem::take(&mut self.rounds).into_iter().enumerate() {
+            if self.parts.iter().any(|part| waits_for(part, round, &sent)) {
+                let moved = self.parts.iter_mut().filter(|part| part.round == round);
+                moved.for_each(|part| part.round = left.len());
+                left.push(sent);
+            }
+        }
+        self.rounds = left;
+    }
+
+    /// All answers, in the order in which they were asked for.
+    fn finish(&mut self) -> Output {
+        let mut out = std::mem::take(&mut self.out);
+        let texts = self.parts.iter().map(|part| match &part.source {
+            Source::Text(text) => (part.from..part.to, &text[..]),
+            _ => (part.from..part.to, &b""[..]),
+        });
+        out.replace(texts);
+        out
+    }
+}
+
+fn told(answer: &Answer) -> Option<Told<'_>> {
+    let Answer::Message(frame) = answer else { return None };
+    match Message::decode(frame) {
+        Ok(Message::Told(told)) => Some(told),
+        _ => None,
+    }
+}
+
+/// What became of a request that another node was sent.
+fn settled(
+    reply: Option<Reply<'_>>,
+    (lost, unsent): (bool, bool),
+    (protocol, bytes): (Protocol, &[u8]),
+    kind: Kind,
+    is_late: bool,
+) -> Source {
+    let again = |lost| {
+        let again = Again { protocol, bytes: bytes.to_vec(), kind, lost, unsent };
+        Source::Again(Box::new(again))
+    };
+    match reply {
+        Some(Reply::Done(bytes)) => Source::Text(whole_or_one(bytes.to_vec(), kind)),
+        Some(Reply::NotMine | Reply::Busy) if !is_late => again(false),
+        // To whom there is no link may be there for others: any owner may answer.
+        None if kind.reads && !is_late => again(lost),
+        None if unsent && !is_late => again(false),
+        Some(Reply::Unacknowledged) => Source::Text(match protocol {
+            Protocol::Text if text::is_hushed(line_of(bytes)) => Vec::new(),
+            Protocol::Text => UNACKNOWLEDGED.to_vec(),
+            Protocol::Binary => unanswered(protocol, bytes, kind),
+        }),
+        _ => Source::Text(unanswered(protocol, bytes, kind)),
+    }
+}
+
+/// An answer as it is, or without its end.
+fn whole_or_one(mut reply: Vec<u8>, kind: Kind) -> Vec<u8> {
+    if kind.one_of_many {
+        // Whatever else it is, an error among them, is a miss.
+        match reply.ends_with(reply::END) {
+            true => reply.truncate(reply.len() - reply::END.len()),
+            false => reply.clear(),
+        }
+    }
+    reply
+}
+
+/// What a client reads whose request nobody executes.
+fn unanswered(protocol: Protocol, request: &[u8], kind: Kind) -> Vec<u8> {
+    match protocol {
+        _ if kind.one_of_many => Vec::new(),
+        Protocol::Text if text::is_hushed(line_of(request)) => Vec::new(),
+        Protocol::Text => UNANSWERED.to_vec(),
+        Protocol::Binary => {
+            let mut packet = Vec::new();
+            if let Head::Whole(request) = Head::find(request) {
+                binary::status(&mut packet, &request.header, Status::Temporary);
+            }
+            packet
+        }
+    }
+}
+
+/// What stands in the place of the answer to a write that too few copies have.
+fn unacknowledged(protocol: Protocol, reply: &[u8]) -> Vec<u8> {
+    match protocol {
+        // No answer was wanted.
+        _ if reply.is_empty() => Vec::new(),
+        Protocol::Text => UNACKNOWLEDGED.to_vec(),
+        Protocol::Binary => binary::instead_of(reply, Status::Temporary),
+    }
+}

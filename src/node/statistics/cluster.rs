@@ -1,0 +1,91 @@
+//! `stats cluster`: how this node sees its cluster.
+
+use super::Report;
+use crate::cluster::{Card, Member, Standing, View};
+use crate::item::Now;
+use crate::node::Shared;
+use crate::node::peers::Cluster;
+use crate::ring::NodeId;
+
+pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
+    report.yes_no("cluster", shared.cluster.is_some());
+    let Some(cluster) = &shared.cluster else { return };
+    let overview = cluster.overview();
+    let Some(me) = &overview.card else { return };
+    let mut reader = shared.view.reader();
+    let view = reader.view();
+    report.stat("cluster_name", &shared.settings.cluster_name);
+    report.stat("copies", shared.settings.copies);
+    report.stat("write_ack", cluster.write_ack);
+    report.stat("name", &me.name);
+    report.stat("node_id", me.node);
+    report.stat("phase", me.phase);
+    report.stat("generation", me.generation);
+    report.stat("waits_for", overview.waits_for.join(","));
+    report.stat("flush_floor", shared.store.flush_floor(now).0);
+    report.stat("view", view.fingerprint());
+    slots(view, shared.settings.copies, report);
+    let others = || overview.members.iter().filter(|&(node, _)| node != me.node);
+    report.stat("members", others().count() + 1);
+    said(me, report);
+    report.stat(format_args!("{}:standing", me.node), "alive");
+    for (node, member) in others() {
+        other(node, member, cluster, report);
+    }
+}
+
+/// How many slots have as many live owners as they should, and who owns how many.
+fn slots(view: &View, copies: u8, report: &mut Report<'_>) {
+    let nodes = view.nodes();
+    let copies = usize::from(copies).min(nodes.len());
+    let mut owned = vec![(0_u32, 0_u32); nodes.len()];
+    let (mut behind, mut lost) = (0, 0);
+    for owners in view.reading().slots() {
+        for (place, owner) in owners.iter().enumerate() {
+            let (first, all) = &mut owned[usize::from(owner)];
+            *first += u32::from(place == 0);
+            *all += 1;
+        }
+        let live = owners.iter().filter(|&owner| view.is_live(owner)).count();
+        behind += u32::from(live < copies);
+        lost += u32::from(live == 0);
+    }
+    report.stat("slots", view.reading().slots().len());
+    report.stat("slots_with_too_few_copies", behind);
+    report.stat("slots_without_any_copy", lost);
+    for (node, (first, all)) in nodes.iter().zip(owned) {
+        report.stat(format_args!("{node}:slots_first"), first);
+        report.stat(format_args!("{node}:slots"), all);
+    }
+}
+
+fn other(node: NodeId, member: &Member, cluster: &Cluster, report: &mut Report<'_>) {
+    match member.card.as_ref() {
+        Some(card) => said(card, report),
+        None => report.stat(format_args!("{node}:generation"), member.generation),
+    }
+    let standing = match member.standing {
+        Standing::Alive => "alive",
+        Standing::Suspect => "suspect",
+        Standing::Down { .. } => "down",
+    };
+    let peer = cluster.peer(node);
+    report.stat(format_args!("{node}:standing"), standing);
+    let linked = peer.as_ref().is_some_and(|peer| peer.is_linked());
+    report.yes_no(format_args!("{node}:linked"), linked);
+    report.stat(format_args!("{node}:calls"), peer.map_or(0, |peer| peer.calls()));
+    report.stat(format_args!("{node}:dirty_slots"), cluster.dirty.count(node));
+}
+
+/// What a node says of itself.
+fn said(card: &Card, report: &mut Report<'_>) {
+    let node = card.node;
+    report.stat(format_args!("{node}:name"), &card.name);
+    report.stat(format_args!("{node}:phase"), card.phase);
+    report.stat(format_args!("{node}:zone"), &card.zone);
+    report.stat(format_args!("{node}:weight"), card.weight);
+    report.stat(format_args!("{node}:generation"), card.generation);
+    report.stat(format_args!("{node}:client"), &card.client);
+    report.stat(format_args!("{node}:peer"), card.peer);
+    report.stat(format_args!("{node}:build"), &card.build);
+}
