@@ -5,9 +5,9 @@
 //! node is started at a free port, and what the README says to the default one
 //! is said there.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -34,6 +34,9 @@ const NODE_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// Where the README finds a node that was started as it says.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:11211";
+
+/// Where the README's first node of a cluster takes others.
+const CLUSTER_ADDRESS: &str = "127.0.0.1:7946";
 
 #[test]
 fn readme_commands_all_run() {
@@ -119,6 +122,12 @@ enum Wanted {
     Program(Vec<String>),
     /// The program with these arguments, which make it a node.
     Node(Vec<String>),
+    /// The program with these arguments, which make it one node of a cluster.
+    Member(Vec<String>),
+    /// The program with these arguments, which ask that cluster.
+    Status(Vec<String>),
+    /// The program with these arguments, which start a cluster.
+    Demo(Vec<String>),
     /// The program with these arguments, which ask a node at this one's place.
     Question(Vec<String>, usize),
     /// These bytes said to a node.
@@ -147,8 +156,17 @@ impl Wanted {
                     None => Err(format!("{command}: asks no node at {DEFAULT_ADDRESS}")),
                 }
             }
+            ["cargo", "run", "--release", "--", "demo", ref rest @ ..] => {
+                Ok(Self::Demo(owned(["demo"].iter().chain(rest))))
+            }
+            ["cargo", "run", "--release", "--", asks @ ("status" | "members"), ref rest @ ..] => {
+                Ok(Self::Status(owned([asks].iter().chain(rest))))
+            }
             ["cargo", "run", "--release", "--", first, ref rest @ ..] => {
                 let arguments = owned([first].iter().chain(rest));
+                if arguments.iter().any(|word| word == "--peer-listen" || word == "--join") {
+                    return Ok(Self::Member(arguments));
+                }
                 let is_node = first.starts_with('-') && !["--help", "--version"].contains(&first);
                 Ok(if is_node { Self::Node(arguments) } else { Self::Program(arguments) })
             }
@@ -173,6 +191,8 @@ fn talk_of(rest: &str) -> Option<Vec<u8>> {
 struct Reader {
     /// Started when it is first asked.
     node: OnceCell<Node>,
+    /// Those of a cluster, as they were started.
+    members: RefCell<Vec<Node>>,
 }
 
 impl Reader {
@@ -194,6 +214,39 @@ impl Reader {
                     _ => Err(format!("a get after a set gives {answer:?}")),
                 }
             }
+            Wanted::Member(mut arguments) => {
+                let mut members = self.members.borrow_mut();
+                let first = members.first().map(|node| node.peer.clone());
+                for word in &mut arguments {
+                    if word == CLUSTER_ADDRESS {
+                        *word = first.clone().unwrap_or_else(|| "127.0.0.1:0".to_owned());
+                    }
+                }
+                members.push(Node::start(&arguments)?);
+                Ok(())
+            }
+            Wanted::Status(mut arguments) => {
+                let members = self.members.borrow();
+                let last = members.last().ok_or("there is no cluster to ask")?;
+                arguments.extend(["--server".to_owned(), last.address.to_string()]);
+                // The last of them may be about to link to the others.
+                let started = Instant::now();
+                loop {
+                    match run(&arguments) {
+                        Err(_) if started.elapsed() < NODE_TIME_MAX => thread::yield_now(),
+                        answer => {
+                            let answer = answer?;
+                            let all = answer.matches("127.0.0.1:").count() == 2 * members.len();
+                            return if all {
+                                Ok(())
+                            } else {
+                                Err(format!("misses nodes: {answer}"))
+                            };
+                        }
+                    }
+                }
+            }
+            Wanted::Demo(arguments) => demo(&arguments),
             Wanted::Question(mut arguments, at) => {
                 arguments[at] = self.node()?.address.to_string();
                 says_something(&run(&arguments)?)
@@ -216,6 +269,20 @@ impl Reader {
     }
 }
 
+/// A cluster that starts, says where its three nodes are, and ends when told to.
+fn demo(arguments: &[String]) -> Result<(), String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringcached"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let told = (0..3).filter_map(|_| lines.next()?.ok()).filter(|line| line.contains(" clients "));
+    let told = told.count();
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    let status = child.wait().unwrap();
+    let well = told == 3 && status.success();
+    if well { Ok(()) } else { Err(format!("{told} nodes, and then {status}")) }
+}
+
 fn says_something(answer: &str) -> Result<(), String> {
     if answer.trim().is_empty() { Err("says nothing".to_owned()) } else { Ok(()) }
 }
@@ -226,6 +293,8 @@ struct Node {
     child: Child,
     folder: PathBuf,
     address: SocketAddr,
+    /// Where others join it, if they can.
+    peer: String,
 }
 
 impl Node {
@@ -243,7 +312,8 @@ impl Node {
             .stderr(File::create(folder.join("stderr")).unwrap())
             .spawn()
             .unwrap();
-        let mut node = Self { child, folder, address: DEFAULT_ADDRESS.parse().unwrap() };
+        let address = DEFAULT_ADDRESS.parse().unwrap();
+        let mut node = Self { child, folder, address, peer: String::new() };
         let started = Instant::now();
         while !ready.exists() {
             if let Some(status) = node.child.try_wait().unwrap() {
@@ -256,6 +326,7 @@ impl Node {
         }
         // It is written whole.
         let told: serde_json::Value = serde_json::from_str(&read(&ready)).unwrap();
+        told["peer"].as_str().unwrap_or_default().clone_into(&mut node.peer);
         node.address = told["client"].as_str().unwrap().parse().unwrap();
         Ok(node)
     }

@@ -6,6 +6,8 @@
 mod bench;
 mod chart;
 mod check;
+mod demo;
+mod members;
 mod numbers;
 mod output;
 mod progress;
@@ -53,6 +55,10 @@ pub(crate) enum CliError {
     Load(LoadError),
     /// The answer was there, and could not be written.
     Output(io::Error),
+    /// Nobody answers at an address.
+    CannotConnect(String),
+    /// What was waited for did not come in time.
+    TimedOut(String),
     /// Something else could not be done. Says what, and why.
     Failed(String),
 }
@@ -64,8 +70,8 @@ impl CliError {
             | Self::Cluster(_)
             | Self::Check(_)
             | Self::Load(LoadError::Senseless(_)) => Exit::Usage,
-            Self::Load(LoadError::Connect { .. }) => Exit::CannotConnect,
-            Self::Load(LoadError::Silent { .. }) => Exit::TimedOut,
+            Self::CannotConnect(_) | Self::Load(LoadError::Connect { .. }) => Exit::CannotConnect,
+            Self::TimedOut(_) | Self::Load(LoadError::Silent { .. }) => Exit::TimedOut,
             Self::Output(_) | Self::Failed(_) | Self::Load(_) => Exit::Failed,
         }
     }
@@ -74,7 +80,10 @@ impl CliError {
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(message) | Self::Failed(message) => f.write_str(message),
+            Self::Usage(message)
+            | Self::Failed(message)
+            | Self::CannotConnect(message)
+            | Self::TimedOut(message) => f.write_str(message),
             Self::Cluster(error) => error.fmt(f),
             Self::Check(error) => error.fmt(f),
             Self::Load(error) => error.fmt(f),
@@ -118,6 +127,12 @@ enum Command {
     Ring(Box<ring::RingArgs>),
     /// Ask a running server as many clients would, and measure it
     Bench(Box<bench::BenchArgs>),
+    /// Start a whole cluster on this machine, to try it out
+    Demo(demo::DemoArgs),
+    /// Say whether a cluster is as it should be, and list its nodes
+    Status(members::MembersArgs),
+    /// List the nodes of a cluster, as one of them sees it
+    Members(members::MembersArgs),
     /// Print a shell's completions
     Completions {
         /// The shell to print them for
@@ -159,6 +174,9 @@ impl Command {
         match self {
             Self::Ring(args) => ring::run(args),
             Self::Bench(args) => bench::run(args),
+            Self::Demo(args) => demo::run(args),
+            Self::Status(args) => members::status(args),
+            Self::Members(args) => members::members(args),
             Self::Completions { shell } => completions(*shell),
             Self::Man { command } => man(command),
         }

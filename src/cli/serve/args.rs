@@ -2,7 +2,9 @@
 //! long name too.
 
 use crate::cli::units;
+use crate::net::gossip::Seed;
 use clap::{ArgAction, Args, ValueEnum};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// What a node is told. Every flag of memcached is here: those that ask for
@@ -142,6 +144,9 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     pub(super) weight: u32,
 
+    #[command(flatten)]
+    pub(super) cluster: ClusterArgs,
+
     /// Write here, as JSON, where the node listens, once it serves
     #[arg(long, value_name = "PATH")]
     pub(super) ready_file: Option<PathBuf>,
@@ -160,6 +165,70 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(super) inert: InertArgs,
+}
+
+/// What makes a node one of many. Any of these does.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Being one of many")]
+pub(crate) struct ClusterArgs {
+    /// Where other nodes reach this one, over UDP at this port and the next one;
+    /// port 0 picks free ones [default: 127.0.0.1:0]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(super) peer_listen: Option<SocketAddr>,
+
+    /// A node to join, at its --peer-listen address; `dns://NAME:PORT` is looked up
+    /// again and again; repeatable
+    #[arg(long, value_name = "ADDR:PORT", value_parser = seed)]
+    pub(super) join: Vec<Seed>,
+
+    /// Name of the cluster; nodes of another one are refused [default: ringcached]
+    #[arg(long, value_name = "NAME")]
+    pub(super) cluster: Option<String>,
+
+    /// File with the secret that all nodes of the cluster have, and nobody else;
+    /// or set `RINGCACHED_SECRET`
+    #[arg(long, value_name = "PATH")]
+    pub(super) secret_file: Option<PathBuf>,
+
+    /// Nodes that keep each key; the same on all nodes
+    #[arg(long, value_name = "COUNT", default_value_t = 2)]
+    pub(super) copies: u8,
+
+    /// How many of them have to have a write before it is acknowledged
+    #[arg(long, value_name = "HOW", default_value = "quorum")]
+    pub(super) write_ack: WriteAckName,
+
+    /// Seconds that a node which is down keeps its keys
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(super) grace: u64,
+
+    /// How fast nodes are held for dead: for a network like this
+    #[arg(long, value_name = "NAME", default_value = "lan")]
+    pub(super) profile: ProfileName,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WriteAckName {
+    /// The primary
+    One,
+    /// More than half of those that are live
+    Quorum,
+    /// All that are live
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProfileName {
+    /// All nodes on one machine
+    Local,
+    /// All nodes in one place
+    Lan,
+    /// Nodes far apart
+    Wan,
+}
+
+fn seed(text: &str) -> Result<Seed, String> {
+    Seed::parse(text).ok_or_else(|| "an address with a port, or dns://NAME:PORT".to_owned())
 }
 
 /// What memcached takes and this does not do.

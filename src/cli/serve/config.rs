@@ -42,8 +42,9 @@ impl Plan {
             false => addresses::all(&args.listen, args.port.unwrap_or(PORT), speech)?,
         };
         let asked = args.port.is_some() || addresses::names_a_port(&args.listen);
+        let node = node(args)?;
         let config = ServerConfig {
-            node: node(args)?,
+            node,
             settings: settings(args, &extended, users.as_ref().map(UsersFile::users)),
             listen,
             taken: if asked { TakenPort::Refuse } else { TakenPort::TryNext },
@@ -57,6 +58,7 @@ impl Plan {
             },
             buffers_bytes: extended.buffers_mb.filter(|&mb| mb > 0).map(|mb| mb << 20),
             grace: GRACE,
+            cluster: super::cluster::config(args, node)?,
         };
         let remarks = remarks(args, &extended);
         let mut warnings = warnings(args, &config);

@@ -3,6 +3,7 @@
 mod addresses;
 mod allocator;
 mod args;
+mod cluster;
 mod config;
 mod extended;
 mod process;
@@ -12,7 +13,7 @@ mod signals;
 pub(crate) use args::ServeArgs;
 
 use crate::cli::{CliError, Exit, output};
-use crate::node::{Running, StartError, VERSION};
+use crate::node::{Running, Serving, StartError, VERSION};
 use config::Plan;
 use process::Notice;
 use secrets::Secrets;
@@ -20,6 +21,10 @@ use serde_json::json;
 use signals::Signals;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
+
+/// A node that joins for longer says for whom it waits.
+const JOIN_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs a node until it is stopped.
 pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
@@ -39,11 +44,36 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
     let running = Running::start(config).map_err(|why| refused(&why))?;
     let secrets = Secrets { tls: running.tls(), users };
     signals.obey(running.stopper(), secrets, running.log()).map_err(failed)?;
-    output::note(banner(&running, args.unix_socket.as_deref()));
     let _pid = args.pidfile.as_deref().map(write_pid).transpose()?;
-    let _ready = args.ready_file.as_deref().map(|path| write_ready(path, &running)).transpose()?;
+    let _ready = match serves(&running) {
+        true => tell(args, &running)?,
+        false => None,
+    };
     running.wait().map_err(failed)?;
     Ok(Exit::Ok)
+}
+
+/// Tells people and whoever waits for it that the node serves.
+fn tell<'a>(args: &'a ServeArgs, running: &Running) -> Result<Option<Notice<'a>>, CliError> {
+    output::note(banner(running, args.unix_socket.as_deref()));
+    args.ready_file.as_deref().map(|path| write_ready(path, running)).transpose()
+}
+
+/// Waits until the node serves; false where it is stopped before. A node that has
+/// to wait for long says for whom.
+fn serves(running: &Running) -> bool {
+    loop {
+        match running.wait_until_serving(JOIN_PATIENCE) {
+            Serving::Yes => return true,
+            Serving::Never => return false,
+            Serving::NotYet(nodes) if nodes.is_empty() => {
+                output::note("still joining: no other node answers");
+            }
+            Serving::NotYet(nodes) => {
+                output::note(format_args!("still joining: waits for {}", nodes.join(", ")));
+            }
+        }
+    }
 }
 
 /// What is wrong with the command line is told apart from what is with the
@@ -67,7 +97,7 @@ fn write_ready<'a>(path: &'a Path, running: &Running) -> Result<Notice<'a>, CliE
     let ready = json!({
         "node_id": running.id().to_string(),
         "client": running.addresses().first().map(SocketAddr::to_string),
-        "peer": null,
+        "peer": running.peer_address().map(|address| address.to_string()),
         "admin": null,
         "pid": std::process::id(),
     });
@@ -86,8 +116,12 @@ fn banner(running: &Running, unix_socket: Option<&Path>) -> String {
         format!("ringcached {}, speaks as memcached {VERSION}", env!("CARGO_PKG_VERSION")),
         format!("node     {}", running.id()),
         format!("clients  {}{moved}", clients.join(", ")),
-        format!("ring     1 member, {} slots: serving", output::thousands(running.slots().into())),
+        ring_line(running),
     ];
+    if let Some(address) = running.peer_address() {
+        let linked = running.links();
+        lines.push(format!("peers    {linked} linked; others join with --join {address}"));
+    }
     let talk = "printf 'set k 0 0 1\\r\\nv\\r\\nget k\\r\\nquit\\r\\n'";
     match (addresses.first(), unix_socket) {
         // What speaks TLS is not for `nc`.
@@ -100,6 +134,16 @@ fn banner(running: &Running, unix_socket: Option<&Path>) -> String {
         (None, None) => {}
     }
     lines.join("\n")
+}
+
+fn ring_line(running: &Running) -> String {
+    let slots = output::thousands(running.slots().into());
+    match running.members() {
+        (1, 1) => format!("ring     1 member, {slots} slots: serving"),
+        (members, serving) => {
+            format!("ring     {members} members, {slots} slots: {serving} serving")
+        }
+    }
 }
 
 /// Where this machine reaches it.

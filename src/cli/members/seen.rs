@@ -1,0 +1,151 @@
+//! What a node says of its cluster: `stats cluster`, asked for and read.
+
+use crate::cli::CliError;
+use crate::limits::NODES_MAX;
+use crate::wire::CARD_BYTES_MAX;
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+/// How long a node may take to be reached, and to say a line.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Bytes that such an answer may have: a few lines for each card.
+const ANSWER_BYTES_MAX: u64 = (4 * CARD_BYTES_MAX * NODES_MAX) as u64;
+
+/// The cluster, as one node sees it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// What is said of the whole.
+    whole: BTreeMap<String, String>,
+    /// What is said of each node, by its id.
+    nodes: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Seen {
+    /// Asks the node at this address.
+    pub(super) fn ask(server: &str) -> Result<Self, CliError> {
+        let failed = |why: io::Error| match why.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                CliError::TimedOut(format!("{server} does not answer"))
+            }
+            _ => CliError::Failed(format!("{server}: {why}")),
+        };
+        let mut stream = connect(server)?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+        stream.write_all(b"stats cluster\r\n").map_err(failed)?;
+        let mut seen = Self::default();
+        for line in BufReader::new(stream.take(ANSWER_BYTES_MAX)).lines() {
+            let line = line.map_err(failed)?;
+            match line.strip_prefix("STAT ") {
+                Some(said) => seen.take(said),
+                None if line == "END" => return Ok(seen),
+                None => return Err(CliError::Failed(format!("{server} answers: {line}"))),
+            }
+        }
+        Err(CliError::Failed(format!("{server} ended the connection")))
+    }
+
+    fn take(&mut self, said: &str) {
+        let (name, value) = said.split_once(' ').unwrap_or((said, ""));
+        let of = match name.split_once(':') {
+            Some((node, name)) => (self.nodes.entry(node.to_owned()).or_default(), name),
+            None => (&mut self.whole, name),
+        };
+        of.0.insert(of.1.to_owned(), value.to_owned());
+    }
+
+    /// Whether the node belongs to a cluster at all.
+    pub(super) fn is_in_cluster(&self) -> bool {
+        self.word("cluster") == "yes"
+    }
+
+    /// Something that is said of the whole.
+    pub(super) fn word(&self, name: &str) -> &str {
+        self.whole.get(name).map_or("", String::as_str)
+    }
+
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        self.word(name).parse().ok()
+    }
+
+    /// The nodes, by their ids.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        self.nodes.iter().map(|(id, said)| Node { id, said, is_me: id == self.word("node_id") })
+    }
+}
+
+/// One node, as another sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node<'a> {
+    pub(super) id: &'a str,
+    said: &'a BTreeMap<String, String>,
+    /// It is who was asked.
+    pub(super) is_me: bool,
+}
+
+impl<'a> Node<'a> {
+    pub(super) fn word(self, name: &str) -> Option<&'a str> {
+        self.said.get(name).map(String::as_str).filter(|word| !word.is_empty())
+    }
+
+    pub(super) fn number(self, name: &str) -> Option<u64> {
+        self.word(name)?.parse().ok()
+    }
+
+    /// Its name, or its id where it is not known.
+    pub(super) fn name(self) -> &'a str {
+        self.word("name").unwrap_or(self.id)
+    }
+
+    /// Why it is not as it should be.
+    pub(super) fn trouble(self) -> Option<String> {
+        let name = self.name();
+        match (self.word("standing"), self.word("phase")) {
+            (Some("alive"), Some("serving")) => {}
+            (Some("alive"), phase) => return Some(format!("{name} is {}", phase.unwrap_or("new"))),
+            (standing, _) => return Some(format!("{name} is {}", standing.unwrap_or("unknown"))),
+        }
+        if !self.is_me && self.word("linked") != Some("yes") {
+            return Some(format!("there is no link to {name}"));
+        }
+        match self.number("dirty_slots") {
+            Some(slots @ 1..) => Some(format!("{slots} slots of {name} may be behind")),
+            _ => None,
+        }
+    }
+}
+
+fn connect(server: &str) -> Result<TcpStream, CliError> {
+    let failed =
+        |why: io::Error| CliError::CannotConnect(format!("cannot connect to {server}: {why}"));
+    let mut last = io::Error::other("there is no such address");
+    for address in server.to_socket_addrs().map_err(failed)? {
+        match TcpStream::connect_timeout(&address, PATIENCE) {
+            Ok(stream) => return Ok(stream),
+            Err(why) => last = why,
+        }
+    }
+    Err(failed(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_belongs_to_a_node_or_to_the_whole() {
+        let mut seen = Seen::default();
+        let lines =
+            ["cluster yes", "node_id 0a", "0a:name my node", "0a:zone ", "0b:standing down", "x"];
+        for line in lines {
+            seen.take(line);
+        }
+        let nodes: Vec<Node<'_>> = seen.nodes().collect();
+        assert!(seen.is_in_cluster() && seen.word("x").is_empty());
+        assert_eq!((nodes[0].name(), nodes[0].word("zone")), ("my node", None));
+        assert_eq!((nodes[1].name(), nodes[1].is_me, nodes[0].is_me), ("0b", false, true));
+        assert_eq!(nodes[1].trouble().unwrap(), "0b is down");
+    }
+}

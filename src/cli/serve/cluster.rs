@@ -1,0 +1,84 @@
+//! From the flags about other nodes to a cluster's configuration.
+
+use super::args::{ClusterArgs, ProfileName, ServeArgs, WriteAckName};
+use crate::cli::CliError;
+use crate::limits::{CLUSTER_NAME_BYTES_MAX, COPIES_MAX};
+use crate::net::Secret;
+use crate::net::gossip::GossipConfig;
+use crate::node::{ClusterConfig, WriteAck};
+use crate::ring::Node;
+use std::env;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Where the secret may stand instead of a file.
+const SECRET_VARIABLE: &str = "RINGCACHED_SECRET";
+
+/// What the nodes of one machine know each other by, where they are told nothing.
+const NO_SECRET: &str = "no secret: whoever is on this machine may join";
+
+/// The cluster, if the flags ask for one.
+pub(super) fn config(args: &ServeArgs, node: Node) -> Result<Option<ClusterConfig>, CliError> {
+    let told = &args.cluster;
+    let secret = secret(told)?;
+    let is_wanted = told.peer_listen.is_some()
+        || !told.join.is_empty()
+        || told.cluster.is_some()
+        || secret.is_some();
+    if !is_wanted {
+        return Ok(None);
+    }
+    let usage = |why: &str| CliError::Usage(why.to_owned());
+    if !(1..=COPIES_MAX).contains(&told.copies) {
+        return Err(usage(&format!("--copies: from 1 to {COPIES_MAX}")));
+    }
+    let name = told.cluster.clone().unwrap_or_else(|| "ringcached".to_owned());
+    if name.is_empty() || name.len() > CLUSTER_NAME_BYTES_MAX {
+        return Err(usage(&format!("--cluster: from 1 to {CLUSTER_NAME_BYTES_MAX} bytes")));
+    }
+    let listen = told.peer_listen.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    if secret.is_none() && !listen.ip().is_loopback() {
+        return Err(usage(&format!(
+            "--peer-listen {listen}: other machines can reach this; give all nodes a secret \
+             with --secret-file or {SECRET_VARIABLE}"
+        )));
+    }
+    if listen.ip().is_unspecified() {
+        return Err(usage("--peer-listen: the address is told to other nodes, so name one"));
+    }
+    Ok(Some(ClusterConfig {
+        name,
+        secret: secret.map_or_else(|| Secret::new(NO_SECRET), Ok).map_err(wrong)?,
+        node_name: args.node_id.clone().unwrap_or_else(|| node.id.to_string()),
+        zone: args.zone.clone().unwrap_or_default(),
+        listen,
+        join: told.join.clone(),
+        copies: told.copies,
+        write_ack: match told.write_ack {
+            WriteAckName::One => WriteAck::One,
+            WriteAckName::Quorum => WriteAck::Quorum,
+            WriteAckName::All => WriteAck::All,
+        },
+        grace: Duration::from_secs(told.grace),
+        gossip: match told.profile {
+            ProfileName::Local => GossipConfig::local(),
+            ProfileName::Lan => GossipConfig::lan(),
+            ProfileName::Wan => GossipConfig::wan(),
+        },
+    }))
+}
+
+fn secret(told: &ClusterArgs) -> Result<Option<Secret>, CliError> {
+    if let Some(path) = &told.secret_file {
+        return Secret::from_file(path).map(Some).map_err(wrong);
+    }
+    match env::var(SECRET_VARIABLE) {
+        Ok(text) => Secret::new(&text).map(Some).map_err(wrong),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(why) => Err(CliError::Usage(format!("{SECRET_VARIABLE}: {why}"))),
+    }
+}
+
+fn wrong(why: impl std::fmt::Display) -> CliError {
+    CliError::Usage(format!("the cluster's secret: {why}"))
+}

@@ -1,0 +1,80 @@
+//! `members` and `status`, asked of real nodes.
+
+use super::node::{Node, program, wait_until};
+use super::{listed, nodes};
+use serde_json::Value;
+
+/// The exit code, and what it says.
+fn ask(command: &str, node: &Node, flags: &str) -> (i32, String) {
+    let line = format!("{command} --server {} {flags}", node.address());
+    let output = program(&line).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    (output.status.code().unwrap(), text)
+}
+
+fn json(command: &str, node: &Node) -> Value {
+    let (_, text) = ask(command, node, "-o json");
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn nodes_are_listed_with_what_is_known_of_them() {
+    let nodes = nodes("members", 3, "--zone east --copies 2 --write-ack all");
+    for node in &nodes {
+        // The last one to join is linked a moment after it is listed.
+        wait_until("all is well", || ask("status", node, "").0 == 0);
+        let (code, text) = ask("members", node, "");
+        assert_eq!((code, text.lines().count()), (0, 4), "{text}");
+        assert!(text.starts_with("NODE  ") && text.contains("cluster-members-1"), "{text}");
+        let members = json("members", node);
+        assert_eq!(members["schema_version"], 1);
+        let listed = members["nodes"].as_array().unwrap();
+        assert_eq!(listed.len(), 3);
+        let owned: f64 = listed.iter().map(|node| node["owns"].as_f64().unwrap()).sum();
+        assert!((owned - 1.0).abs() < 1e-9, "{owned}");
+        for member in listed {
+            let is_me = member["node"].as_str().unwrap().ends_with('*');
+            assert_eq!(
+                (&member["standing"], &member["phase"]),
+                (&"alive".into(), &"serving".into())
+            );
+            assert_eq!(member["zone"], "east");
+            assert_eq!(member["linked"], if is_me { Value::Null } else { "yes".into() });
+            assert_eq!(member["client_address"] == node.ready["client"], is_me);
+            assert!(member["generation"].as_u64().unwrap() > 0);
+        }
+        let status = json("status", node);
+        assert_eq!((&status["healthy"], &status["write_ack"]), (&true.into(), &"all".into()));
+        assert_eq!((&status["copies"], &status["members"]), (&2.into(), &3.into()));
+        assert_eq!(status["slots_with_too_few_copies"], 0);
+    }
+}
+
+#[test]
+fn a_dead_node_makes_it_unhealthy() {
+    let mut nodes = nodes("unhealthy", 3, "--profile local --copies 2");
+    wait_until("all is well", || ask("status", &nodes[0], "").0 == 0);
+    drop(nodes.pop());
+    wait_until("it is held for dead", || listed(&nodes[0]) == 2);
+    let (code, text) = ask("status", &nodes[0], "");
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.starts_with("UNHEALTHY") && text.contains("cluster-unhealthy-2 is down"),
+        "{text}"
+    );
+    let status = json("status", &nodes[0]);
+    assert!(status["slots_with_too_few_copies"].as_u64().unwrap() > 0, "{status}");
+    assert_eq!(status["slots_without_any_copy"], 0, "{status}");
+}
+
+#[test]
+fn who_is_not_there_or_alone_is_told_apart() {
+    let alone = Node::start("seen-alone", "");
+    let (code, _) = ask("status", &alone, "");
+    assert_eq!(code, 1);
+    assert_eq!(ask("members", &alone, "").0, 1);
+    let address = alone.address();
+    alone.stop();
+    let output = program(&format!("members --server {address}")).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+}
