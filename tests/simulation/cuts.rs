@@ -1,0 +1,42 @@
+//! Networks that part, and come together again.
+
+use crate::world::{Delivery, World};
+
+impl World {
+    /// From now on nothing gets from the one to the other.
+    pub(crate) fn cut(&mut self, from: usize, to: usize) {
+        self.say(&format!("nothing gets from node-{from} to node-{to}"));
+        self.cuts.insert((from, to));
+        self.end_link_later(from, to, true);
+        self.end_link_later(to, from, true);
+    }
+
+    /// Nothing gets from one side to the other.
+    pub(crate) fn part(&mut self, is_here: impl Fn(usize) -> bool) {
+        for (one, other) in self.pairs() {
+            if is_here(one) != is_here(other) {
+                self.cut(one, other);
+            }
+        }
+    }
+
+    /// All is whole again: what was held back on links that are still there arrives
+    /// in its order.
+    pub(crate) fn heal(&mut self) {
+        self.say("the network is whole");
+        let cuts = std::mem::take(&mut self.cuts);
+        let at = self.now_ms() + 1;
+        let is_cut = |delivery: &Delivery| matches!(delivery, Delivery::Frames { to, from, .. } if cuts.contains(&(*from, *to)));
+        let coming = std::mem::take(&mut self.coming).into_iter();
+        let (later, coming): (Vec<_>, Vec<_>) = coming.partition(|(_, delivery)| is_cut(delivery));
+        self.coming = coming.into_iter().collect();
+        let later = later.into_iter().map(|(_, late)| late);
+        let held = std::mem::take(&mut self.held);
+        held.into_iter().chain(later).for_each(|delivery| self.plan(at, delivery));
+    }
+
+    fn pairs(&self) -> Vec<(usize, usize)> {
+        let nodes = 0..self.nodes.len();
+        nodes.clone().flat_map(|one| nodes.clone().map(move |other| (one, other))).collect()
+    }
+}

@@ -1,0 +1,134 @@
+//! What goes wrong in a run.
+
+use crate::world::World;
+
+/// What goes wrong in a run, all of it drawn by the seed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Faults {
+    /// Packets of gossip that are lost, in hundredths.
+    pub(crate) loss: u64,
+    /// Packets of gossip that come twice, the second time late, in hundredths.
+    pub(crate) duplicates: u64,
+    /// The first node's clock is so far ahead.
+    pub(crate) skew_ms: u64,
+    pub(crate) trouble: Kind,
+}
+
+/// What happens in the middle of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Nothing,
+    /// A node is killed, and stays so.
+    Kill,
+    /// A node is killed, and started again without its memory.
+    Restart,
+    /// The same, before anyone has noticed.
+    QuickRestart,
+    /// The same, again and again.
+    Flap,
+    /// A node stands still for so long that the others hold it for dead, and goes on.
+    Pause,
+    /// Two nodes do not reach each other.
+    Cut,
+    /// One node does not reach another, which reaches it.
+    CutOneWay,
+    /// Two halves do not reach each other.
+    Partition,
+}
+
+impl Faults {
+    pub(crate) const NONE: Self =
+        Self { loss: 0, duplicates: 0, skew_ms: 0, trouble: Kind::Nothing };
+    pub(crate) const LOSS: Self = Self { loss: 20, ..Self::NONE };
+    pub(crate) const DUPLICATES: Self = Self { loss: 5, duplicates: 30, ..Self::NONE };
+    pub(crate) const SKEW: Self = Self { loss: 5, skew_ms: 3_600_000, ..Self::NONE };
+
+    /// This trouble, and some loss.
+    pub(crate) const fn of(trouble: Kind) -> Self {
+        Self { loss: 5, trouble, ..Self::NONE }
+    }
+}
+
+/// What goes wrong, and when.
+pub(crate) struct Trouble {
+    kind: Kind,
+    node: usize,
+    other: usize,
+    at_ms: u64,
+    back_ms: u64,
+    flaps: u64,
+    /// So much longer than usual is the run.
+    pub(crate) extra_ms: u64,
+}
+
+/// A node that flaps comes and goes so often.
+const FLAPS: u64 = 5;
+const FLAP_MS: u64 = 6000;
+
+/// A death is noticed within this.
+const NOTICED_MS: u64 = 6000;
+
+impl Trouble {
+    pub(crate) fn new(world: &mut World, kind: Kind, started: u64) -> Self {
+        let nodes = world.nodes.len();
+        let node = world.random.below(nodes);
+        let at_ms = started + 500 + world.random.below(1500) as u64;
+        let away_most = match kind {
+            Kind::QuickRestart => 300,
+            Kind::Flap => FLAP_MS as usize - 1000,
+            _ => 12_000,
+        };
+        let away = 10 + world.random.below(away_most) as u64;
+        let other = (node + 1 + world.random.below(nodes - 1)) % nodes;
+        let extra_ms = match kind {
+            Kind::Nothing => 0,
+            Kind::Flap => FLAPS * FLAP_MS + 8000,
+            _ => away + 8000,
+        };
+        Self { kind, node, other, at_ms, back_ms: at_ms + away, flaps: FLAPS - 1, extra_ms }
+    }
+
+    /// While this lasts, nobody need have noticed it.
+    pub(crate) fn unnoticed(&self) -> std::ops::Range<u64> {
+        match self.kind {
+            Kind::Kill => self.at_ms..self.at_ms + NOTICED_MS,
+            _ => 0..0,
+        }
+    }
+
+    pub(crate) fn step(&mut self, world: &mut World) {
+        if world.now_ms() == self.at_ms {
+            self.begin(world);
+        }
+        if world.now_ms() == self.back_ms {
+            self.end(world);
+        }
+        let again = self.at_ms + FLAP_MS;
+        if self.kind == Kind::Flap && self.flaps > 0 && world.now_ms() + 1 == again {
+            (self.at_ms, self.back_ms) = (again, self.back_ms + FLAP_MS);
+            self.flaps -= 1;
+        }
+    }
+
+    fn begin(&self, world: &mut World) {
+        match self.kind {
+            Kind::Nothing => {}
+            Kind::Kill | Kind::Restart | Kind::QuickRestart | Kind::Flap => world.kill(self.node),
+            Kind::Pause => world.pause(self.node, self.back_ms - self.at_ms),
+            Kind::Cut => {
+                world.cut(self.node, self.other);
+                world.cut(self.other, self.node);
+            }
+            Kind::CutOneWay => world.cut(self.node, self.other),
+            Kind::Partition => world.part(|number| number == self.node),
+        }
+    }
+
+    fn end(&self, world: &mut World) {
+        match self.kind {
+            Kind::Restart | Kind::QuickRestart | Kind::Flap => world.start(self.node),
+            Kind::Cut | Kind::CutOneWay | Kind::Partition => world.heal(),
+            Kind::Nothing | Kind::Kill | Kind::Pause => {}
+        }
+    }
+}

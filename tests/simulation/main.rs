@@ -1,0 +1,65 @@
+//! Whole nodes in one thread, with one clock and one seed: packets, frames and
+//! time are moved by hand, and may be lost, late or cut off.
+//!
+//! `SIMULATION_SEEDS=17..18` runs one seed again, `SIMULATION_SEEDS=0..1000` many;
+//! `SIMULATION_LOG=1` tells what happens.
+
+mod client;
+mod copies;
+mod cuts;
+mod faults;
+mod history;
+mod run;
+mod world;
+
+use faults::{Faults, Kind};
+use history::History;
+use run::{Plan, run};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs this for each of the seeds; a failing one does not keep the others from
+/// being tried.
+fn for_each_seed(test: &str, plan: &Plan, check: impl Fn(History)) {
+    let asked = std::env::var("SIMULATION_SEEDS").unwrap_or_else(|_| "0..4".to_owned());
+    let (from, to) = asked.split_once("..").expect("SIMULATION_SEEDS=FROM..TO");
+    let seeds = from.parse::<u64>().unwrap()..to.parse().unwrap();
+    let fails = |&seed: &u64| catch_unwind(AssertUnwindSafe(|| check(run(seed, plan)))).is_err();
+    let failed: Vec<u64> = seeds.filter(fails).collect();
+    let Some(&first) = failed.first() else { return };
+    panic!(
+        "seeds {failed:?} fail; again: SIMULATION_SEEDS={first}..{} SIMULATION_LOG=1 \
+         cargo test --test simulation -- --exact {test} --nocapture",
+        first + 1
+    );
+}
+
+const THREE: Plan = Plan { nodes: 3, copies: 2, ..Plan::USUAL };
+const FIVE: Plan = Plan { nodes: 5, copies: 3, ..Plan::USUAL };
+
+macro_rules! simulations {
+    ($($name:ident: $cluster:expr, $faults:expr, $check:ident;)*) => {
+        $(#[test]
+        fn $name() {
+            let plan = Plan { faults: $faults, ..$cluster };
+            for_each_seed(stringify!($name), &plan, History::$check);
+        })*
+    };
+}
+
+simulations! {
+    without_faults_all_is_exact: THREE, Faults::NONE, check_exactly;
+    three_copies_are_as_exact: FIVE, Faults::NONE, check_exactly;
+    lost_packets_change_nothing: THREE, Faults::LOSS, check_exactly;
+    late_and_double_packets_change_nothing: THREE, Faults::DUPLICATES, check_exactly;
+    a_killed_node_takes_nothing_with_it: THREE, Faults::of(Kind::Kill), check_nothing_lost;
+    a_killed_one_of_five_takes_nothing_with_it: FIVE, Faults::of(Kind::Kill), check_nothing_lost;
+    a_restarted_node_brings_nothing_back: THREE, Faults::of(Kind::Restart), check_nothing_lost;
+    a_node_restarted_at_once_loses_nothing: THREE, Faults::of(Kind::QuickRestart), check_nothing_lost;
+    a_flapping_node_loses_nothing: THREE, Faults::of(Kind::Flap), check_nothing_lost;
+    a_paused_node_does_not_execute_beside_its_successor: THREE, Faults::of(Kind::Pause), check_nothing_lost;
+    two_that_are_cut_off_lose_nothing: THREE, Faults::of(Kind::Cut), check_nothing_lost;
+    a_cut_in_one_direction_loses_nothing: THREE, Faults::of(Kind::CutOneWay), check_nothing_lost;
+    a_clock_an_hour_ahead_spoils_nothing: THREE, Faults::SKEW, check_nothing_lost_by_others;
+    halves_that_meet_again_are_alike: THREE, Faults::of(Kind::Partition), check_all_equal;
+    halves_of_five_that_meet_again_are_alike: FIVE, Faults::of(Kind::Partition), check_all_equal;
+}
