@@ -138,7 +138,8 @@ fn what_cannot_be_is_refused_with_a_reason() {
         ("-l no.such.host.invalid", "no.such.host.invalid"),
         ("-u no-such-user-here", ""),
         ("-B udp", "ascii"),
-        ("--copies 2", "--copies"),
+        ("--copies 9", "--copies: from 1 to 4"),
+        ("--peer-listen 192.0.2.1:0", "secret"),
         ("-m 64MB", "MB"),
     ];
     for (line, reason) in cases {

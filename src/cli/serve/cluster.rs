@@ -20,6 +20,10 @@ const NO_SECRET: &str = "no secret: whoever is on this machine may join";
 /// The cluster, if the flags ask for one.
 pub(super) fn config(args: &ServeArgs, node: Node) -> Result<Option<ClusterConfig>, CliError> {
     let told = &args.cluster;
+    let usage = |why: &str| CliError::Usage(why.to_owned());
+    if !(1..=COPIES_MAX).contains(&told.copies) {
+        return Err(usage(&format!("--copies: from 1 to {COPIES_MAX}")));
+    }
     let secret = secret(told)?;
     let is_wanted = told.peer_listen.is_some()
         || !told.join.is_empty()
@@ -27,10 +31,6 @@ pub(super) fn config(args: &ServeArgs, node: Node) -> Result<Option<ClusterConfi
         || secret.is_some();
     if !is_wanted {
         return Ok(None);
-    }
-    let usage = |why: &str| CliError::Usage(why.to_owned());
-    if !(1..=COPIES_MAX).contains(&told.copies) {
-        return Err(usage(&format!("--copies: from 1 to {COPIES_MAX}")));
     }
     let name = told.cluster.clone().unwrap_or_else(|| "ringcached".to_owned());
     if name.is_empty() || name.len() > CLUSTER_NAME_BYTES_MAX {
