@@ -23,11 +23,13 @@ impl Budget {
         Claim { budget: Arc::clone(self), bytes: 0 }
     }
 
-    fn take(&self, bytes: usize) -> Result<(), OverBudget> {
-        let less = |left: isize| (left >= bytes as isize).then(|| left - bytes as isize);
+    /// Takes so many bytes where, with those that come back, so many are left.
+    fn take(&self, bytes: usize, coming: usize) -> Result<(), OverBudget> {
+        let (bytes, coming) = (bytes as isize, coming as isize);
+        let less = |left: isize| (left + coming >= bytes).then(|| left - bytes);
         // Only the number itself is shared, so no order is needed.
         let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        taken.map(drop).map_err(|_| OverBudget)
+        taken.map(drop).map_err(|left| OverBudget { short: (bytes - left) as usize })
     }
 
     fn give_back(&self, bytes: usize) {
@@ -37,7 +39,10 @@ impl Budget {
 
 /// The connections hold all the memory they may. The claim stays as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct OverBudget;
+pub(super) struct OverBudget {
+    /// By so many bytes.
+    pub(super) short: usize,
+}
 
 /// The part that one connection holds; given back when it goes.
 #[derive(Debug)]
@@ -48,22 +53,16 @@ pub(super) struct Claim {
 
 impl Claim {
     /// Makes it as large as what the connection holds, in whole steps: what is
-    /// below the first costs nothing.
-    pub(super) fn resize(&mut self, bytes: usize) -> Result<(), OverBudget> {
+    /// below the first costs nothing. So many bytes come back from others that make
+    /// room, and count as if they were there.
+    pub(super) fn resize(&mut self, bytes: usize, coming: usize) -> Result<(), OverBudget> {
         let bytes = in_steps(bytes);
         match bytes.checked_sub(self.bytes) {
-            Some(more) => self.budget.take(more)?,
+            Some(more) => self.budget.take(more, coming)?,
             None => self.budget.give_back(self.bytes - bytes),
         }
         self.bytes = bytes;
         Ok(())
-    }
-
-    /// The same, whatever is left: somebody makes room for it.
-    pub(super) fn overdraw(&mut self, bytes: usize) {
-        let bytes = in_steps(bytes);
-        self.budget.left.fetch_sub(bytes as isize - self.bytes as isize, Ordering::Relaxed);
-        self.bytes = bytes;
     }
 
     /// Whether it is already as large as that.
@@ -91,42 +90,49 @@ fn in_steps(bytes: usize) -> usize {
 mod tests {
     use super::*;
 
+    fn over_by(short: usize) -> Result<(), OverBudget> {
+        Err(OverBudget { short })
+    }
+
     #[test]
     fn claims_share_what_there_is() {
         let budget = Budget::new(64 << 10);
         let (mut one, mut two) = (budget.claim(), budget.claim());
-        assert_eq!(one.resize(48 << 10), Ok(()));
-        assert_eq!(two.resize(20 << 10), Err(OverBudget));
-        assert_eq!(two.resize(16 << 10), Ok(()));
-        assert_eq!(one.resize(0), Ok(()));
-        assert_eq!(two.resize(64 << 10), Ok(()));
+        assert_eq!(one.resize(48 << 10, 0), Ok(()));
+        assert_eq!(two.resize(20 << 10, 0), over_by(4 << 10));
+        assert_eq!(two.resize(16 << 10, 0), Ok(()));
+        assert_eq!(one.resize(0, 0), Ok(()));
+        assert_eq!(two.resize(64 << 10, 0), Ok(()));
     }
 
     #[test]
     fn claims_come_back() {
         let budget = Budget::new(8 << 10);
         let mut claim = budget.claim();
-        claim.resize(8 << 10).unwrap();
+        claim.resize(8 << 10, 0).unwrap();
         drop(claim);
-        assert_eq!(budget.claim().resize(8 << 10), Ok(()));
+        assert_eq!(budget.claim().resize(8 << 10, 0), Ok(()));
     }
 
     #[test]
-    fn what_is_overdrawn_comes_back_first() {
+    fn what_comes_back_is_given_once() {
         let budget = Budget::new(8 << 10);
         let (mut hog, mut other) = (budget.claim(), budget.claim());
-        hog.resize(8 << 10).unwrap();
-        other.overdraw(4 << 10);
-        assert_eq!(budget.claim().resize(4 << 10), Err(OverBudget));
+        hog.resize(8 << 10, 0).unwrap();
+        assert_eq!(other.resize(4 << 10, 0), over_by(4 << 10));
+        assert_eq!(other.resize(4 << 10, hog.bytes()), Ok(()));
+        assert_eq!(other.resize(8 << 10, hog.bytes()), Ok(()));
+        assert_eq!(budget.claim().resize(4 << 10, hog.bytes()), over_by(12 << 10));
         drop(hog);
-        assert_eq!(budget.claim().resize(8 << 10), Err(OverBudget));
-        assert_eq!(budget.claim().resize(4 << 10), Ok(()));
+        assert_eq!(budget.claim().resize(4 << 10, 0), over_by(4 << 10));
+        drop(other);
+        assert_eq!(budget.claim().resize(8 << 10, 0), Ok(()));
     }
 
     #[test]
     fn small_change_is_free() {
         let budget = Budget::new(0);
-        assert_eq!(budget.claim().resize(BUDGET_STEP_BYTES - 1), Ok(()));
-        assert_eq!(budget.claim().resize(BUDGET_STEP_BYTES), Err(OverBudget));
+        assert_eq!(budget.claim().resize(BUDGET_STEP_BYTES - 1, 0), Ok(()));
+        assert_eq!(budget.claim().resize(BUDGET_STEP_BYTES, 0), over_by(BUDGET_STEP_BYTES));
     }
 }

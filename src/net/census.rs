@@ -189,21 +189,27 @@ impl Census {
         }
     }
 
-    /// Lets the connection that holds most make room, if that is more than so many
-    /// bytes. Each is told once, until it holds nothing, so what others take in its
-    /// place comes back.
-    pub(super) fn make_room(&self, bytes: usize) -> bool {
+    /// How many bytes come back from connections that make room. Where that is less
+    /// than `short`, the one that holds most is told to, if it holds more than
+    /// `bytes`. Each is told once, until it holds nothing.
+    pub(super) fn make_room(&self, short: usize, bytes: usize) -> usize {
+        let mut coming = 0;
         let mut most: Option<(usize, Arc<Member>)> = None;
         for worker in &self.workers {
             for member in worker.members().all() {
                 let held = member.held.load(Relaxed);
-                let is_more = held > most.as_ref().map_or(bytes, |(most, _)| *most);
-                if is_more && member.summons() == Summons::None {
-                    most = Some((held, Arc::clone(member)));
+                match member.summons() {
+                    Summons::MakeRoom => coming += held,
+                    Summons::None if held > most.as_ref().map_or(bytes, |(most, _)| *most) => {
+                        most = Some((held, Arc::clone(member)));
+                    }
+                    _ => {}
                 }
             }
         }
-        most.is_some_and(|(_, member)| member.summon_anew(Summons::MakeRoom))
+        let more =
+            most.filter(|(_, member)| coming < short && member.summon_anew(Summons::MakeRoom));
+        coming + more.map_or(0, |(held, _)| held)
     }
 
     /// How many connections each worker has.

@@ -10,7 +10,6 @@
 //! While answers wait to be taken nothing is read: whoever does not listen is not
 //! asked what else he wants.
 
-use super::budget::OverBudget;
 use super::census::{Phase, Summons};
 use super::events::End;
 use super::stream::{Stream, poll_send};
@@ -361,7 +360,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
     fn pay(&mut self) {
         let body = if let Step::Body(body) = &self.step { body.bytes.capacity() } else { 0 };
         let unsent = self.unsent.as_ref().map_or(0, |unsent| unsent.held());
-        if self.seat.pay(self.kept.capacity() + body + unsent) == Err(OverBudget) {
+        if self.seat.pay(self.kept.capacity() + body + unsent).is_err() {
             self.refuse(OUT_OF_MEMORY);
         }
     }

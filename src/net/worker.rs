@@ -154,7 +154,7 @@ impl Seat {
 
     /// Pays for what the connection holds, or gets back what it holds no more. Where
     /// nothing is left, the one that holds most makes room; if that is this one, it
-    /// is over its budget.
+    /// is over its budget. One that is to make room gets no more.
     #[inline]
     pub(super) fn pay(&mut self, bytes: usize) -> Result<(), OverBudget> {
         if self.claim.is_for(bytes) {
@@ -164,11 +164,12 @@ impl Seat {
     }
 
     fn pay_anew(&mut self, bytes: usize) -> Result<(), OverBudget> {
-        if let Err(over) = self.claim.resize(bytes) {
-            if !self.bench.census.make_room(bytes) {
+        if let Err(over) = self.claim.resize(bytes, 0) {
+            if self.member.summons() == Summons::MakeRoom {
                 return Err(over);
             }
-            self.claim.overdraw(bytes);
+            let coming = self.bench.census.make_room(over.short, bytes);
+            self.claim.resize(bytes, coming)?;
         }
         self.member.hold(self.claim.bytes());
         Ok(())
