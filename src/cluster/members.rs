@@ -133,6 +133,12 @@ impl Members {
         self.all.get(&node)
     }
 
+    /// What a node says of itself in its present generation.
+    #[must_use]
+    pub fn current_card(&self, node: NodeId) -> Option<&Card> {
+        self.find(node).and_then(Member::current_card)
+    }
+
     /// All, by the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Member)> {
         self.all.iter().map(|(&node, member)| (node, member))

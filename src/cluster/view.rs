@@ -133,6 +133,12 @@ impl View {
         self.nodes[index as usize]
     }
 
+    /// The index of a node, if it is on one of the rings.
+    #[must_use]
+    pub fn index_of(&self, node: NodeId) -> Option<u16> {
+        self.nodes.iter().position(|&there| there == node).map(|index| index as u16)
+    }
+
     /// Whether the node of this index keeps copies.
     #[inline]
     #[must_use]
@@ -167,12 +173,10 @@ impl View {
     /// The slots that a node owns, or will own.
     #[must_use]
     pub fn slots_of(&self, node: NodeId) -> Vec<u32> {
-        let Some(index) = self.nodes.iter().position(|&there| there == node) else {
-            return Vec::new();
-        };
+        let Some(index) = self.index_of(node) else { return Vec::new() };
         let owned = |table: &Table| {
             let slots = (0..).zip(table.slots());
-            let owned = slots.filter(|(_, owners)| owners.contains(index as u16));
+            let owned = slots.filter(|(_, owners)| owners.contains(index));
             owned.map(|(slot, _)| slot).collect::<Vec<u32>>()
         };
         let mut slots = owned(&self.read);

@@ -33,10 +33,6 @@ pub struct HubConfig {
 /// A node that joins and was not sent all for so long says again that it joins.
 const ASK_WAIT_MS: u64 = 2000;
 
-/// Versions of what clients are told are seconds since the beginning of 2020, so
-/// that they fit into 31 bits for long.
-const ROSTERS_BEGIN_S: u32 = 1_577_836_800;
-
 /// What is to be done outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -162,9 +158,7 @@ impl Hub {
     /// There is a link to another node.
     pub fn handle_linked(&mut self, link: &Arc<Link>) {
         self.cluster.linked(link);
-        let member = self.members.find(link.node());
-        let card = member.and_then(|member| member.current_card());
-        if card.is_some_and(|card| card.phase == Phase::Joining) {
+        if self.is_joining(link.node()) {
             // It may have been told that it has all by a link that was over already.
             self.repair.came(link.node());
         }
@@ -250,11 +244,15 @@ impl Hub {
         self.ask_again_at = Now::from_unix_ms(self.shared.now().unix_ms() + ASK_WAIT_MS);
         self.say();
         self.publish()?;
-        let others: Vec<NodeId> = self.live_others().collect();
-        for node in others {
+        self.all_came();
+        Ok(())
+    }
+
+    /// Nobody knows what the others have.
+    fn all_came(&mut self) {
+        for node in self.live_others() {
             self.repair.came(node);
         }
-        Ok(())
     }
 
     /// What is flushed here stands on the card, so that whoever was away learns it.
@@ -267,8 +265,7 @@ impl Hub {
         self.say();
         if self.cluster.is_unknown(floor) {
             // It was due, and no client waits for it.
-            let others: Vec<NodeId> = self.live_others().collect();
-            drop(self.cluster.tell_floor(floor, &others, now));
+            drop(self.cluster.tell_floor(floor, &self.live_others(), now));
         }
         self.show();
     }
@@ -295,7 +292,7 @@ impl Hub {
             }
             return Ok(());
         }
-        let others: Vec<NodeId> = self.live_others().collect();
+        let others = self.live_others();
         if self.cluster.overview().waits_for != self.waits_for() {
             self.show();
         }
@@ -317,12 +314,16 @@ impl Hub {
         Ok(())
     }
 
-    fn live_others(&self) -> impl Iterator<Item = NodeId> {
+    fn is_joining(&self, node: NodeId) -> bool {
+        self.members.current_card(node).is_some_and(|card| card.phase == Phase::Joining)
+    }
+
+    fn live_others(&self) -> Vec<NodeId> {
         let live = self
             .members
             .iter()
             .filter(|(_, member)| member.is_live() && member.current_card().is_some());
-        live.map(|(node, _)| node).filter(|&node| node != self.card.node)
+        live.map(|(node, _)| node).filter(|&node| node != self.card.node).collect()
     }
 
     fn follow(&mut self, changes: Vec<Change>) -> Result<(), RingError> {
@@ -341,10 +342,7 @@ impl Hub {
         self.publish()?;
         if gives_away {
             // Its slots have new owners, who have nothing of them.
-            let others: Vec<NodeId> = self.live_others().collect();
-            for node in others {
-                self.repair.came(node);
-            }
+            self.all_came();
         }
         Ok(())
     }
@@ -371,9 +369,7 @@ impl Hub {
             }
             What::Said => {
                 self.meet(node);
-                let member = self.members.find(node);
-                let card = member.and_then(|member| member.current_card());
-                if card.is_some_and(|card| card.phase == Phase::Joining) {
+                if self.is_joining(node) {
                     // It wants all that there is for it.
                     self.served.remove(&node);
                 }
@@ -383,8 +379,7 @@ impl Hub {
     }
 
     fn meet(&mut self, node: NodeId) {
-        let member = self.members.find(node);
-        let Some(card) = member.and_then(|member| member.current_card()) else { return };
+        let Some(card) = self.members.current_card(node) else { return };
         let (address, generation) = (card.call_address(), card.generation);
         self.effects.push_back(Effect::Meet { node, address, generation });
     }
@@ -396,7 +391,7 @@ impl Hub {
         self.cluster.set_roster(self.roster());
         self.show();
         // Whoever is there now and was not before gets what this node has for it.
-        for node in self.live_others().collect::<Vec<_>>() {
+        for node in self.live_others() {
             let generation = self.members.find(node).map_or(0, |member| member.generation);
             if self.served.insert(node, generation) != Some(generation) {
                 self.repair.came(node);
@@ -417,8 +412,9 @@ impl Hub {
             return Vec::new();
         }
         let is_told = self.beginning.is_some();
-        let others = self.live_others().filter(|node| is_told || !self.filled_by.contains(node));
-        let cards = others.filter_map(|node| self.members.find(node)?.current_card());
+        let others = self.live_others().into_iter();
+        let others = others.filter(|node| is_told || !self.filled_by.contains(node));
+        let cards = others.filter_map(|node| self.members.current_card(node));
         cards.map(|card| card.name.clone()).collect()
     }
 
@@ -436,8 +432,8 @@ impl Hub {
             return before;
         }
         // Nodes that hear of a change in the same second give it the same number.
-        let seconds = self.shared.now().unix_s().saturating_sub(ROSTERS_BEGIN_S);
-        Roster { version: seconds.max(before.version + 1), addresses }
+        let version = Roster::version_of(self.shared.now().unix_s());
+        Roster { version: version.max(before.version + 1), addresses }
     }
 
     fn since_start(&self, now: Now) -> Duration {

@@ -384,8 +384,7 @@ impl Meeting {
     /// another.
     fn tell_change(&mut self, change: &Change, name: &str) {
         let Change { node, generation, what, cause } = change;
-        let member = self.hub.members().find(*node);
-        let card = member.and_then(|member| member.current_card()).cloned();
+        let card = self.hub.members().current_card(*node).cloned();
         let is_new = card.as_ref().is_some_and(|card| self.is_new_phase(card));
         match what {
             What::Said if !is_new => return,

@@ -106,6 +106,14 @@ pub(super) struct Roster {
     pub(super) addresses: Vec<Box<str>>,
 }
 
+impl Roster {
+    /// The version of what is told from this second on: seconds since the beginning
+    /// of 2020, so that they fit into 31 bits for long.
+    pub(super) fn version_of(unix_s: u32) -> u32 {
+        unix_s.saturating_sub(1_577_836_800)
+    }
+}
+
 /// A turn whose calls are under way.
 #[derive(Debug)]
 pub(super) struct Sent {

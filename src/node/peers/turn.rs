@@ -86,11 +86,7 @@ impl Turn {
 
     /// Whoever waits for this turn waits for all of it.
     pub(super) fn wait_for_all(&mut self) {
-        for call in 0..self.sendings.len() as u16 {
-            let mut calls = Calls::default();
-            calls.push(call);
-            self.needs.push(Need { calls, least: 1 });
-        }
+        self.needs.extend((0..self.sendings.len() as u16).map(Need::of));
     }
 
     /// Sends a request, made of these parts, to the node that executes it.
@@ -114,9 +110,7 @@ impl Turn {
         self.bytes += parts.iter().map(|part| part.len()).sum::<usize>();
         let request = requests.len() as u16 - 1;
         if request == 0 {
-            let mut calls = Calls::default();
-            calls.push(call);
-            self.needs.push(Need { calls, least: 1 });
+            self.needs.push(Need::of(call));
         }
         AskedAt { call, request }
     }

@@ -25,6 +25,13 @@ pub(in crate::node) struct Need {
     pub(super) least: u8,
 }
 
+impl Need {
+    /// That one call ends well.
+    pub(super) fn of(call: u16) -> Self {
+        Self { calls: Calls::one(call), least: 1 }
+    }
+}
+
 /// A few of the calls of one turn. A key has no more owners than this.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::node) struct Calls {
@@ -34,6 +41,12 @@ pub(in crate::node) struct Calls {
 
 impl Calls {
     const MOST: usize = crate::limits::COPIES_MAX as usize;
+
+    fn one(call: u16) -> Self {
+        let mut calls = Self::default();
+        calls.push(call);
+        calls
+    }
 
     pub(in crate::node) fn push(&mut self, call: u16) {
         if !self.iter().any(|there| there == call) && (self.len as usize) < Self::MOST {
@@ -118,19 +131,12 @@ impl Waiting {
 
     /// Waits for so many calls, and for each to end well.
     pub(super) fn for_all(calls: usize) -> Self {
-        let need = |call| {
-            let mut calls = Calls::default();
-            calls.push(call);
-            Need { calls, least: 1 }
-        };
-        Self::new(calls, (0..calls as u16).map(need).collect())
+        Self::new(calls, (0..calls as u16).map(Need::of).collect())
     }
 
     /// Waits for nothing but its time.
     pub(super) fn pause() -> Self {
-        let mut calls = Calls::default();
-        calls.push(0);
-        let pause = Self::new(1, vec![Need { calls, least: 1 }]);
+        let pause = Self::for_all(1);
         pause.state().is_pause = true;
         pause
     }

@@ -8,10 +8,6 @@ use crate::net::Output;
 use crate::node::peers::Roster;
 use std::io::Write;
 
-/// Versions are seconds since the beginning of 2020, so that they fit into 31
-/// bits for long.
-const VERSIONS_BEGIN_S: u32 = 1_577_836_800;
-
 impl Session {
     /// The version is that of the start: whoever starts a node anew, perhaps with
     /// another port, is believed.
@@ -27,7 +23,7 @@ impl Session {
             return out.extend_from_slice(Refusal::Unknown.reply());
         };
         let started_s = now.unix_s().saturating_sub(shared.uptime_s(now));
-        let version = started_s.saturating_sub(VERSIONS_BEGIN_S).max(1);
+        let version = Roster::version_of(started_s).max(1);
         list(version, address, out);
     }
 }

@@ -139,14 +139,28 @@ impl Session {
         used: usize,
         out: &mut Output,
     ) -> Option<Step> {
-        if self.role == Role::Peer(Executor::Owner) {
-            return None;
-        }
         let mut base64 = None;
         let (key, len) = one_key(command, &mut base64)?;
+        let kind = Kind { reads: reads(command), one_of_many: false };
+        let body_len = len.map_or(0, |len| len + reply::CRLF.len());
+        self.one_elsewhere(key, len, Protocol::Text, kind, (input, used, body_len), out)
+    }
+
+    /// The same for a request for this key, whichever protocol it came by, with
+    /// a value of so many bytes, if it has one: what is used of the input is its
+    /// head, and so many bytes of body follow.
+    fn one_elsewhere(
+        &mut self,
+        key: Key<'_>,
+        value_len: Option<usize>,
+        protocol: Protocol,
+        kind: Kind,
+        (input, used, body_len): (&[u8], usize, usize),
+        out: &mut Output,
+    ) -> Option<Step> {
+        let is_too_large = |len| Store::item_bytes(key, len) > self.shared().store.item_bytes_max();
         // A value that is too large is refused here as anywhere.
-        if len.is_some_and(|len| Store::item_bytes(key, len) > self.shared().store.item_bytes_max())
-        {
+        if self.role == Role::Peer(Executor::Owner) || value_len.is_some_and(is_too_large) {
             return None;
         }
         let place = self.road.place(self.road.hash(key.bytes()));
@@ -154,19 +168,15 @@ impl Session {
             return None;
         }
         if self.role == Role::Peer(Executor::Primary) {
-            return Some(self.not_mine(input));
+            self.refused = true;
+            return Some(Step::Done(input.len()));
         }
-        let Some(len) = len else {
-            let kind = Kind { reads: reads(command), one_of_many: false };
-            self.forward(place, Protocol::Text, kind, &[&input[..used]], out);
-            return Some(Step::Done(used));
-        };
-        let body_len = len + reply::CRLF.len();
         if let Err(step) = self.value(input, used, body_len) {
             return Some(step);
         }
-        self.forward(place, Protocol::Text, Kind::WRITE, &[&input[..used + body_len]], out);
-        Some(Step::Done(used + body_len))
+        let whole = used + body_len;
+        self.forward(place, protocol, kind, &[&input[..whole]], out);
+        Some(Step::Done(whole))
     }
 
     /// The same for a request whose large value came apart from its head.
@@ -248,31 +258,9 @@ impl Session {
                 | Verb::Count(_)
         );
         let key = Key::new(request.key).ok().filter(|_| is_one)?;
-        if self.role == Role::Peer(Executor::Owner)
-            || Store::item_bytes(key, request.value_len) > self.shared().store.item_bytes_max()
-        {
-            return None;
-        }
-        let place = self.road.place(self.road.hash(request.key));
-        if place == Place::Here {
-            return None;
-        }
-        if self.role == Role::Peer(Executor::Primary) {
-            return Some(self.not_mine(input));
-        }
-        let used = request.header.head_len();
-        if let Err(step) = self.value(input, used, request.value_len) {
-            return Some(step);
-        }
-        let whole = used + request.value_len;
         let kind = Kind { reads, one_of_many: false };
-        self.forward(place, Protocol::Binary, kind, &[&input[..whole]], out);
-        Some(Step::Done(whole))
-    }
-
-    fn not_mine(&mut self, input: &[u8]) -> Step {
-        self.refused = true;
-        Step::Done(input.len())
+        let (head_len, len) = (request.header.head_len(), request.value_len);
+        self.one_elsewhere(key, Some(len), Protocol::Binary, kind, (input, head_len, len), out)
     }
 
     fn forward(

@@ -158,7 +158,7 @@ impl Road {
     pub(in crate::node) fn is_live(&self, node: NodeId) -> bool {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
-        (0..).zip(view.nodes()).any(|(index, &there)| there == node && view.is_live(index))
+        view.index_of(node).is_some_and(|index| view.is_live(index))
     }
 
     /// The slots that a node owns.
@@ -232,7 +232,7 @@ impl Road {
     pub(in crate::node) fn executed(&self, node: NodeId) -> bool {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
-        (0..).zip(view.nodes()).any(|(index, &there)| there == node && view.executes(index))
+        view.index_of(node).is_some_and(|index| view.executes(index))
     }
 
     /// The slots that this node executes for after the death of another, and who
