@@ -20,6 +20,7 @@ mod road;
 mod stats;
 mod text;
 mod tuning;
+mod waits;
 mod watching;
 mod write;
 
@@ -31,10 +32,10 @@ use crate::net::{Answer, Next, Output, Progress};
 use crate::node::{Binding, Counters, Shared, Watcher};
 use crate::wire::Executor;
 use crawler::Dump;
-use elsewhere::Waits;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
+use waits::Waits;
 
 pub(super) use road::Road;
 
