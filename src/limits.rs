@@ -282,9 +282,6 @@ pub const ASK_REQUESTS_MAX: usize = 4096;
 /// Items in one message that sends them to an owner, at most.
 pub const KEEP_ITEMS_MAX: usize = 4096;
 
-/// Keys in one message that asks for their items, at most.
-pub const LOOK_KEYS_MAX: usize = 4096;
-
 /// Bytes of one frame between nodes, at most: the largest item that a node may
 /// be told to take, its key, and room for the words around them.
 pub const FRAME_BYTES_MAX: usize = (1 << 30) + (64 << 10);

@@ -1,10 +1,10 @@
 //! Where all meets that comes from other nodes: gossip, links, frames and time.
 //! Moves no bytes: what is to be done outside is taken out as an [`Effect`].
 
-use super::peers::{Cluster, Executor, Overview, Repair, Roster, Succession, Waiting};
+use super::peers::{Cluster, Executor, Overview, Promises, Repair, Roster, Succession, Waiting};
 use super::session::{Road, Session};
 use super::{Shared, WriteAck};
-use crate::cluster::{Card, Change, Event, Members, Phase, View, What};
+use crate::cluster::{Card, Cause, Change, Event, Members, Phase, View, What};
 use crate::item::Now;
 use crate::net::peers::Link;
 use crate::ring::{Layout, NodeId, RingError};
@@ -28,6 +28,8 @@ pub struct HubConfig {
     pub grace: Duration,
     /// A node that joins and finds nobody for so long is the first.
     pub search: Duration,
+    /// A node that is dead is held for dead within this, as a rule.
+    pub notice: Duration,
 }
 
 /// A node that joins and was not sent all for so long says again that it joins.
@@ -60,6 +62,7 @@ pub struct Hub {
     executor: Executor,
     repair: Repair,
     succession: Succession,
+    promises: Promises,
     config: HubConfig,
     card: Card,
     members: Members,
@@ -97,6 +100,7 @@ impl Hub {
         let executor = Executor::new(Rc::clone(&road), Arc::clone(&cluster));
         let repair = Repair::new(Rc::clone(&road), Arc::clone(&cluster));
         let succession = Succession::new(road, Arc::clone(&cluster));
+        let promises = Promises::new(&cluster, config.notice);
         let (shared, started) = (Arc::clone(shared), shared.now());
         let mut hub = Self {
             shared,
@@ -104,6 +108,7 @@ impl Hub {
             executor,
             repair,
             succession,
+            promises,
             config,
             card,
             members: Members::new(),
@@ -186,6 +191,9 @@ impl Hub {
             self.filled_by.insert(node);
             self.succession.told(node, now);
         }
+        for (node, term) in std::mem::take(&mut self.executor.promised) {
+            self.promises.give(node, term, self.shared.elapsed());
+        }
         for (link, call, card) in std::mem::take(&mut self.executor.said) {
             // Nobody speaks for another.
             if card.node != link.node() {
@@ -214,7 +222,12 @@ impl Hub {
         }
         self.cluster.tick(now);
         self.executor.finish_jobs();
-        self.succession.step(now, self.repair.to_be_told());
+        let elapsed = self.shared.elapsed();
+        let may_take_over = self.promises.may_take_over(elapsed);
+        self.succession.step(now, may_take_over, self.repair.to_be_told());
+        self.promises.step(&self.live_others(), elapsed, |cluster, node, term_ms| {
+            cluster.ask_promise(node, term_ms, now)
+        });
         self.repair.step(now);
         self.follow_floor(now);
         self.go_on_joining(now)?;
@@ -297,7 +310,8 @@ impl Hub {
             self.show();
         }
         let waits_for_others = others.is_empty() && self.since_start(now) < self.config.search
-            || others.iter().any(|node| !self.filled_by.contains(node));
+            || others.iter().any(|node| !self.filled_by.contains(node))
+            || !self.promises.may_take_over(self.shared.elapsed());
         if waits_for_others && !others.is_empty() && now >= self.ask_again_at {
             self.ask_wait_ms *= 2;
             self.ask_again_at = Now::from_unix_ms(now.unix_ms() + self.ask_wait_ms);
@@ -352,7 +366,15 @@ impl Hub {
         match change.what {
             What::Lost => {
                 self.cluster.down(node);
-                self.succession.lost(node, self.shared.now());
+                let elapsed = self.shared.elapsed();
+                // Whoever leaves has ended to execute before.
+                if change.cause == Cause::Itself || !self.succession.executed(node) {
+                    self.promises.returned(node);
+                } else {
+                    self.promises.lost(node, elapsed);
+                }
+                let may_take_over = self.promises.may_take_over(elapsed);
+                self.succession.lost(node, self.shared.now(), may_take_over);
             }
             What::Forgotten => {
                 self.cluster.forget(node);
@@ -360,7 +382,8 @@ impl Hub {
             }
             What::Returned | What::Found => {
                 // It may have been started again before anyone missed it.
-                self.succession.lost(node, self.shared.now());
+                self.promises.returned(node);
+                self.succession.lost(node, self.shared.now(), true);
                 // One that is found may have sent all it had before it was heard of.
                 if change.what == What::Returned {
                     self.filled_by.remove(&node);
@@ -387,6 +410,7 @@ impl Hub {
     /// Makes the view anew from what is known.
     fn publish(&mut self) -> Result<(), RingError> {
         let view = View::of_members(&self.config.layout, &self.card, &self.members)?;
+        self.cluster.promised.expect(&view, self.card.node, self.shared.elapsed());
         self.shared.view.publish(view);
         self.cluster.set_roster(self.roster());
         self.show();

@@ -33,7 +33,7 @@ pub use server::{
 };
 pub use session::Session;
 pub use settings::{Binding, Settings, VERSION};
-pub use shared::{Ending, RefreshCertificates, Shared, Ticks};
+pub use shared::{Elapsed, Ending, RefreshCertificates, Shared, Ticks};
 pub use shared_view::{SharedView, ViewReader};
 pub use users::{Users, UsersError};
 pub use watch::{Topic, Topics, Watch, WatchCount, Watcher};

@@ -283,6 +283,7 @@ impl Meeting {
             flush_floor: Version::ZERO,
             build: env!("CARGO_PKG_VERSION").into(),
         };
+        let notice = config.gossip.notice();
         let start = GossipStart {
             config: config.gossip,
             seal: Seal::new(&config.secret.gossip_key(&config.name), &config.name),
@@ -295,8 +296,13 @@ impl Meeting {
             Report::News(event) => reports.put(Input::News(event)),
             Report::Refused { from, why, .. } => reports.refuse("gossip", from, &why.to_string()),
         })?;
-        let hub =
-            HubConfig { layout, write_ack: config.write_ack, grace: config.grace, search: SEARCH };
+        let hub = HubConfig {
+            layout,
+            write_ack: config.write_ack,
+            grace: config.grace,
+            search: SEARCH,
+            notice,
+        };
         let hub = Hub::new(hub, card, shared, worker)
             .ok_or_else(|| io::Error::other("a node without a cluster has no hub"))?;
         Ok(Self { hub, gossip, peers, inbox, generation, phases: BTreeMap::new() })

@@ -11,9 +11,13 @@ use crate::store::Store;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Tells the time.
 pub type Ticks = Box<dyn Fn() -> Now + Send + Sync>;
+
+/// Tells for how long a node has been running: nobody sets this clock.
+pub type Elapsed = Box<dyn Fn() -> Duration + Send + Sync>;
 
 /// Reads certificates again; false where they are no good.
 pub type RefreshCertificates = Box<dyn Fn() -> bool + Send + Sync>;
@@ -59,6 +63,8 @@ pub struct Shared {
     pub verbosity: AtomicU8,
     /// Bytes of memory: clients may change it.
     pub memory_bytes: AtomicU64,
+    /// How long this node has been running.
+    pub elapsed: Elapsed,
     ticks: Ticks,
     started: Now,
     workers: Box<[Counters]>,
@@ -86,6 +92,7 @@ impl Shared {
             evicts: AtomicBool::new(false),
             verbosity: AtomicU8::new(settings.verbosity),
             memory_bytes: AtomicU64::new(settings.memory_bytes),
+            elapsed: elapsed_from(Instant::now()),
             started: ticks(),
             ticks,
             workers,
@@ -108,6 +115,13 @@ impl Shared {
     #[must_use]
     pub fn now(&self) -> Now {
         (self.ticks)()
+    }
+
+    /// The time since the start.
+    #[inline]
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        (self.elapsed)()
     }
 
     /// Seconds since the start.
@@ -161,4 +175,8 @@ impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared").field("settings", &self.settings).finish_non_exhaustive()
     }
+}
+
+fn elapsed_from(start: Instant) -> Elapsed {
+    Box::new(move || start.elapsed())
 }

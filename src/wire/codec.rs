@@ -3,10 +3,8 @@
 //! the greatest length.
 
 use super::frame::append_frame;
-use super::message::{Ask, Body, Item, Keep, Look, Message, Seen, Told};
-use crate::limits::{
-    ASK_REQUESTS_MAX, FRAME_BYTES_MAX, KEEP_ITEMS_MAX, KEY_BYTES_MAX, LOOK_KEYS_MAX,
-};
+use super::message::{Ask, Body, Item, Keep, Message, Told};
+use crate::limits::{ASK_REQUESTS_MAX, FRAME_BYTES_MAX, KEEP_ITEMS_MAX, KEY_BYTES_MAX};
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::de::BorrowDecoder;
 use bincode::enc::write::Writer;
@@ -113,22 +111,11 @@ fn key<'de, D: BorrowDecoder<'de>>(decoder: &mut D) -> Result<&'de [u8], Misread
     if key.len() > KEY_BYTES_MAX { Err(Misread::LimitExceeded) } else { Ok(key) }
 }
 
-/// A key in a list.
-struct Listed<'a>(&'a [u8]);
-
-impl<'de, C> BorrowDecode<'de, C> for Listed<'de> {
-    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(d: &mut D) -> Result<Self, Misread> {
-        key(d).map(Self)
-    }
-}
-
 impl<'de, C> BorrowDecode<'de, C> for Ask<'de> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(d: &mut D) -> Result<Self, Misread> {
         Ok(Self {
             call: BorrowDecode::borrow_decode(d)?,
             executor: BorrowDecode::borrow_decode(d)?,
-            hops: BorrowDecode::borrow_decode(d)?,
-            view: BorrowDecode::borrow_decode(d)?,
             requests: list(d, ASK_REQUESTS_MAX)?,
         })
     }
@@ -143,20 +130,6 @@ impl<'de, C> BorrowDecode<'de, C> for Told<'de> {
 impl<'de, C> BorrowDecode<'de, C> for Keep<'de> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(d: &mut D) -> Result<Self, Misread> {
         Ok(Self { call: BorrowDecode::borrow_decode(d)?, items: list(d, KEEP_ITEMS_MAX)? })
-    }
-}
-
-impl<'de, C> BorrowDecode<'de, C> for Look<'de> {
-    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(d: &mut D) -> Result<Self, Misread> {
-        let call = BorrowDecode::borrow_decode(d)?;
-        let keys = list::<Listed<'de>, D>(d, LOOK_KEYS_MAX)?;
-        Ok(Self { call, keys: keys.into_iter().map(|listed| listed.0).collect() })
-    }
-}
-
-impl<'de, C> BorrowDecode<'de, C> for Seen<'de> {
-    fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(d: &mut D) -> Result<Self, Misread> {
-        Ok(Self { call: BorrowDecode::borrow_decode(d)?, items: list(d, LOOK_KEYS_MAX)? })
     }
 }
 

@@ -14,10 +14,8 @@ pub enum Message<'a> {
     Keep(Keep<'a>),
     /// They are kept.
     Kept(Kept),
-    /// What do you have under these keys?
-    Look(Look<'a>),
-    /// This.
-    Seen(Seen<'a>),
+    /// Do not take my place for so long.
+    Promise(Promise),
     /// From now on this is my card.
     Say(Say<'a>),
     /// You have all that I had for you, and since you are there I send you what
@@ -34,10 +32,6 @@ pub struct Ask<'a> {
     pub call: u32,
     /// As what the receiver is to execute them.
     pub executor: Executor,
-    /// How many nodes the requests have passed, the client's own included.
-    pub hops: u8,
-    /// The fingerprint of the view that led here.
-    pub view: u64,
     /// What the clients said.
     pub requests: Vec<Request<'a>>,
 }
@@ -83,6 +77,14 @@ pub struct Told<'a> {
 pub enum Reply<'a> {
     /// It was executed; this is to be said to the client, as it is.
     Done(&'a [u8]),
+    /// It was executed as by an owner; this is to be said to the client if no other
+    /// owner has a greater version.
+    Owned {
+        /// Of what is there, or of what is gone.
+        version: u64,
+        /// The answer, as it is.
+        bytes: &'a [u8],
+    },
     /// It was not executed: the receiver is not, or not yet, who may.
     NotMine,
     /// It was not executed: the receiver has too much to do.
@@ -138,22 +140,14 @@ pub struct Kept {
     pub accepted: bool,
 }
 
-/// Keys that the sender wants to know the newest item of.
-#[derive(Clone, Debug, PartialEq, Eq, Encode)]
-pub struct Look<'a> {
+/// The sender wants to execute by itself for what the receiver owns too. It is
+/// answered by a [`Kept`]: refused is who is held for dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Promise {
     /// Of the call.
     pub call: u32,
-    /// The keys.
-    pub keys: Vec<&'a [u8]>,
-}
-
-/// The answer to a [`Look`], in its order.
-#[derive(Clone, Debug, PartialEq, Eq, Encode)]
-pub struct Seen<'a> {
-    /// Of the call.
-    pub call: u32,
-    /// What is there, if something is.
-    pub items: Vec<Option<Item<'a>>>,
+    /// For so many milliseconds the receiver does not take the sender's place.
+    pub term_ms: u32,
 }
 
 /// The sender's card. It is answered by a [`Kept`] once the receiver acts by it.

@@ -1,12 +1,10 @@
 //! The bytes of every word, and what becomes of bytes that are none.
 
 use proptest::prelude::*;
-use ringcached::limits::{
-    ASK_REQUESTS_MAX, FRAME_BYTES_MAX, KEEP_ITEMS_MAX, KEY_BYTES_MAX, LOOK_KEYS_MAX,
-};
+use ringcached::limits::{ASK_REQUESTS_MAX, FRAME_BYTES_MAX, KEEP_ITEMS_MAX, KEY_BYTES_MAX};
 use ringcached::wire::{
-    Ask, Body, DecodeError, Executor, Filled, Flush, Frames, Hello, Item, Keep, Kept, Look,
-    Message, Protocol, Reply, Request, Say, Seen, Told, append_frame,
+    Ask, Body, DecodeError, Executor, Filled, Flush, Frames, Hello, Item, Keep, Kept, Message,
+    Promise, Protocol, Reply, Request, Say, Told, append_frame,
 };
 use std::time::{Duration, Instant};
 
@@ -37,19 +35,17 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
         Request { protocol: Protocol::Binary, bytes: b"\x80\x00" },
     ];
     let primary = Executor::Primary;
-    let (call, hops, view) = (7, 1, 0xfffe_fdfc_fbfa_f9f8);
-    let few = Ask { call, executor: primary, hops, view, requests };
-    let none = Ask { call: 251, executor: Executor::Owner, hops: 2, view: 0, requests: vec![] };
-    let replies = vec![Reply::Done(b"END\r\n"), Reply::NotMine, Reply::Busy, Reply::Unacknowledged];
+    let few = Ask { call: 7, executor: primary, requests };
+    let none = Ask { call: 251, executor: Executor::Owner, requests: vec![] };
+    let owned = Reply::Owned { version: 300, bytes: b"EN\r\n" };
+    let done = Reply::Done(b"END\r\n");
+    let replies = vec![done, owned, Reply::NotMine, Reply::Busy, Reply::Unacknowledged];
     vec![
-        (
-            Message::Ask(few),
-            r"\x1b\x00\x00\x00\x00\x07\x00\x01\xfd\xf8\xf9\xfa\xfb\xfc\xfd\xfe\xff\x02\x00\x07get a\r\n\x01\x02\x80\x00",
-        ),
-        (Message::Ask(none), r"\x08\x00\x00\x00\x00\xfb\xfb\x00\x01\x02\x00\x00"),
+        (Message::Ask(few), r"\x11\x00\x00\x00\x00\x07\x00\x02\x00\x07get a\r\n\x01\x02\x80\x00"),
+        (Message::Ask(none), r"\x06\x00\x00\x00\x00\xfb\xfb\x00\x01\x00"),
         (
             Message::Told(Told { call: 7, replies }),
-            r"\r\x00\x00\x00\x01\x07\x04\x00\x05END\r\n\x01\x02\x03",
+            r"\x16\x00\x00\x00\x01\x07\x05\x00\x05END\r\n\x01\xfb,\x01\x04EN\r\n\x02\x03\x04",
         ),
         (
             Message::Keep(Keep { call: 70_000, items: vec![ITEM, TOMBSTONE] }),
@@ -57,16 +53,12 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
         ),
         (Message::Kept(Kept { call: 1, accepted: true }), r"\x03\x00\x00\x00\x03\x01\x01"),
         (
-            Message::Look(Look { call: 2, keys: vec![b"a", b"bc"] }),
-            r"\x08\x00\x00\x00\x04\x02\x02\x01a\x02bc",
+            Message::Promise(Promise { call: 2, term_ms: 4000 }),
+            r"\x05\x00\x00\x00\x04\x02\xfb\xa0\x0f",
         ),
-        (
-            Message::Seen(Seen { call: 2, items: vec![None, Some(TOMBSTONE)] }),
-            r"\n\x00\x00\x00\x05\x02\x02\x00\x01\x01k\x05\x00\x00",
-        ),
-        (Message::Say(Say { call: 4, card: b"card" }), r"\x07\x00\x00\x00\x06\x04\x04card"),
-        (Message::Filled(Filled { floor: 9 }), r"\x02\x00\x00\x00\x07\t"),
-        (Message::Flush(Flush { call: 3, floor: 300 }), r"\x05\x00\x00\x00\x08\x03\xfb,\x01"),
+        (Message::Say(Say { call: 4, card: b"card" }), r"\x07\x00\x00\x00\x05\x04\x04card"),
+        (Message::Filled(Filled { floor: 9 }), r"\x02\x00\x00\x00\x06\t"),
+        (Message::Flush(Flush { call: 3, floor: 300 }), r"\x05\x00\x00\x00\x07\x03\xfb,\x01"),
     ]
 }
 
@@ -105,13 +97,11 @@ fn lists_and_keys_have_a_maximum() {
     let request = Request { protocol: Protocol::Text, bytes: b"" };
     let ask = |count| {
         let requests = vec![request; count];
-        let ask = Ask { call: 0, executor: Executor::Owner, hops: 0, view: 0, requests };
+        let ask = Ask { call: 0, executor: Executor::Owner, requests };
         body(&Message::Ask(ask))
     };
     let told = |count| body(&Message::Told(Told { call: 0, replies: vec![Reply::Busy; count] }));
     let keep = |count| body(&Message::Keep(Keep { call: 0, items: vec![TOMBSTONE; count] }));
-    let look = |count| body(&Message::Look(Look { call: 0, keys: vec![b"k"; count] }));
-    let seen = |count| body(&Message::Seen(Seen { call: 0, items: vec![None; count] }));
     let holds = |of: &dyn Fn(usize) -> Vec<u8>, most| {
         assert!(Message::decode(&of(most)).is_ok());
         assert_eq!(Message::decode(&of(most + 1)), Err(DecodeError::TooMuch));
@@ -119,23 +109,20 @@ fn lists_and_keys_have_a_maximum() {
     holds(&ask, ASK_REQUESTS_MAX);
     holds(&told, ASK_REQUESTS_MAX);
     holds(&keep, KEEP_ITEMS_MAX);
-    holds(&look, LOOK_KEYS_MAX);
-    holds(&seen, LOOK_KEYS_MAX);
     let keyed = |bytes: usize| {
         let key = vec![b'k'; bytes];
         let item = Item { key: &key, ..ITEM };
         let keep = body(&Message::Keep(Keep { call: 0, items: vec![item] }));
-        let look = body(&Message::Look(Look { call: 0, keys: vec![&key] }));
-        [Message::decode(&keep).err(), Message::decode(&look).err()]
+        Message::decode(&keep).err()
     };
-    assert_eq!(keyed(KEY_BYTES_MAX), [None, None]);
-    assert_eq!(keyed(KEY_BYTES_MAX + 1), [Some(DecodeError::TooMuch); 2]);
+    assert_eq!(keyed(KEY_BYTES_MAX), None);
+    assert_eq!(keyed(KEY_BYTES_MAX + 1), Some(DecodeError::TooMuch));
 }
 
 /// A list that claims thousands of elements and has none takes the memory of few.
 #[test]
 fn a_claimed_list_is_not_believed() {
-    let mut bytes = body(&Message::Seen(Seen { call: 0, items: vec![] }));
+    let mut bytes = body(&Message::Keep(Keep { call: 0, items: vec![] }));
     bytes.pop();
     bytes.extend_from_slice(&[251, 0, 16]);
     assert_eq!(Message::decode(&bytes), Err(DecodeError::Malformed));
@@ -159,9 +146,11 @@ fn held(message: &Message<'_>) -> usize {
         Message::Ask(ask) => ask.requests.capacity() * size_of::<Request<'_>>(),
         Message::Told(told) => told.replies.capacity() * size_of::<Reply<'_>>(),
         Message::Keep(keep) => keep.items.capacity() * size_of::<Item<'_>>(),
-        Message::Kept(_) | Message::Say(_) | Message::Filled(_) | Message::Flush(_) => 0,
-        Message::Look(look) => look.keys.capacity() * size_of::<&[u8]>(),
-        Message::Seen(seen) => seen.items.capacity() * size_of::<Option<Item<'_>>>(),
+        Message::Kept(_)
+        | Message::Promise(_)
+        | Message::Say(_)
+        | Message::Filled(_)
+        | Message::Flush(_) => 0,
     }
 }
 
@@ -170,7 +159,7 @@ fn judge(bytes: &[u8]) {
     if let Ok(message) = Message::decode(bytes) {
         let elements = 2 * (bytes.len() + 16) * size_of::<Option<Item<'_>>>();
         assert!(held(&message) <= elements, "{} of {} bytes", held(&message), bytes.len());
-        assert!(held(&message) <= 2 * LOOK_KEYS_MAX * size_of::<Option<Item<'_>>>());
+        assert!(held(&message) <= 2 * KEEP_ITEMS_MAX * size_of::<Option<Item<'_>>>());
         let again = body(&message);
         assert_eq!(Message::decode(&again), Ok(message), "{}", bytes.escape_ascii());
     }
@@ -232,7 +221,7 @@ type Text = (Vec<u8>, u8, u64);
 struct Parts {
     kind: u8,
     call: u32,
-    view: u64,
+    term_ms: u32,
     flag: bool,
     texts: Vec<Text>,
 }
@@ -251,9 +240,10 @@ impl Parts {
         Request { protocol, bytes: text }
     }
 
-    fn reply((text, tag, _): &Text) -> Reply<'_> {
-        match tag % 4 {
+    fn reply((text, tag, number): &Text) -> Reply<'_> {
+        match tag % 5 {
             0 => Reply::Done(text),
+            4 => Reply::Owned { version: *number, bytes: text },
             1 => Reply::NotMine,
             2 => Reply::Busy,
             _ => Reply::Unacknowledged,
@@ -263,22 +253,16 @@ impl Parts {
     fn message(&self) -> Message<'_> {
         let call = self.call;
         let texts = self.texts.iter();
-        match self.kind % 6 {
+        match self.kind % 5 {
             0 => {
                 let executor = if self.flag { Executor::Primary } else { Executor::Owner };
                 let requests = texts.map(Self::request).collect();
-                Message::Ask(Ask { call, executor, hops: self.kind, view: self.view, requests })
+                Message::Ask(Ask { call, executor, requests })
             }
             1 => Message::Told(Told { call, replies: texts.map(Self::reply).collect() }),
             2 => Message::Keep(Keep { call, items: texts.map(Self::item).collect() }),
             3 => Message::Kept(Kept { call, accepted: self.flag }),
-            4 => {
-                Message::Look(Look { call, keys: texts.map(|text| Self::item(text).key).collect() })
-            }
-            _ => {
-                let items = texts.map(|text| (text.1 & 8 > 0).then(|| Self::item(text))).collect();
-                Message::Seen(Seen { call, items })
-            }
+            _ => Message::Promise(Promise { call, term_ms: self.term_ms }),
         }
     }
 }
@@ -286,8 +270,8 @@ impl Parts {
 fn parts() -> impl Strategy<Value = Parts> {
     let text = (prop::collection::vec(any::<u8>(), 0..300), any::<u8>(), any::<u64>());
     let texts = prop::collection::vec(text, 0..20);
-    (any::<u8>(), any::<u32>(), any::<u64>(), any::<bool>(), texts)
-        .prop_map(|(kind, call, view, flag, texts)| Parts { kind, call, view, flag, texts })
+    (any::<u8>(), any::<u32>(), any::<u32>(), any::<bool>(), texts)
+        .prop_map(|(kind, call, term_ms, flag, texts)| Parts { kind, call, term_ms, flag, texts })
 }
 
 proptest! {

@@ -190,13 +190,17 @@ impl World {
         let ticks = Box::new(move || Now::from_unix_ms(clock.load(Ordering::Relaxed) + skew_ms));
         let view = SharedView::new(View::settled(&ring));
         let settings = Settings { threads: 2, ..Settings::default() };
-        let shared = Shared::new(store, view, settings, ticks);
+        let mut shared = Shared::new(store, view, settings, ticks);
+        let clock = Arc::clone(&self.clock);
+        shared.elapsed =
+            Box::new(move || Duration::from_millis(clock.load(Ordering::Relaxed) - START_MS));
         let shared = Arc::new(shared.in_cluster(card.node, self.write_ack));
         let config = HubConfig {
             layout: self.layout,
             write_ack: self.write_ack,
             grace: Duration::from_secs(30),
             search: Duration::from_secs(2),
+            notice: GossipConfig::lan().notice(),
         };
         let mut agent =
             Agent::new(GossipConfig::lan(), card.clone(), self.random.word(), self.since_start());

@@ -85,6 +85,13 @@ impl GossipConfig {
         }
     }
 
+    /// A node that is dead is held for dead within this, as a rule.
+    #[must_use]
+    pub fn notice(&self) -> Duration {
+        // Its turn to be probed may just be over, and the news takes its time.
+        self.suspicion + 4 * self.probe_period
+    }
+
     /// What the failure detector is told, in a cluster of so many. Looking for
     /// the lost is done here and not by it: it stops all its timers when it knows
     /// nobody who lives.

@@ -16,6 +16,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
 /// Executes what other nodes ask for. Belongs to the thread that the links'
 /// frames come to.
@@ -30,6 +31,8 @@ pub(in crate::node) struct Executor {
     pub(in crate::node) said: Vec<(Arc<Link>, u32, Card)>,
     /// Nodes that have sent all they had for this one.
     pub(in crate::node) filled: Vec<NodeId>,
+    /// To whom this node has promised something, and for how long.
+    pub(in crate::node) promised: Vec<(NodeId, Duration)>,
 }
 
 /// Requests of one call that were executed, and whose answers wait for copies.
@@ -77,6 +80,7 @@ impl Executor {
             ready: Arc::default(),
             said: Vec::new(),
             filled: Vec::new(),
+            promised: Vec::new(),
         }
     }
 
@@ -107,7 +111,15 @@ impl Executor {
                 // Where there is no room for it, it is asked for again.
                 let _ = link.send(|frame| kept.encode(frame));
             }
-            Message::Look(_) | Message::Seen(_) => return false,
+            Message::Promise(promise) => {
+                let accepted = self.road.is_live(link.node());
+                if accepted {
+                    let term = Duration::from_millis(promise.term_ms.into());
+                    self.promised.push((link.node(), term));
+                }
+                let kept = Message::Kept(Kept { call: promise.call, accepted });
+                let _ = link.send(|frame| kept.encode(frame));
+            }
         }
         true
     }

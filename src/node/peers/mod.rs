@@ -7,6 +7,7 @@ mod dirty;
 mod executor;
 mod overview;
 mod peer;
+mod promises;
 mod repair;
 mod succession;
 mod turn;
@@ -16,6 +17,7 @@ pub(super) use dirty::{Dirty, Slots};
 pub(super) use executor::Executor;
 pub(super) use overview::Overview;
 pub(super) use peer::Peer;
+pub(super) use promises::{Promised, Promises};
 pub(super) use repair::Repair;
 pub(super) use succession::{HeldBack, Succession};
 pub(super) use turn::{AskedAt, Sending, Turn};
@@ -26,7 +28,7 @@ use crate::item::{Copied, CopiedBody, Expiry, Now, Standing, Version};
 use crate::net::peers::Link;
 use crate::ring::{KeyHash, NodeId};
 use crate::store::Found;
-use crate::wire::{Filled, Flush, Item, Message, Say};
+use crate::wire::{Filled, Flush, Item, Message, Promise, Say};
 use calls::Call;
 use overview::Overviews;
 use std::collections::BTreeMap;
@@ -85,6 +87,7 @@ pub(super) struct Cluster {
     pub(super) write_ack: WriteAck,
     pub(super) dirty: Dirty,
     pub(super) held_back: HeldBack,
+    pub(super) promised: Promised,
     peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
     /// Who does not want to wait longer than until then.
     alarms: Mutex<Vec<(Now, Arc<Waiting>)>>,
@@ -156,6 +159,7 @@ impl Cluster {
             write_ack,
             dirty: Dirty::new(slots),
             held_back: HeldBack::none(slots),
+            promised: Promised::default(),
             peers: RwLock::default(),
             alarms: Mutex::default(),
             roster: Mutex::default(),
@@ -197,7 +201,7 @@ impl Cluster {
     }
 
     /// Sends all that a turn has gathered.
-    pub(super) fn send(&self, turn: Turn, view: u64, now: Now) -> Sent {
+    pub(super) fn send(&self, turn: Turn, now: Now) -> Sent {
         let (sendings, needs) = turn.into_parts();
         let waiting = Arc::new(Waiting::new(sendings.len(), needs));
         for (number, sending) in sendings.iter().enumerate() {
@@ -206,12 +210,12 @@ impl Cluster {
                 slots: sending.slots(),
                 deadline: Now::from_unix_ms(now.unix_ms() + CALL_MS),
             };
-            self.call(sending, call, view);
+            self.call(sending, call);
         }
         Sent { waiting, sendings }
     }
 
-    fn call(&self, sending: &Sending, call: Call, view: u64) {
+    fn call(&self, sending: &Sending, call: Call) {
         let Some(peer) = self.peer(sending.to) else {
             self.dirty.mark(sending.to, call.slots.iter().copied());
             return call.end(Answer::Unsent);
@@ -221,8 +225,6 @@ impl Cluster {
                 What::Ask { executor, .. } => Message::Ask(crate::wire::Ask {
                     call,
                     executor: *executor,
-                    hops: 1,
-                    view,
                     requests: sending.requests(),
                 }),
                 What::Keep(_) => Message::Keep(crate::wire::Keep { call, items: sending.items() }),
@@ -291,6 +293,14 @@ impl Cluster {
     /// Tells all these nodes this card; over when they act by it.
     pub(super) fn say(&self, card: &[u8], to: &[NodeId], now: Now) -> Arc<Waiting> {
         self.call_all(to, now, |call, frame| Message::Say(Say { call, card }).encode(frame))
+    }
+
+    /// Asks a node not to take this one's place for so long; over when it has
+    /// promised it.
+    pub(super) fn ask_promise(&self, node: NodeId, term_ms: u32, now: Now) -> Arc<Waiting> {
+        self.call_all(&[node], now, |call, frame| {
+            Message::Promise(Promise { call, term_ms }).encode(frame);
+        })
     }
 
     /// Tells all these nodes what is flushed; over when they act by it.

@@ -4,7 +4,10 @@
 //! now does not execute before it has all that.
 //!
 //! Where there are two copies, whoever is left has everything that was
-//! acknowledged, and nobody waits.
+//! acknowledged, and waits for nobody.
+//!
+//! In either case it does not execute before the promises end that it gave to who is
+//! held for dead: that one may be alive.
 
 use super::{Cluster, Sent, Slots, Turn};
 use crate::item::Now;
@@ -19,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
-/// Slots that this node does not execute for yet. All its workers look here.
+/// Slots that this node does not execute for yet, after the death of another. All its workers look here.
 #[derive(Debug)]
 pub(in crate::node) struct HeldBack {
     some: AtomicBool,
@@ -95,14 +98,25 @@ impl Succession {
         }
     }
 
+    /// Whether a node executed until now.
+    pub(in crate::node) fn executed(&self, node: NodeId) -> bool {
+        self.road.executed(node)
+    }
+
     /// A node is held for dead, or started again, and the view does not know it yet.
-    pub(in crate::node) fn lost(&mut self, node: NodeId, now: Now) {
-        if self.road.copies() < 3 || !self.road.executed(node) {
+    pub(in crate::node) fn lost(&mut self, node: NodeId, now: Now, may_take_over: bool) {
+        if !self.road.executed(node) {
+            return;
+        }
+        let (slots, others) = self.road.slots_after(node);
+        if !may_take_over {
+            self.cluster.held_back.add(&slots);
+        }
+        if self.road.copies() < 3 {
             return;
         }
         self.dead.push_back((node, now.unix_ms().saturating_sub(UNEVEN_MS)));
         self.awaited.remove(&node);
-        let (slots, others) = self.road.slots_after(node);
         let is_new = |other: &NodeId| {
             let told = self.told.get(other).map_or(0, |told| told.unix_ms());
             told + SUCCESSION_MS / 2 < now.unix_ms()
@@ -123,10 +137,17 @@ impl Succession {
 
     /// Goes on for a moment. Nodes that wait to be told for another reason, with
     /// all there is for them, are told by that.
-    pub(in crate::node) fn step(&mut self, now: Now, told_later: &BTreeSet<NodeId>) {
+    pub(in crate::node) fn step(
+        &mut self,
+        now: Now,
+        may_take_over: bool,
+        told_later: &BTreeSet<NodeId>,
+    ) {
         self.awaited.retain(|&node| self.road.is_live(node));
-        if self.awaited.is_empty() || now >= self.deadline {
+        if now >= self.deadline {
             self.awaited.clear();
+        }
+        if self.awaited.is_empty() && may_take_over {
             self.cluster.held_back.clear();
         }
         if self.pass.is_none() {

@@ -132,11 +132,12 @@ impl Session {
         }
     }
 
-    /// The same for one of the keys of a line that reads many.
+    /// The same for a key of a line that reads, perhaps one of many.
     pub(super) fn read_elsewhere(
         &mut self,
         key: Key<'_>,
         read: &Read<'_>,
+        one_of_many: bool,
         out: &mut Output,
     ) -> bool {
         let place = match self.road.place(self.road.hash(key.bytes())) {
@@ -156,7 +157,7 @@ impl Session {
         };
         let seconds = read.touch.map(|seconds| format!("{seconds} ")).unwrap_or_default();
         let line = [name, seconds.as_bytes(), key.bytes(), reply::CRLF];
-        let kind = Kind { reads: read.touch.is_none(), one_of_many: true };
+        let kind = Kind { reads: read.touch.is_none(), one_of_many };
         self.forward(place, Protocol::Text, kind, &line, out);
         true
     }

@@ -34,6 +34,7 @@ impl Session {
         let touch = read.touch.map(|seconds| Expiry::from_client(seconds.into(), now));
         let cas = read.with_cas && self.shared().settings.cas_enabled;
         let is_shared = self.among_others;
+        let is_one = is_shared && self.answered == 0 && keys.take(2).count() == 1;
         let (mut full, mut foreseen) = (false, 0);
         while let Some(token) = keys.next() {
             // Looked at before: a token is never empty, and not too long.
@@ -43,7 +44,12 @@ impl Session {
                 foreseen = PREFETCH_MAX;
             }
             foreseen = foreseen.saturating_sub(1);
-            if !is_shared || !self.read_elsewhere(key, read, out) {
+            if is_shared && self.read_elsewhere(key, read, !is_one, out) {
+                if is_one {
+                    // Its answer comes whole, and may be an error.
+                    return Step::Done(used);
+                }
+            } else {
                 let from = out.bytes().len();
                 match self.read_one(key, touch, cas, now, out) {
                     true => hits += 1,

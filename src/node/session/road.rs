@@ -1,8 +1,9 @@
 //! The way from a key to its item: hash, owners, primary, store.
 
 use super::elsewhere::{Parts, Place};
+use crate::cluster::View;
 use crate::item::{Copied, Key, Now, Op, Outcome, Store, Version};
-use crate::node::peers::{Calls, Sent, Slots, Turn, Waiting};
+use crate::node::peers::{Calls, Cluster, Sent, Slots, Turn, Waiting};
 use crate::node::{Counters, Shared, ViewReader};
 use crate::ring::{KeyHash, NodeId};
 use crate::store::{Found, Merged, PREFETCH_MAX, SharedValue, WalkFrom};
@@ -128,18 +129,25 @@ impl Road {
 impl Road {
     /// Who executes for a key.
     pub(super) fn place(&self, hash: KeyHash) -> Place {
-        let primary = self.view.borrow_mut().view().primary(hash);
-        match (primary, &self.shared.cluster) {
+        let mut reader = self.view.borrow_mut();
+        let view = reader.view();
+        match (view.primary(hash), &self.shared.cluster) {
             (Some(node), Some(cluster)) if node != cluster.me => Place::There(node),
             // Before anything else it has to learn who is the primary now.
-            (Some(node), Some(cluster)) if !cluster.keeps_time(self.shared.now()) => {
+            (Some(node), Some(cluster)) if !self.may_execute(cluster, view, hash) => {
                 Place::There(node)
             }
             // Others may have what was acknowledged and never came here.
-            (Some(_), Some(cluster)) if cluster.held_back.has(self.slot(hash)) => Place::Nowhere,
+            (Some(_), Some(cluster)) if cluster.held_back.has(view.slot(hash)) => Place::Nowhere,
             (Some(_), _) => Place::Here,
             (None, _) => Place::Nowhere,
         }
+    }
+
+    /// Whether nobody can have taken this node's place.
+    fn may_execute(&self, cluster: &Cluster, view: &View, hash: KeyHash) -> bool {
+        cluster.keeps_time(self.shared.now())
+            && cluster.promised.holds(view, hash, cluster.me, self.shared.elapsed())
     }
 
     /// The first owner of a key beside this one who has all that was written.
@@ -242,10 +250,6 @@ impl Road {
         me.map(|me| self.view.borrow_mut().view().slots_after(dead, me)).unwrap_or_default()
     }
 
-    fn slot(&self, hash: KeyHash) -> u32 {
-        self.view.borrow_mut().view().slot(hash)
-    }
-
     /// Takes an item as another node has it.
     pub(in crate::node) fn merge(&self, key: Key<'_>, copied: &Copied<'_>, now: Now) -> Merged {
         self.shared.store.merge(self.hash(key.bytes()), key, now, copied)
@@ -267,9 +271,8 @@ impl Road {
 
     /// Sends what a turn has gathered.
     pub(in crate::node) fn send(&self, turn: Turn, now: Now) -> Sent {
-        let view = self.view.borrow_mut().view().fingerprint();
         match &self.shared.cluster {
-            Some(cluster) => cluster.send(turn, view, now),
+            Some(cluster) => cluster.send(turn, now),
             None => Sent::nothing(),
         }
     }
