@@ -101,7 +101,7 @@ impl Stripe {
 
 /// The version of what is there under a key, item or tombstone, and whether it
 /// is one.
-fn version_of(shared: &Shared, request: Request<'_>) -> (Version, bool) {
+pub(super) fn version_of(shared: &Shared, request: Request<'_>) -> (Version, bool) {
     let place = shared.index.place(request.hash);
     let there = place.and_then(|place| Some((shared.arena.segment(place.segment)?, place)));
     let Some((segment, place)) = there else { return (Version::ZERO, false) };

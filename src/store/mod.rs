@@ -267,6 +267,13 @@ impl Store {
         self.stripe(hash).merge(&self.shared, request, copied)
     }
 
+    /// The version of what is there, or of what is known to be gone.
+    pub fn version(&self, hash: KeyHash, key: Key<'_>, now: Now) -> Version {
+        let request = Request { hash, key, now, whole: None };
+        let _held = self.stripe(hash);
+        merge::version_of(&self.shared, request).0.max(self.flush_floor(now))
+    }
+
     /// Slots that there are digests of.
     #[must_use]
     pub fn slots(&self) -> u32 {

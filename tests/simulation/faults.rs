@@ -65,9 +65,6 @@ pub(crate) struct Trouble {
 const FLAPS: u64 = 5;
 const FLAP_MS: u64 = 6000;
 
-/// A death is noticed within this.
-const NOTICED_MS: u64 = 6000;
-
 impl Trouble {
     pub(crate) fn new(world: &mut World, kind: Kind, started: u64) -> Self {
         let nodes = world.nodes.len();
@@ -86,14 +83,6 @@ impl Trouble {
             _ => away + 8000,
         };
         Self { kind, node, other, at_ms, back_ms: at_ms + away, flaps: FLAPS - 1, extra_ms }
-    }
-
-    /// While this lasts, nobody need have noticed it.
-    pub(crate) fn unnoticed(&self) -> std::ops::Range<u64> {
-        match self.kind {
-            Kind::Kill => self.at_ms..self.at_ms + NOTICED_MS,
-            _ => 0..0,
-        }
     }
 
     pub(crate) fn step(&mut self, world: &mut World) {

@@ -35,11 +35,6 @@ pub(crate) struct History {
     pub(crate) refused: u64,
     pub(crate) unknown: u64,
     pub(crate) wrong: Vec<String>,
-    /// Then a primary may be dead and nobody know it: with three copies a read that
-    /// goes to another owner may miss a write that only the third has. Known, and
-    /// counted here.
-    pub(crate) unnoticed_death: std::ops::Range<u64>,
-    pub(crate) stale: u64,
     /// In which the nodes differ at the end.
     pub(crate) unequal: Vec<String>,
     /// What the counters said at the end.
@@ -56,9 +51,7 @@ impl History {
         let register = &self.registers[key];
         let possible = &register.writes[since.saturating_sub(1) as usize..];
         let is_possible = possible.contains(&value) || since == 0 && value.is_none();
-        if !is_possible && self.unnoticed_death.contains(&at) {
-            self.stale += 1;
-        } else if !is_possible {
+        if !is_possible {
             self.wrong.push(format!(
                 "at {at} ms {key} was read as {value:?}, and could be any of {possible:?}"
             ));

@@ -57,9 +57,6 @@ pub(crate) fn run(seed: u64, plan: &Plan) -> History {
     }
     let started = world.now_ms();
     let mut trouble = Trouble::new(&mut world, plan.faults.trouble, started);
-    if plan.copies > 2 {
-        history.unnoticed_death = trouble.unnoticed();
-    }
     let mut next_value = 1;
     let mut next_add = 0;
     loop {

@@ -46,6 +46,8 @@ struct Job {
 /// What became of one request.
 struct Executed {
     reply: Option<Vec<u8>>,
+    /// Of what an owner saw.
+    version: Option<Version>,
     calls: Calls,
     least: u8,
 }
@@ -149,15 +151,20 @@ impl Executor {
         let may = ask.executor == wire::Executor::Primary || self.road.has_all(now);
         let execute = |request: &wire::Request<'_>| {
             if !may {
-                return Executed { reply: None, calls: Calls::default(), least: 0 };
+                return Executed { reply: None, version: None, calls: Calls::default(), least: 0 };
             }
             let protocol = match request.protocol {
                 wire::Protocol::Text => Protocol::Text,
                 wire::Protocol::Binary => Protocol::Binary,
             };
+            if ask.executor == wire::Executor::Owner {
+                let (version, reply) = session.execute_as_owner(protocol, request.bytes, now);
+                let (reply, version, calls) = (Some(reply), Some(version), Calls::default());
+                return Executed { reply, version, calls, least: 0 };
+            }
             let (reply, calls, least) = session.execute(protocol, request.bytes, now);
             let reply = if session.take_refused() { None } else { Some(reply) };
-            Executed { reply, calls, least }
+            Executed { reply, version: None, calls, least }
         };
         let executed: Vec<Executed> = ask.requests.iter().map(execute).collect();
         let turn = std::mem::take(&mut *self.road.turn());
@@ -207,7 +214,10 @@ fn tell(job: &Job) {
         }
         Some(reply) => {
             told_bytes += reply.len();
-            Reply::Done(reply)
+            match executed.version {
+                None => Reply::Done(reply),
+                Some(version) => Reply::Owned { version: version.0, bytes: reply },
+            }
         }
     });
     let told = Message::Told(Told { call: job.call, replies: replies.collect() });

@@ -70,6 +70,16 @@ impl WriteAck {
             Self::All => others as u8,
         }
     }
+
+    /// Of so many live owners beside the primary, how many have to answer a read in
+    /// its place: one of them has what was acknowledged.
+    pub(super) fn of_readers(self, others: usize) -> u8 {
+        match self {
+            // Perhaps none has it.
+            Self::One => 1,
+            Self::Quorum | Self::All => (others as u8 + 1).saturating_sub(self.of_others(others)),
+        }
+    }
 }
 
 /// How long a call may take before nobody waits for it any more: long enough for

@@ -7,8 +7,10 @@
 //! it, and answered in bytes for the client.
 
 use super::about::{line_of, one_key, reads};
-use super::waits::{Again, Kind, Part, Source, Waits, unacknowledged, unanswered, whole_or_one};
-use super::{Role, Session, Step};
+use super::waits::{
+    Again, Compared, Kind, Part, Source, Waits, unacknowledged, unanswered, whole_or_one,
+};
+use super::{Road, Role, Session, Step};
 use crate::item::{Key, Now, Version};
 use crate::memcache::Protocol;
 use crate::memcache::binary::{Head, Request, Verb};
@@ -115,19 +117,29 @@ impl Session {
 
     /// The hash of the key that a request begins with.
     fn hash_of_request(&self, protocol: Protocol, request: &[u8]) -> Option<KeyHash> {
+        self.with_key(protocol, request, |road, key| road.hash(key.bytes()))
+    }
+
+    /// Looks at the key that a request begins with.
+    fn with_key<R>(
+        &self,
+        protocol: Protocol,
+        request: &[u8],
+        visit: impl FnOnce(&Road, Key<'_>) -> R,
+    ) -> Option<R> {
         match protocol {
             Protocol::Binary => match Head::find(request) {
-                Head::Whole(request) => Some(self.road.hash(request.key)),
+                Head::Whole(request) => Some(visit(&self.road, Key::new(request.key).ok()?)),
                 _ => None,
             },
             Protocol::Text => {
                 let command = text::parse(line_of(request)).ok()?;
                 let mut base64 = None;
                 if let Command::Read(Read { mut keys, .. }) = command {
-                    return Some(self.road.hash(keys.next()?));
+                    return Some(visit(&self.road, Key::new(keys.next()?).ok()?));
                 }
                 let (key, _) = one_key(&command, &mut base64)?;
-                Some(self.road.hash(key.bytes()))
+                Some(visit(&self.road, key))
             }
         }
     }
@@ -357,21 +369,60 @@ impl Session {
                 return Some(Source::Written { text, calls, least });
             }
             Place::There(primary) => primary,
+            // Who is to be primary may not execute yet.
+            Place::Nowhere if kind.reads => return self.ask_owners(hash, None, again, now),
             Place::Nowhere => return None,
         };
         // Where nobody else has a copy, the primary is asked once more.
-        let (node, executor) = match self.road.next_owner(hash, primary).filter(|_| lost) {
-            Some(owner) if self.road.is_me(owner) => {
-                let role = std::mem::replace(&mut self.role, Role::Peer(Executor::Owner));
-                let (reply, ..) = self.execute(protocol, bytes, now);
-                self.role = role;
-                return Some(Source::Text(whole_or_one(reply, kind)));
+        let owners = lost.then(|| self.ask_owners(hash, Some(primary), again, now)).flatten();
+        owners.or_else(|| {
+            let executor = Executor::Primary;
+            let at = self.road.turn().ask(primary, executor, protocol, kind.reads, &[bytes]);
+            Some(Source::Asked(at, kind))
+        })
+    }
+
+    /// Asks the owners of a key beside its primary, this node among them.
+    fn ask_owners(
+        &mut self,
+        hash: KeyHash,
+        primary: Option<NodeId>,
+        again: &Again,
+        now: Now,
+    ) -> Option<Source> {
+        let (owners, missing) = self.road.owners_beside(hash, primary);
+        if owners.is_empty() {
+            return None;
+        }
+        let (open, newest) = (Vec::new(), None);
+        let mut compared = Compared { open, missing, newest, again: again.clone() };
+        for owner in owners {
+            if self.road.is_me(owner) {
+                let (version, reply) = self.execute_as_owner(again.protocol, &again.bytes, now);
+                compared.add(version.0, reply);
+            } else {
+                let (executor, reads) = (Executor::Owner, again.kind.reads);
+                let mut turn = self.road.turn();
+                let at = turn.ask(owner, executor, again.protocol, reads, &[&again.bytes]);
+                compared.open.push(at);
             }
-            Some(owner) => (owner, Executor::Owner),
-            None => (primary, Executor::Primary),
-        };
-        let at = self.road.turn().ask(node, executor, protocol, kind.reads, &[bytes]);
-        Some(Source::Asked(at, kind))
+        }
+        Some(compared.settled(false))
+    }
+
+    /// Executes a read here, though another node is primary. The version is that of
+    /// what it saw, or an older one.
+    pub(in crate::node) fn execute_as_owner(
+        &mut self,
+        protocol: Protocol,
+        bytes: &[u8],
+        now: Now,
+    ) -> (Version, Vec<u8>) {
+        let role = std::mem::replace(&mut self.role, Role::Peer(Executor::Owner));
+        let version = self.with_key(protocol, bytes, |road, key| road.version(key, now));
+        let (reply, ..) = self.execute(protocol, bytes, now);
+        self.role = role;
+        (version.unwrap_or(Version::ZERO), reply)
     }
 
     /// Executes one whole request here; says which copies its answer waits for.

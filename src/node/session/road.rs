@@ -150,12 +150,26 @@ impl Road {
             && cluster.promised.holds(view, hash, cluster.me, self.shared.elapsed())
     }
 
-    /// The first owner of a key beside this one who has all that was written.
-    pub(super) fn next_owner(&self, hash: KeyHash, beside: NodeId) -> Option<NodeId> {
+    /// Who answers a read beside the primary, and how many of them have to: so many
+    /// that one of them has whatever was acknowledged.
+    pub(super) fn owners_beside(
+        &self,
+        hash: KeyHash,
+        primary: Option<NodeId>,
+    ) -> (Vec<NodeId>, u8) {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
-        let whole = view.readers(hash).iter().filter(|&owner| view.executes(owner));
-        whole.map(|owner| view.node(owner)).find(|&node| node != beside)
+        let beside = |&owner: &u16| Some(view.node(owner)) != primary && view.is_live(owner);
+        let beside: Vec<u16> = view.readers(hash).iter().filter(beside).collect();
+        let whole = beside.iter().filter(|&&owner| view.executes(owner));
+        let whole: Vec<NodeId> = whole.map(|&owner| view.node(owner)).collect();
+        let write_ack = self.shared.cluster.as_ref().map(|cluster| cluster.write_ack);
+        (whole, write_ack.unwrap_or_default().of_readers(beside.len()))
+    }
+
+    /// The version of what this node has under a key.
+    pub(super) fn version(&self, key: Key<'_>, now: Now) -> Version {
+        self.shared.store.version(self.hash(key.bytes()), key, now)
     }
 
     pub(super) fn is_me(&self, node: NodeId) -> bool {

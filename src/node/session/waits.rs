@@ -53,6 +53,8 @@ pub(super) struct Part {
 pub(super) enum Source {
     /// The answer of another node.
     Asked(AskedAt, Kind),
+    /// The newest of the answers of some owners.
+    Compared(Box<Compared>),
     /// This, or what is there, if so many of the copies are kept.
     Written { text: Option<Vec<u8>>, calls: Calls, least: u8 },
     /// What is there, once all nodes have heard of this.
@@ -77,8 +79,21 @@ impl Kind {
     pub(super) const WRITE: Self = Self { reads: false, one_of_many: false };
 }
 
-/// A request to be sent again.
+/// A read that several owners answer.
 #[derive(Debug)]
+pub(super) struct Compared {
+    /// Who has not answered yet.
+    pub(super) open: Vec<AskedAt>,
+    /// So many answers more are enough.
+    pub(super) missing: u8,
+    /// The newest answer, and its version.
+    pub(super) newest: Option<(u64, Vec<u8>)>,
+    /// The request, for whoever has to be asked again.
+    pub(super) again: Again,
+}
+
+/// A request to be sent again.
+#[derive(Clone, Debug)]
 pub(super) struct Again {
     pub(super) protocol: Protocol,
     pub(super) bytes: Vec<u8>,
@@ -111,7 +126,21 @@ impl Part {
     }
 
     pub(super) fn may_be_hedged(&self) -> bool {
-        matches!(self.source, Source::Asked(_, Kind { reads: true, .. }))
+        matches!(self.source, Source::Asked(_, Kind { reads: true, .. }) | Source::Compared(_))
+    }
+
+    /// Whether one owner of several has answered.
+    fn has_an_answer(&self) -> bool {
+        matches!(&self.source, Source::Compared(compared) if compared.newest.is_some())
+    }
+
+    /// Whether it waits for this call of its round.
+    fn waits_for(&self, call: u16) -> bool {
+        match &self.source {
+            Source::Asked(at, _) => at.call == call,
+            Source::Compared(compared) => compared.open.iter().any(|at| at.call == call),
+            _ => false,
+        }
     }
 }
 
@@ -129,31 +158,37 @@ impl Waits {
             let alarmed = sent.waiting.take_alarm();
             for (number, sending) in sent.sendings.iter().enumerate() {
                 let call = number as u16;
-                let is_its = |part: &Part| {
-                    part.round == round
-                        && matches!(part.source, Source::Asked(at, _) if at.call == call)
-                };
-                let mut parts = self.parts.iter_mut().filter(|part| is_its(part)).peekable();
-                if parts.peek().is_none() {
+                let is_its = |part: &Part| part.round == round && part.waits_for(call);
+                if !self.parts.iter().any(is_its) {
                     continue;
                 }
+                // Who has one answer waits for the other: it may be newer.
+                let has_some = self.parts.iter().any(|part| is_its(part) && part.has_an_answer());
                 let answer = match sent.waiting.take(call) {
                     Some(answer) => answer,
-                    None if alarmed && sending.only_reads() => {
+                    None if alarmed && sending.only_reads() && !has_some => {
                         sent.waiting.give_up(call);
                         Answer::Lost
                     }
                     None => continue,
                 };
                 let told = told(&answer);
-                for part in parts {
-                    let Source::Asked(at, kind) = part.source else { continue };
-                    let reply =
-                        told.as_ref().and_then(|told| told.replies.get(usize::from(at.request)));
-                    let request = sending.request(at.request);
-                    let unsent = answer == Answer::Unsent;
-                    let lost = !unsent || sending.asks_primary();
-                    part.source = settled(reply.copied(), (lost, unsent), request, kind, is_late);
+                let reply =
+                    |at: AskedAt| told.as_ref()?.replies.get(usize::from(at.request)).copied();
+                for part in self.parts.iter_mut().filter(|part| is_its(part)) {
+                    part.source =
+                        match std::mem::replace(&mut part.source, Source::Text(Vec::new())) {
+                            Source::Asked(at, kind) => {
+                                let request = sending.request(at.request);
+                                let unsent = answer == Answer::Unsent;
+                                let lost = !unsent || sending.asks_primary();
+                                settled(reply(at), (lost, unsent), request, kind, is_late)
+                            }
+                            Source::Compared(compared) => {
+                                compared.heard(call, reply).settled(is_late)
+                            }
+                            other => other,
+                        };
                 }
             }
             for part in self.parts.iter_mut().filter(|part| part.round == round) {
@@ -179,7 +214,7 @@ impl Waits {
     /// milliseconds.
     pub(super) fn drop_ended(&mut self) {
         let waits_for = |part: &Part, round: usize, sent: &Sent| match &part.source {
-            Source::Asked(..) | Source::Written { .. } => part.round == round,
+            Source::Asked(..) | Source::Compared(_) | Source::Written { .. } => part.round == round,
             Source::Flushed(flushing) => Arc::ptr_eq(&flushing.told, &sent.waiting),
             Source::Text(_) | Source::Again(_) => false,
         };
@@ -206,6 +241,46 @@ impl Waits {
     }
 }
 
+impl Compared {
+    /// A call has ended, and this is what it says to a request.
+    fn heard<'a>(
+        mut self,
+        call: u16,
+        reply: impl Fn(AskedAt) -> Option<Reply<'a>>,
+    ) -> Self {
+        for at in self.open.extract_if(.., |at| at.call == call).collect::<Vec<_>>() {
+            if let Some(Reply::Owned { version, bytes }) = reply(at) {
+                self.add(version, bytes.to_vec());
+            }
+        }
+        self
+    }
+
+    /// One more answer.
+    pub(super) fn add(&mut self, version: u64, bytes: Vec<u8>) {
+        self.missing = self.missing.saturating_sub(1);
+        if self.newest.as_ref().is_none_or(|(newest, _)| version > *newest) {
+            self.newest = Some((version, bytes));
+        }
+    }
+
+    /// What it is now. Where too few are there to answer, the newest of theirs has to
+    /// do: the others may be dead.
+    pub(super) fn settled(self, is_late: bool) -> Source {
+        let Self { open, missing, newest, again } = self;
+        match newest {
+            Some((_, bytes)) if missing == 0 || open.is_empty() => {
+                Source::Text(whole_or_one(bytes, again.kind))
+            }
+            None if open.is_empty() && is_late => {
+                Source::Text(unanswered(again.protocol, &again.bytes, again.kind))
+            }
+            None if open.is_empty() => Source::Again(Box::new(again)),
+            newest => Source::Compared(Box::new(Self { open, missing, newest, again })),
+        }
+    }
+}
+
 fn told(answer: &Answer) -> Option<Told<'_>> {
     let Answer::Message(frame) = answer else { return None };
     match Message::decode(frame) {
@@ -227,7 +302,9 @@ fn settled(
         Source::Again(Box::new(again))
     };
     match reply {
-        Some(Reply::Done(bytes)) => Source::Text(whole_or_one(bytes.to_vec(), kind)),
+        Some(Reply::Done(bytes) | Reply::Owned { bytes, .. }) => {
+            Source::Text(whole_or_one(bytes.to_vec(), kind))
+        }
         Some(Reply::NotMine | Reply::Busy) if !is_late => again(false),
         // To whom there is no link may be there for others: any owner may answer.
         None if kind.reads && !is_late => again(lost),
