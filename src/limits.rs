@@ -87,6 +87,15 @@ pub const STRIPE_BYTES_MIN: u64 = 8 << 20;
 /// Stripes of a store, at most: with 64, two of eight threads that write at
 /// once meet in every third write.
 pub const STRIPES_MAX: u32 = 64;
+
+/// Memory of large values that are gone is kept for those to come: this part of the
+/// store's at most. Evicting makes up for it, so it is to be little.
+pub const POOL_SHARE: u64 = 32;
+
+/// Bytes of such memory, at most: more values of a megabyte than are on their way
+/// to a busy node at once.
+pub const POOL_BYTES_MAX: u64 = 32 << 20;
+
 /// Bytes that one read takes from a client, at most: a worker has one buffer for
 /// all its connections. A pipeline's batch fits, and answering a full one takes
 /// well under a millisecond, after which the others have their turn.

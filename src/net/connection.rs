@@ -75,7 +75,9 @@ enum Step {
 
 #[derive(Debug)]
 struct Body {
-    bytes: Vec<u8>,
+    /// Room for some of it, or for all.
+    room: Vec<u8>,
+    came: usize,
     wanted: usize,
 }
 
@@ -296,13 +298,13 @@ impl<S: Stream, A: Answer> Connection<S, A> {
                 Next::Body(wanted) => wanted,
             };
             let there = wanted.min(input.len() - *used);
-            let mut bytes = Vec::with_capacity(room_for(there, wanted));
-            bytes.extend_from_slice(&input[*used..][..there]);
+            let mut room = self.answer.room(room_for(there, wanted));
+            room[..there].copy_from_slice(&input[*used..][..there]);
             *used += there;
             if there < wanted {
-                return Some(Step::Body(Box::new(Body { bytes, wanted })));
+                return Some(Step::Body(Box::new(Body { room, came: there, wanted })));
             }
-            next = self.answer.body(bytes, out).next;
+            next = self.answer.body(room, out).next;
             after_body = true;
         }
     }
@@ -324,20 +326,21 @@ impl<S: Stream, A: Answer> Connection<S, A> {
     /// Reads more of a large value, and has it answered when it is whole.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Step::Body(body) = &mut self.step else { return Poll::Ready(Ok(())) };
-        while body.bytes.len() < body.wanted {
-            let came = ready!(body.poll_read(&mut self.stream, &self.seat.bench, cx))?;
+        while body.came < body.wanted {
+            let bench = &self.seat.bench;
+            let came = ready!(body.poll_read(&mut self.stream, &mut self.answer, bench, cx))?;
             if came == 0 {
                 self.step = Step::Close;
                 return Poll::Ready(Ok(()));
             }
             self.seat.bench.tally().count_read(came);
             self.seat.member.moves(came, self.seat.bench.now_s());
-            if self.seat.pay(body.bytes.capacity()).is_err() {
+            if self.seat.pay(body.room.capacity()).is_err() {
                 self.refuse(OUT_OF_MEMORY);
                 return Poll::Ready(Ok(()));
             }
         }
-        let bytes = std::mem::take(&mut body.bytes);
+        let bytes = std::mem::take(&mut body.room);
         let bench = Rc::clone(&self.seat.bench);
         let out = &mut *bench.output.borrow_mut();
         out.clear();
@@ -347,7 +350,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
             Next::Write => Step::Again,
             Next::Wait => Step::Wait,
             Next::Close => Step::Close,
-            Next::Body(wanted) => Step::Body(Box::new(Body { bytes: Vec::new(), wanted })),
+            Next::Body(wanted) => Step::Body(Box::new(Body { room: Vec::new(), came: 0, wanted })),
         };
         self.seat.member.answered(bench.now_s());
         self.send(out, cx)?;
@@ -358,7 +361,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
     /// Pays for what is held, or gives it back. A large value that many wait for is
     /// paid for by each: the store may let go of it, and then it is theirs.
     fn pay(&mut self) {
-        let body = if let Step::Body(body) = &self.step { body.bytes.capacity() } else { 0 };
+        let body = if let Step::Body(body) = &self.step { body.room.capacity() } else { 0 };
         let unsent = self.unsent.as_ref().map_or(0, |unsent| unsent.held());
         if self.seat.pay(self.kept.capacity() + body + unsent).is_err() {
             self.refuse(OUT_OF_MEMORY);
@@ -418,24 +421,37 @@ fn room_for(there: usize, wanted: usize) -> usize {
 
 impl Body {
     /// Reads once, and says how many bytes came.
-    fn poll_read<S: Stream>(
+    fn poll_read<S: Stream, A: Answer>(
         &mut self,
         stream: &mut S,
+        answer: &mut A,
         bench: &Bench,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if self.bytes.len() < self.bytes.capacity() {
-            return stream.poll_fill(cx, &mut self.bytes);
+        if self.came < self.room.len() {
+            let mut free = ReadBuf::new(&mut self.room[self.came..]);
+            ready!(Pin::new(stream).poll_read(cx, &mut free))?;
+            let came = free.filled().len();
+            self.came += came;
+            return Poll::Ready(Ok(came));
         }
         let input = &mut *bench.input.borrow_mut();
-        let most = input.len().min(self.wanted - self.bytes.len());
+        let most = input.len().min(self.wanted - self.came);
         let mut free = ReadBuf::new(&mut input[..most]);
         ready!(Pin::new(stream).poll_read(cx, &mut free))?;
         let came = free.filled();
-        let room = room_for(self.bytes.len() + came.len(), self.wanted);
-        self.bytes.reserve_exact(room - self.bytes.len());
-        self.bytes.extend_from_slice(came);
+        self.add(came, answer);
         Poll::Ready(Ok(came.len()))
+    }
+
+    /// Adds what came while there was no room for it, and makes room for more.
+    fn add(&mut self, bytes: &[u8], answer: &mut impl Answer) {
+        let (before, came) = (self.came, self.came + bytes.len());
+        let mut room = answer.room(room_for(came, self.wanted));
+        room[..before].copy_from_slice(&self.room[..before]);
+        room[before..came].copy_from_slice(bytes);
+        answer.take_back(std::mem::replace(&mut self.room, room));
+        self.came = came;
     }
 }
 
