@@ -138,6 +138,11 @@ pub const BUFFERS_SHARE: u64 = 8;
 /// sockets.
 pub const BUFFERS_BYTES_MIN: u64 = 64 << 20;
 
+/// Seconds without a byte after which a client that takes none of its answers makes
+/// room for one that sends a large value and finds none. Retransmissions on a bad
+/// line take less; and who takes little at a time is not meant.
+pub const DEAF_S: u32 = 2;
+
 /// Bytes a second that a client must send of a large value, or take of its
 /// answers, at least, once the time to begin with is over: slower than any link
 /// in use, and it ends the one that holds memory by dripping.

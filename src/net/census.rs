@@ -6,7 +6,8 @@
 
 use super::events::{End, Event, Hearer};
 use super::round::Bell;
-use crate::limits::BUDGET_STEP_BYTES;
+use crate::limits::{BUDGET_STEP_BYTES, DEAF_S};
+use std::cmp::Reverse;
 use std::fmt;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -191,26 +192,37 @@ impl Census {
     }
 
     /// How many bytes come back from connections that make room. Where that is less
-    /// than `short`, the one that holds most is told to, if it holds more than
-    /// `bytes`. Each is told once, until it holds nothing.
-    pub(super) fn make_room(&self, short: usize, bytes: usize) -> usize {
-        let mut coming = 0;
-        let mut most: Option<(usize, Arc<Member>)> = None;
+    /// than `short`, more are told to: for who writes, those that take none of their
+    /// answers, until it is enough; and then the one that holds most, if it holds more
+    /// than `bytes`. Each is told once, until it holds nothing.
+    pub(super) fn make_room(&self, short: usize, bytes: usize, writes: bool) -> usize {
+        let now_s = self.clock_s();
+        let (mut coming, mut others) = (0, Vec::new());
         for worker in &self.workers {
             for member in worker.members().all() {
-                let held = member.held();
-                match member.summons() {
-                    Summons::MakeRoom => coming += held,
-                    Summons::None if held > most.as_ref().map_or(bytes, |(most, _)| *most) => {
-                        most = Some((held, Arc::clone(member)));
+                match (member.held(), member.summons()) {
+                    (0, _) => {}
+                    (held, Summons::MakeRoom) => coming += held,
+                    (held, Summons::None) => {
+                        let is_deaf = writes && member.is_deaf(now_s);
+                        if is_deaf || held > bytes {
+                            others.push((is_deaf, held, Arc::clone(member)));
+                        }
                     }
                     _ => {}
                 }
             }
         }
-        let more =
-            most.filter(|(_, member)| coming < short && member.summon_anew(Summons::MakeRoom));
-        coming + more.map_or(0, |(held, _)| held)
+        others.sort_unstable_by_key(|&(is_deaf, held, _)| Reverse((is_deaf, held)));
+        for (is_deaf, held, member) in others {
+            if coming < short && member.summon_anew(Summons::MakeRoom) {
+                coming += held;
+            }
+            if coming >= short || !is_deaf {
+                break;
+            }
+        }
+        coming
     }
 
     /// How many connections each worker has.
@@ -506,6 +518,11 @@ impl Member {
     /// Since when nothing got on in this phase.
     pub(super) fn still_since_s(&self) -> u32 {
         self.moved_s.load(Relaxed).max(self.since_s())
+    }
+
+    /// Whether answers wait for it, of which it has taken nothing for a while.
+    fn is_deaf(&self, now_s: u32) -> bool {
+        self.phase() == Phase::Sending && now_s.saturating_sub(self.still_since_s()) > DEAF_S
     }
 
     pub(super) fn summons(&self) -> Summons {

@@ -347,7 +347,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
             }
             self.seat.bench.tally().count_read(came);
             self.seat.member.moves(came, self.seat.bench.now_s());
-            if self.seat.pay(body.bytes()).is_err() {
+            if self.seat.pay(body.bytes(), true).is_err() {
                 self.refuse(OUT_OF_MEMORY);
                 return Poll::Ready(Ok(()));
             }
@@ -377,7 +377,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
     /// paid for by each: the store may let go of it, and then it is theirs.
     fn pay(&mut self) {
         let bytes = self.held.as_ref().map_or(0, |held| held.bytes());
-        if self.seat.pay(bytes).is_err() {
+        if self.seat.pay(bytes, self.step == Step::Body).is_err() {
             self.refuse(OUT_OF_MEMORY);
         }
     }
@@ -417,7 +417,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
             self.held().unsent = Some(out);
         }
         // To hold nothing is always paid for.
-        let _ = self.seat.pay(0);
+        let _ = self.seat.pay(0, false);
     }
 }
 

@@ -152,24 +152,25 @@ impl Seat {
     }
 
     /// Pays for what the connection holds, or gets back what it holds no more. Where
-    /// nothing is left, the one that holds most makes room; if that is this one, it
-    /// is over its budget. One that is to make room gets no more.
+    /// nothing is left, others make room: for one that `writes` who takes no answers,
+    /// and else the one that holds most; if that is this one, it is over its budget.
+    /// One that is to make room gets no more.
     #[inline]
-    pub(super) fn pay(&mut self, bytes: usize) -> Result<(), OverBudget> {
+    pub(super) fn pay(&mut self, bytes: usize, writes: bool) -> Result<(), OverBudget> {
         let (paid, bytes) = (self.member.held(), in_steps(bytes));
         if paid == bytes {
             return Ok(());
         }
-        self.pay_anew(paid, bytes)
+        self.pay_anew(paid, bytes, writes)
     }
 
-    fn pay_anew(&mut self, paid: usize, bytes: usize) -> Result<(), OverBudget> {
+    fn pay_anew(&mut self, paid: usize, bytes: usize, writes: bool) -> Result<(), OverBudget> {
         let budget = &self.bench.budget;
         if let Err(over) = budget.resize(paid, bytes, 0) {
             if self.member.summons() == Summons::MakeRoom {
                 return Err(over);
             }
-            let coming = self.bench.census.make_room(over.short, bytes);
+            let coming = self.bench.census.make_room(over.short, bytes, writes);
             budget.resize(paid, bytes, coming)?;
         }
         self.member.hold(bytes);
