@@ -87,6 +87,15 @@ pub const STRIPE_BYTES_MIN: u64 = 8 << 20;
 /// Stripes of a store, at most: with 64, two of eight threads that write at
 /// once meet in every third write.
 pub const STRIPES_MAX: u32 = 64;
+
+/// Memory of large values that are gone is kept for those to come: this part of the
+/// store's at most. Evicting makes up for it, so it is to be little.
+pub const POOL_SHARE: u64 = 32;
+
+/// Bytes of such memory, at most: more values of a megabyte than are on their way
+/// to a busy node at once.
+pub const POOL_BYTES_MAX: u64 = 32 << 20;
+
 /// Bytes that one read takes from a client, at most: a worker has one buffer for
 /// all its connections. A pipeline's batch fits, and answering a full one takes
 /// well under a millisecond, after which the others have their turn.
@@ -128,6 +137,11 @@ pub const BUFFERS_SHARE: u64 = 8;
 /// that send items of a megabyte at once, or take them more slowly than their
 /// sockets.
 pub const BUFFERS_BYTES_MIN: u64 = 64 << 20;
+
+/// Seconds without a byte after which a client that takes none of its answers makes
+/// room for one that sends a large value and finds none. Retransmissions on a bad
+/// line take less; and who takes little at a time is not meant.
+pub const DEAF_S: u32 = 2;
 
 /// Bytes a second that a client must send of a large value, or take of its
 /// answers, at least, once the time to begin with is over: slower than any link

@@ -98,7 +98,13 @@ impl Door {
     }
 
     /// Hands a connection to the next worker, if there may be one more.
-    fn let_in(&self, mut socket: Plain, peer: Peer, listener: &Arc<str>, tls: Option<&Arc<Tls>>) {
+    fn let_in(
+        &self,
+        mut socket: Plain,
+        peer: Peer,
+        listener: &Arc<String>,
+        tls: Option<&Arc<Tls>>,
+    ) {
         let Some(ticket) = self.census.admit(self.connections_max) else {
             self.census.counts().rejected.fetch_add(1, Ordering::Relaxed);
             self.census.tell(&Event::Refused(&peer));

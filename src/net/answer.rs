@@ -11,6 +11,16 @@ pub trait Answer {
     /// what came after it, or, after [`Next::Write`], once `out` is empty.
     fn answer(&mut self, input: &[u8], out: &mut Output) -> Progress;
 
+    /// Memory of just so many bytes for a body, whatever is in them.
+    fn room(&mut self, bytes: usize) -> Vec<u8> {
+        vec![0; bytes]
+    }
+
+    /// Takes memory back that [`Answer::room`] gave, and that became too small.
+    fn take_back(&mut self, room: Vec<u8>) {
+        drop(room);
+    }
+
     /// The body that [`Next::Body`] asked for, all of it.
     fn body(&mut self, body: Vec<u8>, out: &mut Output) -> Progress;
 

@@ -18,9 +18,17 @@ impl Budget {
         Arc::new(Self { left: AtomicIsize::new(isize::try_from(bytes).unwrap_or(isize::MAX)) })
     }
 
-    /// A claim on nothing yet.
-    pub(super) fn claim(self: &Arc<Self>) -> Claim {
-        Claim { budget: Arc::clone(self), bytes: 0 }
+    /// A connection that holds so many bytes is to hold so many others, both in whole
+    /// steps. So many come back from others that make room, and count as if they were
+    /// there.
+    pub(super) fn resize(&self, from: usize, to: usize, coming: usize) -> Result<(), OverBudget> {
+        match to.checked_sub(from) {
+            Some(more) => self.take(more, coming),
+            None => {
+                self.give_back(from - to);
+                Ok(())
+            }
+        }
     }
 
     /// Takes so many bytes where, with those that come back, so many are left.
@@ -32,7 +40,7 @@ impl Budget {
         taken.map(drop).map_err(|left| OverBudget { short: (bytes - left) as usize })
     }
 
-    fn give_back(&self, bytes: usize) {
+    pub(super) fn give_back(&self, bytes: usize) {
         self.left.fetch_add(bytes as isize, Ordering::Relaxed);
     }
 }
@@ -44,45 +52,9 @@ pub(super) struct OverBudget {
     pub(super) short: usize,
 }
 
-/// The part that one connection holds; given back when it goes.
-#[derive(Debug)]
-pub(super) struct Claim {
-    budget: Arc<Budget>,
-    bytes: usize,
-}
-
-impl Claim {
-    /// Makes it as large as what the connection holds, in whole steps: what is
-    /// below the first costs nothing. So many bytes come back from others that make
-    /// room, and count as if they were there.
-    pub(super) fn resize(&mut self, bytes: usize, coming: usize) -> Result<(), OverBudget> {
-        let bytes = in_steps(bytes);
-        match bytes.checked_sub(self.bytes) {
-            Some(more) => self.budget.take(more, coming)?,
-            None => self.budget.give_back(self.bytes - bytes),
-        }
-        self.bytes = bytes;
-        Ok(())
-    }
-
-    /// Whether it is already as large as that.
-    #[inline]
-    pub(super) fn is_for(&self, bytes: usize) -> bool {
-        self.bytes == in_steps(bytes)
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.budget.give_back(self.bytes);
-    }
-}
-
-fn in_steps(bytes: usize) -> usize {
+/// What is counted of so many bytes that a connection holds: what is below the first
+/// step costs nothing.
+pub(super) fn in_steps(bytes: usize) -> usize {
     bytes - bytes % BUDGET_STEP_BYTES
 }
 
@@ -95,44 +67,35 @@ mod tests {
     }
 
     #[test]
-    fn claims_share_what_there_is() {
+    fn all_share_what_there_is() {
         let budget = Budget::new(64 << 10);
-        let (mut one, mut two) = (budget.claim(), budget.claim());
-        assert_eq!(one.resize(48 << 10, 0), Ok(()));
-        assert_eq!(two.resize(20 << 10, 0), over_by(4 << 10));
-        assert_eq!(two.resize(16 << 10, 0), Ok(()));
-        assert_eq!(one.resize(0, 0), Ok(()));
-        assert_eq!(two.resize(64 << 10, 0), Ok(()));
-    }
-
-    #[test]
-    fn claims_come_back() {
-        let budget = Budget::new(8 << 10);
-        let mut claim = budget.claim();
-        claim.resize(8 << 10, 0).unwrap();
-        drop(claim);
-        assert_eq!(budget.claim().resize(8 << 10, 0), Ok(()));
+        assert_eq!(budget.resize(0, 48 << 10, 0), Ok(()));
+        assert_eq!(budget.resize(0, 20 << 10, 0), over_by(4 << 10));
+        assert_eq!(budget.resize(0, 16 << 10, 0), Ok(()));
+        assert_eq!(budget.resize(48 << 10, 0, 0), Ok(()));
+        assert_eq!(budget.resize(16 << 10, 64 << 10, 0), Ok(()));
+        budget.give_back(64 << 10);
+        assert_eq!(budget.resize(0, 64 << 10, 0), Ok(()));
     }
 
     #[test]
     fn what_comes_back_is_given_once() {
         let budget = Budget::new(8 << 10);
-        let (mut hog, mut other) = (budget.claim(), budget.claim());
-        hog.resize(8 << 10, 0).unwrap();
-        assert_eq!(other.resize(4 << 10, 0), over_by(4 << 10));
-        assert_eq!(other.resize(4 << 10, hog.bytes()), Ok(()));
-        assert_eq!(other.resize(8 << 10, hog.bytes()), Ok(()));
-        assert_eq!(budget.claim().resize(4 << 10, hog.bytes()), over_by(12 << 10));
-        drop(hog);
-        assert_eq!(budget.claim().resize(4 << 10, 0), over_by(4 << 10));
-        drop(other);
-        assert_eq!(budget.claim().resize(8 << 10, 0), Ok(()));
+        let hog = 8 << 10;
+        budget.resize(0, hog, 0).unwrap();
+        assert_eq!(budget.resize(0, 4 << 10, 0), over_by(4 << 10));
+        assert_eq!(budget.resize(0, 4 << 10, hog), Ok(()));
+        assert_eq!(budget.resize(4 << 10, 8 << 10, hog), Ok(()));
+        assert_eq!(budget.resize(0, 4 << 10, hog), over_by(12 << 10));
+        budget.give_back(hog);
+        assert_eq!(budget.resize(0, 4 << 10, 0), over_by(4 << 10));
+        budget.give_back(8 << 10);
+        assert_eq!(budget.resize(0, 8 << 10, 0), Ok(()));
     }
 
     #[test]
     fn small_change_is_free() {
-        let budget = Budget::new(0);
-        assert_eq!(budget.claim().resize(BUDGET_STEP_BYTES - 1, 0), Ok(()));
-        assert_eq!(budget.claim().resize(BUDGET_STEP_BYTES, 0), over_by(BUDGET_STEP_BYTES));
+        assert_eq!(in_steps(BUDGET_STEP_BYTES - 1), 0);
+        assert_eq!(in_steps(2 * BUDGET_STEP_BYTES + 1), 2 * BUDGET_STEP_BYTES);
     }
 }

@@ -6,6 +6,8 @@
 
 use super::events::{End, Event, Hearer};
 use super::round::Bell;
+use crate::limits::{BUDGET_STEP_BYTES, DEAF_S};
+use std::cmp::Reverse;
 use std::fmt;
 use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -190,26 +192,37 @@ impl Census {
     }
 
     /// How many bytes come back from connections that make room. Where that is less
-    /// than `short`, the one that holds most is told to, if it holds more than
-    /// `bytes`. Each is told once, until it holds nothing.
-    pub(super) fn make_room(&self, short: usize, bytes: usize) -> usize {
-        let mut coming = 0;
-        let mut most: Option<(usize, Arc<Member>)> = None;
+    /// than `short`, more are told to: for who writes, those that take none of their
+    /// answers, until it is enough; and then the one that holds most, if it holds more
+    /// than `bytes`. Each is told once, until it holds nothing.
+    pub(super) fn make_room(&self, short: usize, bytes: usize, writes: bool) -> usize {
+        let now_s = self.clock_s();
+        let (mut coming, mut others) = (0, Vec::new());
         for worker in &self.workers {
             for member in worker.members().all() {
-                let held = member.held.load(Relaxed);
-                match member.summons() {
-                    Summons::MakeRoom => coming += held,
-                    Summons::None if held > most.as_ref().map_or(bytes, |(most, _)| *most) => {
-                        most = Some((held, Arc::clone(member)));
+                match (member.held(), member.summons()) {
+                    (0, _) => {}
+                    (held, Summons::MakeRoom) => coming += held,
+                    (held, Summons::None) => {
+                        let is_deaf = writes && member.is_deaf(now_s);
+                        if is_deaf || held > bytes {
+                            others.push((is_deaf, held, Arc::clone(member)));
+                        }
                     }
                     _ => {}
                 }
             }
         }
-        let more =
-            most.filter(|(_, member)| coming < short && member.summon_anew(Summons::MakeRoom));
-        coming + more.map_or(0, |(held, _)| held)
+        others.sort_unstable_by_key(|&(is_deaf, held, _)| Reverse((is_deaf, held)));
+        for (is_deaf, held, member) in others {
+            if coming < short && member.summon_anew(Summons::MakeRoom) {
+                coming += held;
+            }
+            if coming >= short || !is_deaf {
+                break;
+            }
+        }
+        coming
     }
 
     /// How many connections each worker has.
@@ -256,7 +269,12 @@ impl Census {
     pub(super) fn admit(self: &Arc<Self>, limit: usize) -> Option<Ticket> {
         let more = |current| (current < limit).then_some(current + 1);
         self.current.fetch_update(Relaxed, Relaxed, more).ok()?;
-        Some(Ticket(Arc::clone(self)))
+        Some(Ticket(Some(Arc::clone(self))))
+    }
+
+    /// A place among those allowed is free again.
+    pub(super) fn leave(&self) {
+        self.current.fetch_sub(1, Relaxed);
     }
 
     pub(super) fn is_full(&self, limit: usize) -> bool {
@@ -266,11 +284,20 @@ impl Census {
 
 /// A connection's place among those allowed; free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Ticket(Arc<Census>);
+pub(super) struct Ticket(Option<Arc<Census>>);
+
+impl Ticket {
+    /// Somebody else gives the place back, by [`Census::leave`].
+    pub(super) fn keep(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.0.current.fetch_sub(1, Relaxed);
+        if let Some(census) = &self.0 {
+            census.leave();
+        }
     }
 }
 
@@ -352,7 +379,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// One connection, as others see it.
+/// One connection, as others see it. Small: there may be ten thousand of them.
 #[derive(Debug)]
 pub struct Member {
     /// Its number: no other connection of this node ever has the same.
@@ -364,19 +391,19 @@ pub struct Member {
     /// Where it comes from.
     pub peer: Peer,
     /// What it came in by, as memcached writes it.
-    pub listener: Arc<str>,
+    pub listener: Arc<String>,
     phase: AtomicU8,
     /// On the census' clock.
     last_s: AtomicU32,
     /// When the phase began or the last request was answered.
     since_s: AtomicU32,
-    /// Bytes that got on in this phase.
-    moved: AtomicU64,
+    /// Bytes that got on in this phase; more than can be counted are as good as that.
+    moved: AtomicU32,
     /// When the last of them did.
     moved_s: AtomicU32,
     summons: AtomicU8,
-    /// Bytes of the budget for all connections.
-    held: AtomicUsize,
+    /// Steps of the budget for all connections.
+    held: AtomicU32,
     reason: AtomicU8,
     /// Its number among the connections of its worker.
     pub(super) seat: u32,
@@ -414,7 +441,7 @@ pub(super) struct Arrival {
     pub(super) descriptor: i32,
     pub(super) transport: Transport,
     pub(super) peer: Peer,
-    pub(super) listener: Arc<str>,
+    pub(super) listener: Arc<String>,
 }
 
 impl Member {
@@ -429,10 +456,10 @@ impl Member {
             phase: AtomicU8::new(Phase::Idle as u8),
             last_s: AtomicU32::new(now_s),
             since_s: AtomicU32::new(now_s),
-            moved: AtomicU64::new(0),
+            moved: AtomicU32::new(0),
             moved_s: AtomicU32::new(now_s),
             summons: AtomicU8::new(Summons::None as u8),
-            held: AtomicUsize::new(0),
+            held: AtomicU32::new(0),
             reason: AtomicU8::new(End::Normal as u8),
             seat,
             bell: Arc::clone(bell),
@@ -461,7 +488,7 @@ impl Member {
         self.since_s.load(Relaxed)
     }
 
-    pub(super) fn moved(&self) -> u64 {
+    pub(super) fn moved(&self) -> u32 {
         self.moved.load(Relaxed)
     }
 
@@ -482,7 +509,8 @@ impl Member {
 
     pub(super) fn moves(&self, bytes: usize, now_s: u32) {
         if bytes > 0 {
-            self.moved.store(self.moved() + bytes as u64, Relaxed);
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            self.moved.store(self.moved().saturating_add(bytes), Relaxed);
             self.moved_s.store(now_s, Relaxed);
         }
     }
@@ -490,6 +518,11 @@ impl Member {
     /// Since when nothing got on in this phase.
     pub(super) fn still_since_s(&self) -> u32 {
         self.moved_s.load(Relaxed).max(self.since_s())
+    }
+
+    /// Whether answers wait for it, of which it has taken nothing for a while.
+    fn is_deaf(&self, now_s: u32) -> bool {
+        self.phase() == Phase::Sending && now_s.saturating_sub(self.still_since_s()) > DEAF_S
     }
 
     pub(super) fn summons(&self) -> Summons {
@@ -529,8 +562,15 @@ impl Member {
         End::from_number(self.reason.load(Relaxed))
     }
 
-    /// It holds so many bytes of the budget.
+    /// Bytes that it holds of the budget.
+    #[inline]
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Relaxed) as usize * BUDGET_STEP_BYTES
+    }
+
+    /// It holds so many bytes of the budget, in whole steps. Only its connection says
+    /// so.
     pub(super) fn hold(&self, bytes: usize) {
-        self.held.store(bytes, Relaxed);
+        self.held.store((bytes / BUDGET_STEP_BYTES) as u32, Relaxed);
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Listener {
     pub(super) sockets: Sockets,
-    pub(super) name: Arc<str>,
+    pub(super) name: Arc<String>,
     pub(super) tls: Option<Arc<Tls>>,
     address: Option<SocketAddr>,
 }

@@ -11,6 +11,7 @@ mod clients;
 mod connection;
 mod events;
 pub mod gossip;
+mod held;
 mod listen;
 mod output;
 mod patience;

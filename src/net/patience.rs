@@ -55,7 +55,7 @@ impl Patience {
     /// What a connection is overdue with, if so.
     pub(super) fn overdue(&self, member: &Member, now_s: u32) -> Option<Overdue> {
         // What has moved buys time, so that a transfer may last but not drip.
-        let bought_s = member.moved() / TRANSFER_BYTES_PER_S_MIN;
+        let bought_s = u64::from(member.moved()) / TRANSFER_BYTES_PER_S_MIN;
         let (allowed_s, bought_s, overdue) = match member.phase() {
             Phase::Idle => (self.idle_s, 0, Overdue::Idle),
             Phase::Head => (self.request_s, 0, Overdue::Request),
@@ -85,7 +85,7 @@ mod tests {
             descriptor: 7,
             transport: Transport::Tcp,
             peer: Peer::Unix,
-            listener: "tcp:127.0.0.1:8".into(),
+            listener: Arc::new("tcp:127.0.0.1:8".into()),
         };
         Member::new(&Census::new(1), arrival, 0, &Arc::default())
     }

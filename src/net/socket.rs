@@ -2,7 +2,6 @@
 //! have to wait is tried again in the connection's next turn.
 
 use super::worker::Bench;
-use rustix::buffer::spare_capacity;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -74,12 +73,6 @@ impl AsFd for Plain {
 impl Socket {
     pub(super) fn new(plain: Plain, bench: &Rc<Bench>) -> Self {
         Self { plain, bench: Rc::clone(bench), empty_in: 0 }
-    }
-
-    /// Reads once into the memory that `bytes` has and does not use.
-    pub(super) fn poll_fill(&mut self, bytes: &mut Vec<u8>) -> Poll<io::Result<usize>> {
-        let room = bytes.capacity() - bytes.len();
-        self.poll_once(room, |plain| Ok(rustix::io::read(plain, spare_capacity(bytes))?))
     }
 
     /// Reads once, unless this turn has had all there is.

@@ -3,33 +3,18 @@
 use super::Output;
 use super::socket::Socket;
 use crate::limits::WRITE_PIECES_MAX;
-use bytes::BufMut;
-use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 
 /// A socket, or TLS over one.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
-    /// Reads once, into memory that was taken and is not yet used, and says how
-    /// many bytes came.
-    fn poll_fill(&mut self, cx: &mut Context<'_>, bytes: &mut Vec<u8>) -> Poll<io::Result<usize>>;
-}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {}
 
-impl Stream for Socket {
-    fn poll_fill(&mut self, _: &mut Context<'_>, bytes: &mut Vec<u8>) -> Poll<io::Result<usize>> {
-        self.poll_fill(bytes)
-    }
-}
+impl Stream for Socket {}
 
-impl Stream for TlsStream<Socket> {
-    fn poll_fill(&mut self, cx: &mut Context<'_>, bytes: &mut Vec<u8>) -> Poll<io::Result<usize>> {
-        let room = bytes.capacity() - bytes.len();
-        pin!(self.read_buf(&mut bytes.limit(room))).poll(cx)
-    }
-}
+impl Stream for TlsStream<Socket> {}
 
 /// Sends as much as the socket takes; ready when that is all. May be called
 /// again whatever it said last.

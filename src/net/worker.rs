@@ -4,7 +4,7 @@
 
 use super::Answer;
 use super::accept::Accepted;
-use super::budget::{Budget, Claim, OverBudget};
+use super::budget::{Budget, OverBudget, in_steps};
 use super::census::{Arrival, Census, Counts, Member, Summons, Ticket, Worker};
 use super::connection::Connection;
 use super::events::{End, Event};
@@ -139,8 +139,6 @@ impl Bench {
 pub(super) struct Seat {
     pub(super) bench: Rc<Bench>,
     pub(super) member: Arc<Member>,
-    claim: Claim,
-    _ticket: Ticket,
 }
 
 impl Seat {
@@ -148,36 +146,40 @@ impl Seat {
         let member = |seat| Member::new(&bench.census, arrival, seat, &bench.bell);
         let member = bench.tally().members().add(member);
         bench.census.tell(&Event::Opened(&member));
-        let claim = bench.budget.claim();
-        Self { bench: Rc::clone(bench), member, claim, _ticket: ticket }
+        // The seat gives the place back.
+        ticket.keep();
+        Self { bench: Rc::clone(bench), member }
     }
 
     /// Pays for what the connection holds, or gets back what it holds no more. Where
-    /// nothing is left, the one that holds most makes room; if that is this one, it
-    /// is over its budget. One that is to make room gets no more.
+    /// nothing is left, others make room: for one that `writes` who takes no answers,
+    /// and else the one that holds most; if that is this one, it is over its budget.
+    /// One that is to make room gets no more.
     #[inline]
-    pub(super) fn pay(&mut self, bytes: usize) -> Result<(), OverBudget> {
-        if self.claim.is_for(bytes) {
+    pub(super) fn pay(&mut self, bytes: usize, writes: bool) -> Result<(), OverBudget> {
+        let (paid, bytes) = (self.member.held(), in_steps(bytes));
+        if paid == bytes {
             return Ok(());
         }
-        self.pay_anew(bytes)
+        self.pay_anew(paid, bytes, writes)
     }
 
-    fn pay_anew(&mut self, bytes: usize) -> Result<(), OverBudget> {
-        if let Err(over) = self.claim.resize(bytes, 0) {
+    fn pay_anew(&mut self, paid: usize, bytes: usize, writes: bool) -> Result<(), OverBudget> {
+        let budget = &self.bench.budget;
+        if let Err(over) = budget.resize(paid, bytes, 0) {
             if self.member.summons() == Summons::MakeRoom {
                 return Err(over);
             }
-            let coming = self.bench.census.make_room(over.short, bytes);
-            self.claim.resize(bytes, coming)?;
+            let coming = self.bench.census.make_room(over.short, bytes, writes);
+            budget.resize(paid, bytes, coming)?;
         }
-        self.member.hold(self.claim.bytes());
+        self.member.hold(bytes);
         Ok(())
     }
 
     /// Whether the connection holds anything that was paid for.
     pub(super) fn holds(&self) -> bool {
-        self.claim.bytes() > 0
+        self.member.held() > 0
     }
 }
 
@@ -186,9 +188,13 @@ impl Drop for Seat {
         self.bench.census.tell(&Event::Closed(&self.member, self.member.reason()));
         let mut members = self.bench.tally().members();
         members.remove(&self.member);
+        // Before anybody looks who might make room.
+        self.bench.budget.give_back(self.member.held());
         if members.is_empty() {
             self.bench.empty.notify_one();
         }
+        drop(members);
+        self.bench.census.leave();
     }
 }
 

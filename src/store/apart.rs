@@ -1,40 +1,58 @@
 //! Large values: each in memory of its own, shared with whoever sends it, so
 //! that it is never copied on its way out.
 
+use super::pool::{Pool, memory_of};
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The bytes of a large value, shared with whoever still sends it.
 #[derive(Clone, Debug)]
-pub struct SharedValue(Arc<Vec<u8>>);
+pub struct SharedValue(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    bytes: Vec<u8>,
+    /// Where its memory goes.
+    pool: Arc<Pool>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.pool.give(mem::take(&mut self.bytes));
+    }
+}
 
 impl AsRef<[u8]> for SharedValue {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.0.bytes
     }
 }
 
 impl SharedValue {
     /// Takes bytes as they are, unless too much memory beside them was taken.
-    #[must_use]
-    pub fn new(mut bytes: Vec<u8>) -> Self {
+    pub(super) fn new(mut bytes: Vec<u8>, pool: &Arc<Pool>) -> Self {
         if bytes.capacity() - bytes.len() > bytes.len() / 8 {
             bytes.shrink_to_fit();
         }
-        Self(Arc::new(bytes))
+        Self(Arc::new(Held { bytes, pool: Arc::clone(pool) }))
     }
 
     /// Another handle on it, if these bytes are its bytes; else on a copy of
     /// them.
-    pub(super) fn of(bytes: &[u8], whole: Option<&Self>) -> Self {
+    pub(super) fn of(bytes: &[u8], whole: Option<&Self>, pool: &Arc<Pool>) -> Self {
         match whole {
             Some(whole) if std::ptr::eq(whole.as_ref(), bytes) => whole.clone(),
-            _ => Self::new(bytes.to_vec()),
+            _ => {
+                let mut copy = pool.take(bytes.len());
+                copy.copy_from_slice(bytes);
+                Self::new(copy, pool)
+            }
         }
     }
 
     /// Bytes of memory that it takes, in whole pages.
     pub(super) fn memory(&self) -> usize {
-        (self.0.capacity() + 64).next_multiple_of(4096)
+        memory_of(self.0.bytes.capacity())
     }
 }
 
@@ -78,20 +96,24 @@ impl Apart {
 mod tests {
     use super::*;
 
+    fn large(bytes: Vec<u8>) -> SharedValue {
+        SharedValue::new(bytes, &Arc::default())
+    }
+
     #[test]
     fn a_value_lives_until_let_go() {
         let apart = Apart::default();
-        let number = apart.keep(SharedValue::new(vec![7; 100_000]));
+        let number = apart.keep(large(vec![7; 100_000]));
         assert_eq!(apart.value(number).unwrap().as_ref(), vec![7; 100_000]);
         assert!(apart.let_go(number).is_some());
         assert!(apart.value(number).is_none() && apart.let_go(number).is_none());
-        assert_eq!(apart.keep(SharedValue::new(vec![1])), number, "numbers are used again");
+        assert_eq!(apart.keep(large(vec![1])), number, "numbers are used again");
     }
 
     #[test]
     fn spare_memory_is_given_back() {
         let mut bytes = Vec::with_capacity(1 << 20);
         bytes.resize(100_000, 1);
-        assert!(SharedValue::new(bytes).memory() < 120_000);
+        assert!(large(bytes).memory() < 120_000);
     }
 }

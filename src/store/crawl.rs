@@ -33,6 +33,7 @@ impl Store {
     pub fn crawl(&self, now: Now, looks: u64) -> Crawled {
         self.flush_if_due(now);
         let mut crawler = self.crawler.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.pool.tidy(now.unix_s());
         crawler.table = self.shared.index.keep_up(crawler.table, TABLES_LOOKED_AT);
         let mut done = Crawled { looked_at: self.shed(now, looks), finished: false };
         while done.looked_at < looks {
@@ -101,7 +102,7 @@ impl Store {
 
     /// Gives back what has become empty, and weighs the index.
     fn tidy(&self) {
-        self.shared.weigh_index(self.stripes.len());
+        self.shared.weigh_index();
         for stripe in &self.stripes {
             lock(stripe).drop_empty(&self.shared);
         }

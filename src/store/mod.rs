@@ -18,6 +18,7 @@ mod ghost;
 mod index;
 mod merge;
 mod overwrite;
+mod pool;
 mod queue;
 mod reclaim;
 mod record;
@@ -137,7 +138,7 @@ impl Store {
     pub fn new(config: &StoreConfig, now: Now) -> Self {
         let memory = config.memory.max(STORE_BYTES_MIN);
         let stripes = stripes_for(memory, config.item_bytes_max);
-        let shared = Shared::new(memory, config.slot_bits, config.seed, now);
+        let shared = Shared::new(memory, stripes, config.slot_bits, config.seed, now);
         let store = Self {
             stripes: (0..stripes)
                 .map(|number| Padded(Mutex::new(Stripe::new(number, config))))
@@ -260,6 +261,24 @@ impl Store {
         self.stripe(hash).apply(&self.shared, Request { hash, key, now, whole }, op, visit)
     }
 
+    /// Memory for a large value on its way in, of just so many bytes, whatever is in
+    /// them. It may come back by [`Store::share`] or [`Store::take_back`].
+    #[must_use]
+    pub fn room(&self, bytes: usize) -> Vec<u8> {
+        self.shared.pool.take(bytes)
+    }
+
+    /// A large value that may be kept as it is.
+    #[must_use]
+    pub fn share(&self, bytes: Vec<u8>) -> SharedValue {
+        SharedValue::new(bytes, &self.shared.pool)
+    }
+
+    /// Takes memory of a large value back that is not kept here.
+    pub fn take_back(&self, bytes: Vec<u8>) {
+        self.shared.pool.give(bytes);
+    }
+
     /// Takes an item as another node has it, unless what is here is newer.
     pub fn merge(&self, hash: KeyHash, key: Key<'_>, now: Now, copied: &Copied<'_>) -> Merged {
         self.flush_if_due(now);
@@ -368,7 +387,7 @@ impl Store {
         let memory_limit = self.memory.load(Ordering::Relaxed);
         let mut figures = Figures { memory_limit, ..Figures::default() };
         figures.memory = self.shared.digests.bytes() as u64;
-        figures.index_bytes = self.shared.weigh_index(self.stripes.len()) as u64;
+        figures.index_bytes = self.shared.weigh_index() as u64;
         for stripe in &self.stripes {
             let stripe = lock(stripe);
             let counts = &stripe.counts;
@@ -422,6 +441,7 @@ impl Store {
     /// the writes to come and with the crawler.
     pub fn limit_memory(&self, bytes: u64) {
         self.memory.store(bytes, Ordering::Relaxed);
+        self.shared.pool.limit(bytes);
         let kept_back = bytes as usize / KEPT_BACK_PART + self.shared.digests.bytes();
         let for_items = (bytes as usize).saturating_sub(kept_back);
         for stripe in &self.stripes {

@@ -5,9 +5,11 @@ use super::arena::Arena;
 use super::digest::Digests;
 use super::evictions::Evictions;
 use super::index::{BYTES_PER_ITEM, Index};
+use super::pool::Pool;
 use super::record::{KeyRoom, Record};
 use crate::item::{Now, Version};
 use crate::ring::KeyHash;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 #[derive(Debug)]
@@ -15,12 +17,15 @@ pub(super) struct Shared {
     pub(super) index: Index,
     pub(super) arena: Arena,
     pub(super) apart: Apart,
+    pub(super) pool: Arc<Pool>,
     pub(super) digests: Digests,
     pub(super) evictions: Evictions,
     /// The cluster's: keys that move within the store are hashed again.
     pub(super) seed: u64,
     /// Records count seconds from here.
     pub(super) first_s: u32,
+    /// The number of stripes, as a power of two.
+    stripe_bits: u32,
     /// Bytes of the index that fall to each stripe, as last weighed.
     index_share: AtomicUsize,
     /// What was written up to this version is gone.
@@ -32,15 +37,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(memory: u64, slot_bits: u8, seed: u64, now: Now) -> Self {
+    pub(super) fn new(memory: u64, stripes: u32, slot_bits: u8, seed: u64, now: Now) -> Self {
         Self {
             index: Index::new(memory),
             arena: Arena::new(),
             apart: Apart::default(),
+            pool: Arc::default(),
             digests: Digests::new(slot_bits),
             evictions: Evictions::default(),
             seed,
             first_s: now.unix_s(),
+            stripe_bits: stripes.ilog2(),
             index_share: AtomicUsize::new(0),
             floor: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
@@ -77,17 +84,22 @@ impl Shared {
         record.expiry().is_over(now) || self.is_flushed(record.version())
     }
 
-    /// Weighs the index, which each of so many stripes has a share of; says how
-    /// many bytes it takes.
-    pub(super) fn weigh_index(&self, stripes: usize) -> usize {
+    /// Weighs the index, which each stripe has a share of; says how many bytes it
+    /// takes.
+    pub(super) fn weigh_index(&self) -> usize {
         let bytes = self.index.bytes();
-        self.index_share.store(bytes / stripes, Ordering::Relaxed);
+        self.index_share.store(bytes >> self.stripe_bits, Ordering::Relaxed);
         bytes
     }
 
     /// Bytes of the index that a stripe with so many items answers for.
     pub(super) fn index_share(&self, items: usize) -> usize {
         self.index_share.load(Ordering::Relaxed).max(items * BYTES_PER_ITEM)
+    }
+
+    /// Bytes that wait for large values to come, as they fall to each stripe.
+    pub(super) fn pool_share(&self) -> usize {
+        self.pool.bytes() >> self.stripe_bits
     }
 
     pub(super) fn floor(&self) -> Version {

@@ -256,7 +256,8 @@ impl Stripe {
         version: Version,
     ) -> Result<Written, Outcome> {
         let Request { hash, key, now, whole } = request;
-        let apart = (value.len() > VALUE_BYTES_MAX).then(|| SharedValue::of(value, whole));
+        let apart =
+            (value.len() > VALUE_BYTES_MAX).then(|| SharedValue::of(value, whole, &shared.pool));
         let apart_bytes = apart.as_ref().map_or(0, SharedValue::memory);
         if !self.make_room_apart(shared, apart_bytes, now) {
             return Err(Outcome::NoRoom);
@@ -417,7 +418,7 @@ impl Stripe {
 
     /// Bytes of all that is not in segments.
     pub(super) fn beside_segments(&self, shared: &Shared) -> usize {
-        self.apart_bytes + shared.index_share(self.items) + self.ghost.bytes()
+        self.apart_bytes + shared.index_share(self.items) + shared.pool_share() + self.ghost.bytes()
     }
 
     /// Segments that it has.

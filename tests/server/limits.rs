@@ -5,7 +5,7 @@ use crate::house::{Client, House, config};
 use crate::{PATIENCE, wait_until};
 use ringcached::limits::{INPUT_KEPT_BYTES_MAX, PARTING_BYTES_MAX};
 use ringcached::net::{ClientsConfig, Listener, Patience, Surplus};
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -238,6 +238,42 @@ fn large_values_that_nobody_takes_are_paid_for() {
     }
     assert_eq!(whole, 4, "who was paid for reads all");
     deaf().expect(value);
+}
+
+#[test]
+fn deaf_clients_make_room_for_who_writes() {
+    let path = format!("{}/room-{}.sock", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    let listener = Listener::unix(path.as_ref(), 0o700, 128).unwrap();
+    let config = ClientsConfig { buffers_bytes: 4 << 20, ..config() };
+    let house = House::open(&config, None, vec![listener]);
+    // Each of four deaf ones holds a third of it.
+    let len = 3 * Value::bytes().len();
+    let write = || {
+        let mut writer = house.connect();
+        let stream = writer.0.get_mut();
+        // Cut in the middle of it where there is no room.
+        let _ = stream.write_all(format!("body {len}\n").as_bytes());
+        let _ = stream.write_all(&vec![1; len]);
+        let mut line = String::new();
+        writer.0.read_line(&mut line).is_ok_and(|_| line.starts_with("got"))
+    };
+    let deaf = || {
+        let mut client = Client::new(UnixStream::connect(&path).unwrap());
+        client.send("value\n");
+        client
+    };
+    let deaf: Vec<_> = (0..4).map(|_| deaf()).collect();
+    let mut refused = 0;
+    // None has had time to take what it holds, and none holds more than the writer would.
+    wait_until("there is no room", || !write());
+    // But they take nothing.
+    wait_until("there is room", || {
+        refused += 1;
+        write()
+    });
+    wait_until("as many have gone as must", || house.figures().current == 1);
+    assert_eq!(house.figures().read_buf_oom, refused + 3, "and no other");
+    drop(deaf);
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn unix_sockets_serve_too() {
     client.ask("echo a\nbody 1\nb", "a\ngot 1 98\n");
     house.lobby.census.each(|member| {
         assert_eq!(member.transport, Transport::Unix);
-        assert_eq!(&*member.listener, format!("unix:{path}"));
+        assert_eq!(*member.listener, format!("unix:{path}"));
     });
     drop(house);
     assert!(!fs::exists(&path).unwrap(), "it goes with the server");

@@ -12,7 +12,8 @@ use crate::store::VALUE_BYTES_MAX;
 /// limit was resident, and 1.01 times with this; lowered to 32 MB it stayed at
 /// 123 MB, and went to 35 MB with this. At `-m 64`, values of 66 to 120 KB and
 /// then larger ones took 1.68 times the limit where only blocks from 128 KiB on
-/// were mapped, and 1.05 to 1.07 with this.
+/// were mapped, and 1.05 to 1.07 with this. That mapping each of them costs page
+/// faults is why the store uses what they had again.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(unsafe_code, reason = "the C library has no other way to be told")]
 pub(super) fn map_large_blocks() {

@@ -63,19 +63,19 @@ impl Session {
             return;
         };
         if self.among_others && self.elsewhere_apart(&head, &body, out) {
-            return;
+            return self.shared().store.take_back(body);
         }
         match self.protocol {
             Some(Protocol::Binary) => {
                 if let Head::Whole(request) = Head::find(&head) {
-                    let value = SharedValue::new(body);
+                    let value = self.shared().store.share(body);
                     self.binary_store_with(&request, Value::apart(&value), now, out);
                 }
             }
             _ => {
                 let ends = without_end(&body).map(<[u8]>::len);
                 body.truncate(ends.unwrap_or(0));
-                let value = SharedValue::new(body);
+                let value = self.shared().store.share(body);
                 let value = ends.map(|_| Value::apart(&value));
                 match text::parse(trimmed(&head)) {
                     Ok(text::Command::Store(head)) => self.store_with(&head, value, now, out),

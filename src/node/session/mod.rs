@@ -262,6 +262,14 @@ impl Answer for Session {
         Progress { used, next }
     }
 
+    fn room(&mut self, bytes: usize) -> Vec<u8> {
+        self.shared().store.room(bytes)
+    }
+
+    fn take_back(&mut self, room: Vec<u8>) {
+        self.shared().store.take_back(room);
+    }
+
     fn body(&mut self, body: Vec<u8>, out: &mut Output) -> Progress {
         let now = self.shared().now();
         self.among_others = self.road.is_shared();
@@ -294,5 +302,15 @@ impl Drop for Session {
         if let Some(watcher) = self.watcher() {
             self.shared().watch.leave(watcher);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Session;
+
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Session>() <= 56);
     }
 }
