@@ -37,13 +37,13 @@ import shlex
 import shutil
 import socket
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+import measure
+from measure import Failed, merged, note, spread, table
+
 MIB = 1 << 20
 
 # Name, options of the load, most that the CPU ratio may be.
@@ -61,66 +61,21 @@ HIT_ROWS = [("zipf 0.99", "zipf:0.99", 0), ("zipf 1.0", "zipf:1.0", 0), ("zipf 0
             ("zipf 1.0, 10 % scan", "zipf:1.0", 10)]
 ITEM_BYTES = [32, 100, 1024]
 KEY_BYTES = 16
-READY_S, STOP_S, RUN_S = 10, 10, 900
-STARTED = time.monotonic()
 
 
-class Failed(Exception):
-    """The comparison cannot go on. Says why."""
-
-
-class Server:
-    """A server of its own on a free port, stopped at the end of a `with`."""
+class Server(measure.Process):
+    """A server on a free port."""
 
     def __init__(self, options, kind, memory_mb, threads=1, connections=1024, cores=None):
         self.kind, self.memory_mb = kind, memory_mb
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        command = options.command(kind, self.port, memory_mb, threads, connections)
-        pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
-        # A file, as a pipe that nobody reads would stop a server that says much.
-        self.said = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(command, stdout=self.said, stderr=self.said, preexec_fn=pin)
-        try:
-            self.await_ready(command)
-        except BaseException:
-            self.stop()
-            raise
-
-    def await_ready(self, command):
-        deadline = time.monotonic() + READY_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                if self.process.poll() is not None:
-                    self.said.seek(0)
-                    said = self.said.read(2000).decode(errors="replace").strip()
-                    raise Failed(f"{shlex.join(command)} ended: {said}") from None
-                if time.monotonic() > deadline:
-                    raise Failed(f"{shlex.join(command)} does not listen") from None
-                time.sleep(0.02)
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
+        port = measure.free_port()
+        super().__init__(options.command(kind, port, memory_mb, threads, connections), port, cores)
 
     def status(self, field):
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith(field + ":"):
                 return int(line.split()[1]) * 1024
-        raise Failed(f"no {field} of process {self.process.pid}")
+        raise Failed(f"no {field} of process {self.pid}")
 
     def settled_rss(self, options):
         """RSS once it stays within 0.1 %: tables grow in the background."""
@@ -152,17 +107,8 @@ class Server:
     def bench(self, options, line, cores=None):
         """One run of the load. Its figures, also kept as JSON."""
         line = merged(line, "--protocol redis" if self.kind == "redis" else "")
-        words = shlex.split(line)
-        server = ["--server", f"127.0.0.1:{self.port}", "--pid", str(self.process.pid)]
-        command = [options.load, "bench", *server, "-o", "json", *words]
-        pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
-        done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_S, preexec_fn=pin, check=False)
-        figures = json.loads(done.stdout)["runs"][0] if done.stdout else None
-        # A full memcached now and then finds no room for a set and says so.
-        if figures is None or figures["errors"] > figures["operations"] / 100:
-            raise Failed(f"{shlex.join(command)} against {self.kind}: {done.stderr.strip()}")
-        if figures["errors"]:
-            note(f"{self.kind}: {figures['errors']} of {figures['operations']} requests failed")
+        where = f"--server 127.0.0.1:{self.port} --pid {self.pid}"
+        figures = measure.bench(options.load, self.kind, f"{where} {line}", cores)
         options.keep({"server": self.kind, "memory_mb": self.memory_mb, "line": line, **figures})
         return figures
 
@@ -172,8 +118,7 @@ class Options:
 
     def __init__(self, args):
         self.quick, self.rounds, self.seconds = args.quick, args.rounds, args.seconds
-        target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-        built = str(target / "release" / "ringcached")
+        built = measure.built()
         self.load = args.load or built
         self.ringcached = shlex.split(args.ringcached) if args.ringcached else [built]
         for program in (self.load, self.ringcached[0], "memcached"):
@@ -195,47 +140,15 @@ class Options:
             line = f"redis-server --port {port} --bind 127.0.0.1 --maxclients {connections} {limits}"
             return line.split() + keep_nothing
         program = self.ringcached if kind == "ringcached" else ["memcached"]
-        # memcached does not run as root unless it is told who to be instead.
-        user = ["-u", "nobody"] if kind == "memcached" and os.geteuid() == 0 else []
+        user = measure.not_as_root() if kind == "memcached" else []
         return program + user + f"-p {port} -l 127.0.0.1 -t {threads} -m {round(memory_mb)} -c {connections}".split()
 
     def versions(self):
         lines = []
         for command in (self.ringcached + ["--version"], ["memcached", "--version"], ["redis-server", "--version"]):
             if command[0] != "redis-server" or "redis" in self.kinds:
-                said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-                lines.append(said.splitlines()[0] if said else command[0])
+                lines.append(measure.version(command))
         return lines
-
-
-def merged(*lines):
-    """One command line of several, in which a later option replaces an earlier one."""
-    options = {}
-    for word in shlex.split(" ".join(lines)):
-        if word.startswith("--"):
-            name, options[word] = word, []
-        else:
-            options[name].append(word)
-    return shlex.join(word for name, values in options.items() for word in (name, *values))
-
-
-def spread(values, digits=2):
-    """Median, least and greatest."""
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def table(title, columns, rows):
-    print(f"\n### {title}\n")
-    print("| " + " | ".join(columns) + " |")
-    print("|" + "---|" * len(columns))
-    for row in rows:
-        print("| " + " | ".join(str(cell) for cell in row) + " |")
-    sys.stdout.flush()
-
-
-def note(text):
-    print(f"{time.monotonic() - STARTED:6.1f} s  {text}", file=sys.stderr, flush=True)
 
 
 class Servers:

@@ -57,6 +57,10 @@ pub const LOAD_PIPELINE_MAX: usize = 10_000;
 /// Keys of one reading request of the load generator, at most.
 pub const LOAD_MULTIGET_MAX: usize = 10_000;
 
+/// Keys that the load generator lists by the nodes of a ring, at most: four bytes
+/// each, and for each node that they are asked of.
+pub const LOAD_RING_KEYS_MAX: u64 = 100_000_000;
+
 /// Bytes of a line that the load generator reads, at most: memcached's own lines
 /// have at most 2048, error messages of others may be longer.
 pub const LOAD_LINE_BYTES_MAX: usize = 4 << 10;

@@ -66,14 +66,22 @@ pub(crate) enum CliError {
 impl CliError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_)
-            | Self::Cluster(_)
-            | Self::Check(_)
-            | Self::Load(LoadError::Senseless(_)) => Exit::Usage,
-            Self::CannotConnect(_) | Self::Load(LoadError::Connect { .. }) => Exit::CannotConnect,
-            Self::TimedOut(_) | Self::Load(LoadError::Silent { .. }) => Exit::TimedOut,
-            Self::Output(_) | Self::Failed(_) | Self::Load(_) => Exit::Failed,
+            Self::Usage(_) | Self::Cluster(_) | Self::Check(_) => Exit::Usage,
+            Self::CannotConnect(_) => Exit::CannotConnect,
+            Self::TimedOut(_) => Exit::TimedOut,
+            Self::Output(_) | Self::Failed(_) => Exit::Failed,
+            Self::Load(error) => load_exit(error),
         }
+    }
+}
+
+fn load_exit(error: &LoadError) -> Exit {
+    match error {
+        LoadError::Senseless(_) => Exit::Usage,
+        LoadError::Connect { .. } => Exit::CannotConnect,
+        LoadError::Silent { .. } => Exit::TimedOut,
+        LoadError::Of { error, .. } => load_exit(error),
+        LoadError::Closed { .. } | LoadError::Unreadable(_) | LoadError::Refused(_) => Exit::Failed,
     }
 }
 

@@ -201,7 +201,7 @@ impl Running {
         let told = config.cluster.as_ref();
         let settings = Settings {
             cluster_name: told.map(|cluster| cluster.name.clone()).unwrap_or_default(),
-            copies: layout.copies,
+            layout,
             port: bound.port(),
             tls: config.tls,
             surplus: config.surplus,

@@ -2,6 +2,7 @@
 
 use crate::net::{Surplus, TlsFiles};
 use crate::node::Users;
+use crate::ring::Layout;
 
 /// What memcached this node is like: clients choose by it what they may ask.
 pub const VERSION: &str = "1.6.45";
@@ -50,8 +51,8 @@ pub struct Settings {
     pub shutdown_enabled: bool,
     /// What its cluster is called; nothing where it has none.
     pub cluster_name: String,
-    /// How many nodes keep a key.
-    pub copies: u8,
+    /// What is equal on all nodes of its cluster.
+    pub layout: Layout,
     /// Whether `flush_all` is obeyed.
     pub flush_enabled: bool,
     /// Whether `lru_crawler metadump` and its like are obeyed.
@@ -95,7 +96,7 @@ impl Default for Settings {
             evict: true,
             shutdown_enabled: false,
             cluster_name: String::new(),
-            copies: 1,
+            layout: Layout { copies: 1, ..Layout::default() },
             flush_enabled: true,
             dump_enabled: true,
             watch_enabled: true,

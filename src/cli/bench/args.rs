@@ -5,7 +5,7 @@ use super::super::output::{self, Format};
 use super::super::units::{self, UnitError};
 use super::CliError;
 use crate::lab::Distribution;
-use crate::lab::load::{Address, Data, Extent, Load, Mix, Protocol, Scrutiny};
+use crate::lab::load::{Address, Data, Extent, Load, Mix, Protocol, Route, Scrutiny, Wait};
 use crate::limits::{
     KEY_BYTES_MAX, LOAD_CONNECTIONS_MAX, LOAD_MULTIGET_MAX, LOAD_PIPELINE_MAX, LOAD_VALUE_BYTES_MAX,
 };
@@ -17,6 +17,11 @@ pub(crate) struct BenchArgs {
     /// The server: an address with its port, or unix:PATH
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:11211")]
     server: Address,
+    /// Ask the server for its ring, spread the connections over the nodes, and
+    /// send each key to its primary; or to a node that is not; or to any
+    #[arg(long, value_name = "WHERE", value_enum, num_args = 0..=1, require_equals = true,
+          default_missing_value = "primary")]
+    ring: Option<Where>,
     /// The words it is asked in
     #[arg(long, value_name = "NAME", value_enum, default_value_t = Words::Text)]
     protocol: Words,
@@ -88,10 +93,13 @@ pub(crate) struct BenchArgs {
     /// How long an answer may take before the run is given up
     #[arg(long, value_name = "TIME", value_parser = timeout, default_value = "5s")]
     timeout: Duration,
-    /// The server's process, whose costs are told [default: the one that a
-    /// server on this machine says it is]
-    #[arg(long, value_name = "PID")]
-    pid: Option<u32>,
+    /// Processes whose costs are told together [default: those that servers on
+    /// this machine say they are]
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pid: Vec<u32>,
+    /// Ask Redis after its writes to wait until a replica has them
+    #[arg(long, value_name = "WHEN", value_enum)]
+    wait: Option<When>,
     /// Fail unless the run meets this, such as `p99_us<=500`
     #[arg(long, value_name = "CHECK", value_delimiter = ',')]
     pub(super) check: Vec<Check>,
@@ -111,6 +119,26 @@ enum Words {
     Redis,
 }
 
+/// Which node is asked for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Where {
+    /// The key's primary
+    Primary,
+    /// One that has to ask another
+    Other,
+    /// Whichever
+    Any,
+}
+
+/// When Redis is to wait for a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum When {
+    /// After each write
+    Each,
+    /// Once after all writes that were sent at once
+    Batch,
+}
+
 /// Asked for so long before counting, unless told otherwise.
 const WARM_UP: Duration = Duration::from_secs(2);
 
@@ -123,6 +151,11 @@ impl BenchArgs {
         };
         Ok(Load {
             server: self.server.clone(),
+            ring: self.ring.map(|place| match place {
+                Where::Primary => Route::Primary,
+                Where::Other => Route::Other,
+                Where::Any => Route::Any,
+            }),
             protocol: match self.protocol {
                 Words::Text => Protocol::Text,
                 Words::Meta => Protocol::Meta,
@@ -153,7 +186,11 @@ impl BenchArgs {
             scrutiny: if self.verify { Scrutiny::Values } else { Scrutiny::Shape },
             seed: self.seed,
             timeout: self.timeout,
-            pid: self.pid,
+            pids: self.pid.clone(),
+            wait: self.wait.map(|when| match when {
+                When::Each => Wait::Each,
+                When::Batch => Wait::Batch,
+            }),
         })
     }
 

@@ -1,7 +1,7 @@
 //! A run's figures, as a table, JSON or CSV.
 
 use super::super::output::{self, Cell, Column, Format, Table};
-use crate::lab::load::{Load, Report, Server};
+use crate::lab::load::{Load, Report, Route, Servers, Wait};
 use std::io::{self, Write};
 
 /// A figure: its name, how the plain table heads it if it has it, its cell.
@@ -30,7 +30,7 @@ const fn wide(
 }
 
 /// Everything that is told of a run, in order.
-const FIGURES: [Figure; 25] = [
+const FIGURES: [Figure; 27] = [
     plain("operations", "OPERATIONS", |run| Some(run.tally.operations() as f64), count),
     wide("seconds", |run| Some(run.seconds), |value| Cell::decimals(value, 3)),
     plain("ops_per_s", "OPS/S", |run| Some(run.rate()), Cell::amount),
@@ -52,10 +52,10 @@ const FIGURES: [Figure; 25] = [
     plain(
         "server_cpu_us_per_op",
         "SERVER CPU US/OP",
-        |run| Some(run.each(run.server?.cpu_us?)),
+        |run| Some(run.each(run.servers.as_ref()?.cpu_us?)),
         |value| Cell::decimals(value, 3),
     ),
-    wide("server_cpu_share", |run| Some(run.server?.cpu_us? / 1e6 / run.seconds), Cell::share),
+    wide("server_cpu_share", cpu_share, Cell::share),
     wide(
         "client_cpu_us_per_op",
         |run| Some(run.each(run.client_cpu_us?)),
@@ -66,9 +66,12 @@ const FIGURES: [Figure; 25] = [
     wide("server_rss_anon_bytes", |run| server(run, |it| it.rss_anon_bytes), bytes),
     wide(
         "server_pid",
-        |run| server(run, |it| Some(u64::from(it.pid))),
+        // Of several, none stands for all.
+        |run| server(run, |it| <[u32; 1]>::try_from(&it.pids[..]).ok().map(|[pid]| pid.into())),
         |pid| Cell::count(pid as u64),
     ),
+    wide("server_processes", |run| server(run, |it| Some(it.pids.len() as u64)), count),
+    wide("servers", |run| Some(run.server_count as f64), count),
 ];
 
 fn count(value: f64) -> Cell {
@@ -83,8 +86,12 @@ fn micros(value: f64) -> Cell {
     Cell::decimals(value, 1)
 }
 
-fn server(run: &Report, value: fn(Server) -> Option<u64>) -> Option<f64> {
-    run.server.and_then(value).map(|value| value as f64)
+fn cpu_share(run: &Report) -> Option<f64> {
+    Some(run.servers.as_ref()?.cpu_us? / 1e6 / run.seconds)
+}
+
+fn server(run: &Report, value: fn(&Servers) -> Option<u64>) -> Option<f64> {
+    run.servers.as_ref().and_then(value).map(|value| value as f64)
 }
 
 fn mean_us(run: &Report) -> Option<f64> {
@@ -138,7 +145,8 @@ fn table(load: &Load, report: &Report) -> Table {
         Some(heading) => Column::numbers(figure.name).headed(heading),
         None => Column::numbers(figure.name).only_wide(),
     }));
-    columns.push(Column::words("first_error").only_wide());
+    let words = ["ring", "wait", "first_error"];
+    columns.extend(words.map(|name| Column::words(name).only_wide()));
     let mut cells = vec![
         Cell::words(load.server.to_string()),
         Cell::words(format!("{:?}", load.protocol).to_lowercase()),
@@ -150,16 +158,33 @@ fn table(load: &Load, report: &Report) -> Table {
         Cell::known(value, figure.cell)
     };
     cells.extend(FIGURES.iter().map(known));
+    cells.push(Cell::known(load.ring.map(route), Cell::words));
+    cells.push(Cell::known(load.wait.map(wait), Cell::words));
     cells.push(Cell::known(report.tally.first_error.clone(), Cell::words));
     let mut table = Table::new(columns);
     table.push(cells);
     table
 }
 
+fn route(route: Route) -> &'static str {
+    match route {
+        Route::Primary => "primary",
+        Route::Other => "other",
+        Route::Any => "any",
+    }
+}
+
+fn wait(wait: Wait) -> &'static str {
+    match wait {
+        Wait::Each => "each",
+        Wait::Batch => "batch",
+    }
+}
+
 /// What a reader has to know of the numbers.
 pub(super) fn explain(report: &Report) {
     output::note("\nlatencies in microseconds, from when a request was sent or, with --rate, due");
-    if report.server.is_none() {
+    if report.servers.is_none() {
         output::note("the server's costs are not known; name its process with --pid");
     }
     if report.client_cpu_us.is_some_and(|us| us / 1e6 / report.seconds > NEAR_FULL) {

@@ -26,6 +26,8 @@ pub(super) enum Piece<'a> {
     Elements(u64),
     /// A value was stored.
     Stored,
+    /// So many replicas have what was written.
+    Replicas(u64),
     /// No value follows.
     End,
     /// Any other line: an error, or nothing that belongs here.
@@ -118,6 +120,11 @@ impl Protocol {
             write_decimal(u64::from(ttl_s), out);
             out.extend_from_slice(b"\r\n");
         }
+    }
+
+    /// Appends what waits until a replica has all that was written before.
+    pub(super) fn write_wait(out: &mut Vec<u8>) {
+        out.extend_from_slice(b"*3\r\n$4\r\nWAIT\r\n$1\r\n1\r\n$1\r\n0\r\n");
     }
 
     /// Reads the next piece of an answer.
@@ -233,6 +240,9 @@ fn redis_line(line: &[u8]) -> Line<'_> {
             Some(length) => Line::Value { key: None, length },
             None => Line::Piece(Piece::Other(line)),
         },
+        [b':', count @ ..] => {
+            Line::Piece(decimal(count).map_or(Piece::Other(line), Piece::Replicas))
+        }
         [b'*', count @ ..] => {
             Line::Piece(decimal(count).map_or(Piece::Other(line), Piece::Elements))
         }
@@ -306,10 +316,10 @@ mod tests {
 
     #[test]
     fn pieces_are_read() {
-        use Piece::{Elements, End, Nil, Other, Stored, Value};
+        use Piece::{Elements, End, Nil, Other, Replicas, Stored, Value};
         let keyed = Value { key: Some(b"k07"), value: b"hel\nlo" };
         let bare = Value { key: None, value: b"hel\nlo" };
-        let cases: [(Protocol, &str, Piece<'_>); 15] = [
+        let cases: [(Protocol, &str, Piece<'_>); 17] = [
             (Protocol::Text, "VALUE k07 0 6\r\nhel\nlo\r\n", keyed),
             (Protocol::Text, "VALUE k07 1 6 99\r\nhel\nlo\r\n", keyed),
             (Protocol::Text, "END\r\n", End),
@@ -325,6 +335,8 @@ mod tests {
             (Protocol::Redis, "$-1\r\n", Nil),
             (Protocol::Redis, "*12\r\n", Elements(12)),
             (Protocol::Redis, "-ERR no\r\n", Other(b"-ERR no")),
+            (Protocol::Redis, ":2\r\n", Replicas(2)),
+            (Protocol::Redis, ":x\r\n", Other(b":x")),
         ];
         for (protocol, text, piece) in cases {
             let whole = Reading::Whole(piece, text.len());

@@ -12,13 +12,17 @@
 
 mod address;
 mod codec;
+mod fleet;
 mod items;
 mod link;
 mod pace;
 mod process;
+mod question;
 mod report;
+mod ring;
 mod run;
 mod session;
+mod slots;
 mod tally;
 mod traffic;
 mod worker;
@@ -26,7 +30,7 @@ mod zipf;
 
 pub use address::{Address, AddressError};
 pub use codec::Protocol;
-pub use report::{Report, Server};
+pub use report::{Report, Servers};
 pub use run::{Stage, run};
 pub use tally::Tally;
 
@@ -39,8 +43,10 @@ use std::time::Duration;
 /// What to ask, of whom, and for how long.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Load {
-    /// The server.
+    /// The server, or the one that is asked for the ring.
     pub server: Address,
+    /// How keys go to the nodes of its ring; none asks the server for all of them.
+    pub ring: Option<Route>,
     /// The words it is asked in.
     pub protocol: Protocol,
     /// Connections that ask.
@@ -71,8 +77,30 @@ pub struct Load {
     pub seed: u64,
     /// No answer may take longer.
     pub timeout: Duration,
-    /// The server's process, if its statistics shall not be asked for it.
-    pub pid: Option<u32>,
+    /// The servers' processes, if their statistics shall not be asked for them.
+    pub pids: Vec<u32>,
+    /// Whether Redis waits for a replica.
+    pub wait: Option<Wait>,
+}
+
+/// Which node of a ring is asked for a key. The connections are spread evenly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// The key's primary, as a client asks that knows the ring.
+    Primary,
+    /// One that has to ask another, to see what that costs.
+    Other,
+    /// Whichever, as a client asks that knows nothing.
+    Any,
+}
+
+/// When Redis is asked to wait until a replica has what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// After each write.
+    Each,
+    /// Once, after all writes of a batch.
+    Batch,
 }
 
 /// What is asked for, and how often.
@@ -166,8 +194,15 @@ pub enum LoadError {
     },
     /// An answer that has no end that could be found. Says what it is.
     Unreadable(String),
-    /// This machine does not let it run. Says why.
+    /// It cannot be done here, or not now. Says why.
     Refused(String),
+    /// Something of this with one of several servers.
+    Of {
+        /// Which.
+        server: Address,
+        /// What.
+        error: Box<LoadError>,
+    },
 }
 
 impl fmt::Display for LoadError {
@@ -184,6 +219,7 @@ impl fmt::Display for LoadError {
             Self::Closed { answered, error: Some(error) } => {
                 write!(f, "a connection broke, after {answered} answered requests: {error}")
             }
+            Self::Of { server, error } => write!(f, "{server}: {error}"),
             Self::Unreadable(what) => write!(f, "cannot make sense of an answer: {what}"),
         }
     }
@@ -208,6 +244,7 @@ impl Load {
         if self.mix.multiget > 1 && self.mix.scan > 0.0 {
             return senseless("a scan asks for one key at a time; leave out multiget");
         }
+        fleet::check(self)?;
         self.data.check()
     }
 }
@@ -236,6 +273,7 @@ impl Data {
 fn sample() -> Load {
     Load {
         server: "127.0.0.1:11211".parse().expect("an address"),
+        ring: None,
         protocol: Protocol::Text,
         connections: 2,
         idle: 0,
@@ -262,7 +300,8 @@ fn sample() -> Load {
         scrutiny: Scrutiny::Values,
         seed: 0,
         timeout: Duration::from_secs(5),
-        pid: None,
+        pids: Vec::new(),
+        wait: None,
     }
 }
 
@@ -272,7 +311,7 @@ mod tests {
 
     #[test]
     fn senseless_loads_are_refused() {
-        let spoilt: [fn(&mut Load); 7] = [
+        let spoilt: [fn(&mut Load); 11] = [
             |load| load.connections = 0,
             |load| load.data.keys = 0,
             |load| load.mix.reads = 1.5,
@@ -280,6 +319,10 @@ mod tests {
             |load| load.data.key_bytes = 6,
             |load| load.data.prefix = "a key".to_owned(),
             |load| (load.mix.multiget, load.mix.scan) = (2, 0.1),
+            |load| (load.ring, load.mix.scan) = (Some(Route::Primary), 0.1),
+            |load| (load.ring, load.protocol) = (Some(Route::Any), Protocol::Redis),
+            |load| (load.ring, load.data.prefix) = (Some(Route::Any), "{a}".to_owned()),
+            |load| load.wait = Some(Wait::Each),
         ];
         for (number, spoil) in spoilt.into_iter().enumerate() {
             let mut load = sample();

@@ -1,16 +1,14 @@
 //! What a process costs: its time on the processors and its memory, as the
 //! kernel counts them in `/proc`.
 
-use super::address::Plug;
-use super::{Load, LoadError, Protocol};
+use super::{Address, Load, LoadError, Protocol, question};
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A process of this machine.
 #[derive(Clone, Debug)]
 pub(super) struct Process {
-    pub(super) pid: u32,
+    pid: u32,
     folder: PathBuf,
 }
 
@@ -22,24 +20,6 @@ impl Process {
 
     fn numbered(pid: u32) -> Self {
         Self { pid, folder: Path::new("/proc").join(pid.to_string()) }
-    }
-
-    /// The server's: the one that is named, or else the one that it says it is.
-    /// None when it is elsewhere or does not say.
-    pub(super) fn of_server(load: &Load) -> Result<Option<Self>, LoadError> {
-        if let Some(pid) = load.pid {
-            let process = Self::numbered(pid);
-            return match process.cpu_ns() {
-                Some(_) => Ok(Some(process)),
-                None => Err(LoadError::Refused(format!("cannot read about process {pid}"))),
-            };
-        }
-        if !load.server.is_here() {
-            return Ok(None);
-        }
-        let plug = load.server.connect(load.timeout)?;
-        let pid = asked_pid(plug, load)?;
-        Ok(pid.map(Self::numbered).filter(|process| process.cpu_ns().is_some()))
     }
 
     /// Nanoseconds on a processor, of all threads that it has. The scheduler's
@@ -66,43 +46,58 @@ impl Process {
     }
 }
 
+/// The processes of all that is asked.
+#[derive(Clone, Debug)]
+pub(super) struct Processes(Vec<Process>);
+
+impl Processes {
+    /// Those that are named, or else those that the servers say they are. None when
+    /// one of them is elsewhere or does not say.
+    pub(super) fn of(load: &Load, servers: &[Address]) -> Result<Option<Self>, LoadError> {
+        let named = load.pids.iter().map(|&pid| {
+            let process = Process::numbered(pid);
+            let unknown = || LoadError::Refused(format!("cannot read about process {pid}"));
+            process.cpu_ns().map(|_| process).ok_or_else(unknown)
+        });
+        if !load.pids.is_empty() {
+            return Ok(Some(Self(named.collect::<Result<_, _>>()?)));
+        }
+        let asked = servers.iter().map(|server| asked_process(server, load));
+        let processes: Option<Vec<Process>> = asked.collect::<Result<_, _>>()?;
+        Ok(processes.map(Self))
+    }
+
+    pub(super) fn pids(&self) -> Vec<u32> {
+        self.0.iter().map(|process| process.pid).collect()
+    }
+
+    /// As [`Process::cpu_ns`], of all of them.
+    pub(super) fn cpu_ns(&self) -> Option<u64> {
+        self.0.iter().map(Process::cpu_ns).sum()
+    }
+
+    /// As [`Process::memory_bytes`], of all of them.
+    pub(super) fn memory_bytes(&self) -> Option<(u64, u64)> {
+        let each: Option<Vec<(u64, u64)>> = self.0.iter().map(Process::memory_bytes).collect();
+        Some(each?.into_iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1)))
+    }
+}
+
 /// Statistics longer than this are not read to their end.
 const STATISTICS_BYTES_MAX: usize = 64 << 10;
 
-/// Asks the server for its process.
-fn asked_pid(mut plug: Plug, load: &Load) -> Result<Option<u32>, LoadError> {
-    let (question, name): (&[u8], _) = match load.protocol {
-        Protocol::Text | Protocol::Meta => (b"stats\r\n", "STAT pid "),
-        Protocol::Redis => (b"INFO server\r\n", "process_id:"),
-    };
-    let mut answer = Vec::new();
-    let mut part = [0; 4096];
-    // A server that ends the connection does not tell, and may serve all else.
-    if plug.limit(load.timeout).and_then(|()| plug.write_all(question)).is_err() {
+/// Asks a server of this machine for its process.
+fn asked_process(server: &Address, load: &Load) -> Result<Option<Process>, LoadError> {
+    if !server.is_here() {
         return Ok(None);
     }
-    while !is_told(&answer, load.protocol) && answer.len() < STATISTICS_BYTES_MAX {
-        match plug.read(&mut part) {
-            Ok(0) => break,
-            Ok(bytes) => answer.extend_from_slice(&part[..bytes]),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                return Err(LoadError::Silent { timeout: load.timeout, answered: 0 });
-            }
-            Err(_) => break,
-        }
-    }
-    let answer = String::from_utf8_lossy(&answer);
-    Ok(answer.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()))
-}
-
-/// Whether the statistics are there, or something else is.
-fn is_told(answer: &[u8], protocol: Protocol) -> bool {
-    let text = String::from_utf8_lossy(answer);
-    let Some((whole, _)) = text.rsplit_once('\n') else { return false };
-    match protocol {
-        Protocol::Text | Protocol::Meta => whole.lines().any(|line| !line.starts_with("STAT ")),
-        Protocol::Redis => !text.starts_with('$') || text.contains("process_id:"),
-    }
+    let (question, name, is_whole): (_, _, fn(&str) -> bool) = match load.protocol {
+        Protocol::Text | Protocol::Meta => ("stats\r\n", "STAT pid ", question::is_statistics),
+        Protocol::Redis => ("INFO server\r\n", "process_id:", question::is_bulk),
+    };
+    let answer = question::ask(server, load, question, STATISTICS_BYTES_MAX, is_whole)?;
+    let pid = answer.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    Ok(pid.map(Process::numbered).filter(|process| process.cpu_ns().is_some()))
 }
 
 #[cfg(test)]
@@ -120,12 +115,5 @@ mod tests {
         }
         let (all, anonymous) = own.memory_bytes().unwrap();
         assert!(anonymous > 0 && all >= anonymous, "{all} {anonymous}");
-    }
-
-    #[test]
-    fn statistics_end_somewhere() {
-        let told = |text: &str| is_told(text.as_bytes(), Protocol::Text);
-        assert!(!told("") && !told("STAT pid 1\r\nSTAT up") && !told("STAT pid 1\r\n"));
-        assert!(told("STAT pid 1\r\nEND\r\n") && told("ERROR\r\n"));
     }
 }

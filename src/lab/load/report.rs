@@ -11,15 +11,17 @@ pub struct Report {
     pub seconds: f64,
     /// What the generator itself spent, in microseconds on a processor.
     pub client_cpu_us: Option<f64>,
-    /// The server's process, if it is known.
-    pub server: Option<Server>,
+    /// How many servers were asked.
+    pub server_count: usize,
+    /// Their processes, if they are known.
+    pub servers: Option<Servers>,
 }
 
-/// What a run cost the server's process.
-#[derive(Clone, Copy, Debug)]
-pub struct Server {
-    /// Its number.
-    pub pid: u32,
+/// What a run cost the servers' processes.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    /// Their numbers.
+    pub pids: Vec<u32>,
     /// Microseconds on a processor, of all its threads, during the run.
     pub cpu_us: Option<f64>,
     /// Bytes of memory after the run.

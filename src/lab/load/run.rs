@@ -2,9 +2,10 @@
 //! clock that ends them.
 
 use super::address::Plug;
+use super::fleet::Fleet;
 use super::items::Items;
-use super::process::Process;
-use super::report::{Report, Server};
+use super::process::{Process, Processes};
+use super::report::{Report, Servers};
 use super::tally::Tally;
 use super::worker::{Job, Signals, Work, work};
 use super::{Extent, Load, LoadError};
@@ -37,23 +38,28 @@ const COUNTED_INTERVAL: Duration = Duration::from_millis(5);
 /// ends a connection or sends what cannot be read.
 pub fn run(load: &Load, watch: &mut dyn FnMut(Stage)) -> Result<Report, LoadError> {
     load.check()?;
-    let server = Process::of_server(load)?;
     let items = Arc::new(Items::new(&load.data));
-    let _idle = connect(load, load.idle)?;
+    let fleet = Arc::new(Fleet::of(load, &items)?);
+    let servers = Processes::of(load, fleet.servers())?;
+    let _idle = connect(load, &fleet, load.idle)?;
     let mut preloaded = Tally::default();
     if load.preload {
-        preloaded = Crew::start(load, &items, Work::Preload)?.finish(load, watch)?;
+        preloaded = Crew::start(load, &items, &fleet, Work::Preload)?.finish(load, watch)?;
     }
-    let mut crew = Crew::start(load, &items, Work::Ask)?;
+    let mut crew = Crew::start(load, &items, &fleet, Work::Ask)?;
     crew.warm_up(load, watch)?;
-    let mut report = crew.measure(load, server.as_ref(), watch)?;
+    let mut report = crew.measure(load, servers.as_ref(), watch)?;
+    if load.ring.is_some() && Fleet::of(load, &items)? != *fleet {
+        let why = "the ring changed meanwhile, so not all keys went where they should: ask again";
+        return Err(LoadError::Refused(why.to_owned()));
+    }
     report.tally.errors += preloaded.errors;
     report.tally.first_error = preloaded.first_error.or(report.tally.first_error);
     Ok(report)
 }
 
-fn connect(load: &Load, count: usize) -> Result<Vec<Plug>, LoadError> {
-    (0..count).map(|_| load.server.connect(load.timeout)).collect()
+fn connect(load: &Load, fleet: &Fleet, count: usize) -> Result<Vec<Plug>, LoadError> {
+    (0..count).map(|number| fleet.server(number).connect(load.timeout)).collect()
 }
 
 /// The threads of a stage.
@@ -66,16 +72,21 @@ struct Crew {
 }
 
 impl Crew {
-    fn start(load: &Load, items: &Arc<Items>, work_to_do: Work) -> Result<Self, LoadError> {
-        let plugs = connect(load, load.connections)?;
+    fn start(
+        load: &Load,
+        items: &Arc<Items>,
+        fleet: &Arc<Fleet>,
+        work_to_do: Work,
+    ) -> Result<Self, LoadError> {
+        let plugs = connect(load, fleet, load.connections)?;
         let signals = Signals::default();
         // Without a warm-up not even the first request shall go uncounted.
         if work_to_do == Work::Preload || load.warm_up.is_nothing() {
             signals.count();
         }
-        let (load, items) = (load.clone(), Arc::clone(items));
+        let (load, items, fleet) = (load.clone(), Arc::clone(items), Arc::clone(fleet));
         let running = load.threads.min(load.connections);
-        let job = Arc::new(Job { load, items, work: work_to_do, signals });
+        let job = Arc::new(Job { load, items, fleet, work: work_to_do, signals });
         let mut parts: Vec<Vec<(usize, Plug)>> = (0..running).map(|_| Vec::new()).collect();
         for (number, plug) in plugs.into_iter().enumerate() {
             parts[number % running].push((number, plug));
@@ -123,11 +134,11 @@ impl Crew {
     fn measure(
         mut self,
         load: &Load,
-        server: Option<&Process>,
+        servers: Option<&Processes>,
         watch: &mut dyn FnMut(Stage),
     ) -> Result<Report, LoadError> {
         let own = Process::own();
-        let costs = || (server.and_then(Process::cpu_ns), own.cpu_ns());
+        let costs = || (servers.and_then(Processes::cpu_ns), own.cpu_ns());
         let before = costs();
         let (start, warmed) = (Instant::now(), self.job.signals.answered());
         self.job.signals.count();
@@ -139,19 +150,21 @@ impl Crew {
             let answered = answered.saturating_sub(warmed);
             watch(stage("measuring", load.extent.part(start.elapsed(), answered), answered));
         })?;
-        self.job.signals.stop();
+        // What a thread has cost is not known any more once it has ended.
         let (seconds, after) = (start.elapsed().as_secs_f64(), costs());
+        self.job.signals.stop();
         self.wait(None, |_| ())?;
         let spent_us = |before: Option<u64>, after: Option<u64>| {
             Some(after?.saturating_sub(before?) as f64 / 1000.0)
         };
-        let memory = server.and_then(Process::memory_bytes);
+        let memory = servers.and_then(Processes::memory_bytes);
         Ok(Report {
             tally: std::mem::take(&mut self.tally),
             seconds,
             client_cpu_us: spent_us(before.1, after.1),
-            server: server.map(|process| Server {
-                pid: process.pid,
+            server_count: self.job.fleet.servers().len(),
+            servers: servers.map(|processes| Servers {
+                pids: processes.pids(),
                 cpu_us: spent_us(before.0, after.0),
                 rss_bytes: memory.map(|(all, _)| all),
                 rss_anon_bytes: memory.map(|(_, anonymous)| anonymous),

@@ -9,7 +9,7 @@ use super::items::Items;
 use super::link::Link;
 use super::tally::Tally;
 use super::traffic::{Kind, Traffic};
-use super::{Load, LoadError, Protocol, Scrutiny};
+use super::{Load, LoadError, Protocol, Scrutiny, Wait};
 use std::io;
 use std::ops::Range;
 use std::task::{Context, Poll, ready};
@@ -22,6 +22,7 @@ pub(super) struct Session {
     protocol: Protocol,
     scrutiny: Scrutiny,
     ttl_s: u32,
+    wait: Option<Wait>,
     outbox: Vec<u8>,
     sent: usize,
     inbox: Vec<u8>,
@@ -29,6 +30,11 @@ pub(super) struct Session {
     unread: Range<usize>,
     pending: Vec<Pending>,
     answered: usize,
+    /// Those of the pending and of the answered that wait for replicas.
+    waits: usize,
+    waited: usize,
+    /// When writes were due that a replica may not have yet.
+    held: Vec<Instant>,
     /// The numbers of the keys of all pending requests.
     numbers: Vec<u64>,
     /// Within the first unanswered request: the next key to be answered for,
@@ -63,12 +69,16 @@ impl Session {
             protocol: load.protocol,
             scrutiny: load.scrutiny,
             ttl_s: load.data.ttl_s,
+            wait: load.wait,
             outbox: Vec::new(),
             sent: 0,
             inbox: vec![0; INBOX_BYTES],
             unread: 0..0,
             pending: Vec::new(),
             answered: 0,
+            waits: 0,
+            waited: 0,
+            held: Vec::new(),
             numbers: Vec::new(),
             next: 0,
             elements: None,
@@ -80,7 +90,9 @@ impl Session {
         self.outbox.clear();
         self.pending.clear();
         self.numbers.clear();
+        self.held.clear();
         (self.sent, self.answered, self.next, self.elements) = (0, 0, 0, None);
+        (self.waits, self.waited) = (0, 0);
     }
 
     /// Adds a request to the batch.
@@ -91,18 +103,36 @@ impl Session {
         match kind {
             Kind::Get => self.protocol.write_get(items, numbers, &mut self.outbox),
             Kind::Set => self.protocol.write_set(items, numbers[0], self.ttl_s, &mut self.outbox),
+            Kind::Wait => {}
         }
         self.pending.push(Pending { kind, end: self.numbers.len(), due });
+        if kind == Kind::Set && self.wait == Some(Wait::Each) {
+            self.wait(due);
+        }
+    }
+
+    /// Ends the batch.
+    pub(super) fn close(&mut self) {
+        let last_write = self.pending.iter().rev().find(|pending| pending.kind == Kind::Set);
+        if let (Some(Wait::Batch), Some(&Pending { due, .. })) = (self.wait, last_write) {
+            self.wait(due);
+        }
+    }
+
+    fn wait(&mut self, due: Instant) {
+        Protocol::write_wait(&mut self.outbox);
+        self.pending.push(Pending { kind: Kind::Wait, end: self.numbers.len(), due });
+        self.waits += 1;
     }
 
     /// Requests of the batch.
     pub(super) fn asked(&self) -> usize {
-        self.pending.len()
+        self.pending.len() - self.waits
     }
 
     /// Requests of the batch that were answered.
     pub(super) fn answered(&self) -> usize {
-        self.answered
+        self.answered - self.waited
     }
 
     /// Sends the batch and reads until all of it is answered.
@@ -131,7 +161,7 @@ impl Session {
 
     /// The count of answers is the whole run's and is filled in by who knows it.
     fn broken(&self, error: Option<io::Error>) -> LoadError {
-        LoadError::Closed { answered: self.answered as u64, error }
+        LoadError::Closed { answered: self.answered() as u64, error }
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>, tally: &mut Tally) -> Poll<io::Result<()>> {
@@ -197,7 +227,9 @@ impl Session {
             return;
         };
         match (kind, piece) {
-            (Kind::Set, Piece::Stored) => self.finish(now, desk),
+            (Kind::Set, Piece::Stored) | (Kind::Wait, Piece::Replicas(1..)) => {
+                self.finish(now, desk);
+            }
             (Kind::Get, Piece::Elements(count)) if self.elements.is_none() => {
                 self.elements = Some(count);
                 self.finish_if(count == 0, now, desk);
@@ -279,6 +311,7 @@ impl Session {
         let start = self.answered.checked_sub(1).map_or(0, |before| self.pending[before].end);
         match kind {
             Kind::Set => desk.tally.sets += 1,
+            Kind::Wait => self.waited += 1,
             Kind::Get => {
                 let is_cold = self.numbers[start] >= desk.items.count();
                 desk.tally.gets += 1;
@@ -286,8 +319,15 @@ impl Session {
                 desk.tally.cold_keys += u64::from(is_cold);
             }
         }
-        let latency = now.saturating_duration_since(due);
-        desk.tally.latency_ns.saturating_record(latency.as_nanos() as u64);
+        match kind {
+            // It is not written as it should be before a replica has it.
+            Kind::Set if self.wait.is_some() => self.held.push(due),
+            Kind::Set | Kind::Get => desk.tally.took(now.saturating_duration_since(due)),
+            Kind::Wait => {
+                let held = self.held.drain(..);
+                held.for_each(|due| desk.tally.took(now.saturating_duration_since(due)));
+            }
+        }
         (self.answered, self.next, self.elements) = (self.answered + 1, end, None);
     }
 }
@@ -300,6 +340,7 @@ fn shown(piece: Piece<'_>) -> String {
         Piece::Nil => "no value".to_owned(),
         Piece::Elements(count) => format!("{count} elements"),
         Piece::Stored => "that it was stored".to_owned(),
+        Piece::Replicas(count) => format!("that {count} replicas have it"),
         Piece::End => "the end of values".to_owned(),
     }
 }

@@ -1,6 +1,7 @@
 //! What was counted and timed.
 
 use hdrhistogram::Histogram;
+use std::time::Duration;
 
 /// Latencies that are told apart: from a tenth of a microsecond to ten minutes,
 /// to three digits.
@@ -70,6 +71,11 @@ impl Tally {
     #[must_use]
     pub fn warm_hit_ratio(&self) -> Option<f64> {
         part(self.hits - self.cold_hits, self.keys - self.cold_keys)
+    }
+
+    /// Counts how long an answer took.
+    pub(super) fn took(&mut self, latency: Duration) {
+        self.latency_ns.saturating_record(latency.as_nanos() as u64);
     }
 
     /// Counts a wrong answer; describes it only if it is the first.

@@ -1,6 +1,6 @@
 //! Which request comes next on a connection.
 
-use super::items::Items;
+use super::fleet::Part;
 use super::zipf::Zipf;
 use super::{Load, Mix};
 use crate::lab::Distribution;
@@ -11,6 +11,8 @@ use crate::lab::random::Random;
 pub(super) enum Kind {
     Get,
     Set,
+    /// Waits for replicas; it belongs to what was written before.
+    Wait,
 }
 
 /// An endless sequence of requests.
@@ -20,6 +22,7 @@ pub(super) struct Traffic {
     reads: f64,
     multiget: usize,
     scan: f64,
+    part: Part,
     order: Order,
     /// The next key of the scan, and how far apart those of one connection are.
     cold: u64,
@@ -37,11 +40,10 @@ enum Order {
 }
 
 impl Traffic {
-    /// The traffic of one of the connections.
-    pub(super) fn new(load: &Load, items: &Items, connection: usize) -> Self {
+    /// The traffic of one of the connections, which asks for these keys.
+    pub(super) fn new(load: &Load, part: Part, connection: usize) -> Self {
         let Mix { reads, multiget, distribution, cache_aside, scan } = load.mix;
-        let (first, step) = (connection as u64, load.connections as u64);
-        let count = items.count();
+        let (count, first, step) = (part.count(), part.turn, part.of);
         let order = match distribution {
             Distribution::Uniform => Order::Uniform { count },
             Distribution::Sequential => Order::Sequential { next: first, step, count },
@@ -51,10 +53,11 @@ impl Traffic {
         };
         Self {
             // Apart from each other however close the seeds are.
-            random: Random::new(Random::new(load.seed ^ (first << 32)).word()),
+            random: Random::new(Random::new(load.seed ^ ((connection as u64) << 32)).word()),
             reads,
             multiget,
             scan,
+            part,
             order,
             cold: count + first,
             step,
@@ -64,7 +67,7 @@ impl Traffic {
     }
 
     /// Every key of this connection's part, written once and in order.
-    pub(super) fn preload(load: &Load, items: &Items, connection: usize) -> Self {
+    pub(super) fn preload(load: &Load, part: Part, connection: usize) -> Self {
         let mix = Mix {
             reads: 0.0,
             multiget: 1,
@@ -72,7 +75,7 @@ impl Traffic {
             cache_aside: false,
             scan: 0.0,
         };
-        Self::new(&Load { mix, ..load.clone() }, items, connection)
+        Self::new(&Load { mix, ..load.clone() }, part, connection)
     }
 
     /// Chooses a request and appends the numbers of its keys.
@@ -88,7 +91,8 @@ impl Traffic {
         }
         let is_read = self.reads >= 1.0 || self.random.fraction() < self.reads;
         let keys = if is_read { self.multiget } else { 1 };
-        numbers.extend((0..keys).map(|_| self.order.draw(&mut self.random)));
+        let Self { order, random, part, .. } = self;
+        numbers.extend((0..keys).map(|_| part.number(order.draw(random))));
         if is_read { Kind::Get } else { Kind::Set }
     }
 
@@ -150,11 +154,18 @@ fn divisor(a: u64, b: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fleet::Fleet;
+    use super::super::items::Items;
     use super::super::sample;
     use super::*;
 
+    fn part(load: &Load, connection: usize) -> Part {
+        let items = Items::new(&load.data);
+        Fleet::of(load, &items).unwrap().part(&items, connection, load.connections)
+    }
+
     fn drawn(load: &Load, connection: usize, requests: usize) -> Vec<(Kind, Vec<u64>)> {
-        let mut traffic = Traffic::new(load, &Items::new(&load.data), connection);
+        let mut traffic = Traffic::new(load, part(load, connection), connection);
         let draw = |_| {
             let mut numbers = Vec::new();
             (traffic.draw(&mut numbers), numbers)
@@ -194,10 +205,9 @@ mod tests {
     fn preload_covers_all_keys() {
         let mut load = sample();
         (load.connections, load.data.keys) = (3, 10);
-        let items = Items::new(&load.data);
         let mut numbers = Vec::new();
         for (connection, keys) in [4, 3, 3].into_iter().enumerate() {
-            let mut traffic = Traffic::preload(&load, &items, connection);
+            let mut traffic = Traffic::preload(&load, part(&load, connection), connection);
             (0..keys).for_each(|_| assert_eq!(traffic.draw(&mut numbers), Kind::Set));
         }
         numbers.sort_unstable();
@@ -224,7 +234,7 @@ mod tests {
     fn misses_are_written_next() {
         let mut load = sample();
         load.mix.cache_aside = true;
-        let mut traffic = Traffic::new(&load, &Items::new(&load.data), 0);
+        let mut traffic = Traffic::new(&load, part(&load, 0), 0);
         traffic.missed(7);
         let mut numbers = Vec::new();
         assert_eq!((traffic.draw(&mut numbers), numbers), (Kind::Set, vec![7]));

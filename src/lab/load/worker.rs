@@ -2,6 +2,7 @@
 //! their own, each whenever its answers have come.
 
 use super::address::Plug;
+use super::fleet::Fleet;
 use super::items::Items;
 use super::link::Link;
 use super::pace::Pace;
@@ -23,6 +24,7 @@ use tokio::task::{JoinSet, LocalSet};
 pub(super) struct Job {
     pub(super) load: Load,
     pub(super) items: Arc<Items>,
+    pub(super) fleet: Arc<Fleet>,
     pub(super) work: Work,
     pub(super) signals: Signals,
 }
@@ -86,7 +88,8 @@ pub(super) fn work(job: &Arc<Job>, plugs: Vec<(usize, Plug)>) -> Result<Tally, L
             let (job, tallies) = (Arc::clone(job), Rc::clone(&tallies));
             connections.spawn_local(async move {
                 let connection = Connection::new(&job, number, plug)?;
-                connection.serve(&job, &tallies).await
+                let served = connection.serve(&job, &tallies).await;
+                served.map_err(|error| of_server(&job.fleet, number, error))
             });
         }
         while let Some(ended) = connections.join_next().await {
@@ -99,6 +102,14 @@ pub(super) fn work(job: &Arc<Job>, plugs: Vec<(usize, Plug)>) -> Result<Tally, L
     counted.errors += beside.errors;
     counted.first_error = beside.first_error.or(counted.first_error);
     Ok(counted)
+}
+
+/// Where there are several servers, an error says of which it is.
+fn of_server(fleet: &Fleet, connection: usize, error: LoadError) -> LoadError {
+    match fleet.servers().len() {
+        1 => error,
+        _ => LoadError::Of { server: fleet.server(connection).clone(), error: Box::new(error) },
+    }
 }
 
 fn refused(error: &std::io::Error) -> LoadError {
@@ -118,10 +129,11 @@ struct Connection {
 
 impl Connection {
     fn new(job: &Job, number: usize, plug: Plug) -> Result<Self, LoadError> {
-        let Job { load, items, work, .. } = job;
+        let Job { load, items, fleet, work, .. } = job;
         let link = Link::adopt(plug).map_err(|error| refused(&error))?;
         let session = Session::new(link, load);
         let connections = load.connections;
+        let part = fleet.part(items, number, connections);
         let own_part = |all: u64| {
             let (each, more) = (all / connections as u64, all % connections as u64);
             each + u64::from((number as u64) < more)
@@ -129,14 +141,14 @@ impl Connection {
         Ok(match work {
             Work::Preload => Self {
                 session,
-                traffic: Traffic::preload(load, items, number),
+                left: Some(part.own_count()),
+                traffic: Traffic::preload(load, part, number),
                 pace: None,
-                left: Some(own_part(items.count())),
                 counts: false,
             },
             Work::Ask => Self {
                 session,
-                traffic: Traffic::new(load, items, number),
+                traffic: Traffic::new(load, part, number),
                 pace: load.rate.map(|rate| Pace::new(Instant::now(), rate, number, connections)),
                 left: match load.extent {
                     Extent::Requests(all) => Some(own_part(all)),
@@ -187,6 +199,7 @@ impl Connection {
             let Some(due) = due else { break };
             session.ask(&job.items, traffic, due);
         }
+        session.close();
     }
 
     async fn exchange(&mut self, job: &Job, tallies: &RefCell<Tallies>) -> Result<(), LoadError> {

@@ -15,7 +15,7 @@ pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
     let mut reader = shared.view.reader();
     let view = reader.view();
     report.stat("cluster_name", &shared.settings.cluster_name);
-    report.stat("copies", shared.settings.copies);
+    report.stat("copies", shared.settings.layout.copies);
     report.stat("write_ack", cluster.write_ack);
     report.stat("name", &me.name);
     report.stat("node_id", me.node);
@@ -24,7 +24,7 @@ pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
     report.stat("waits_for", overview.waits_for.join(","));
     report.stat("flush_floor", shared.store.flush_floor(now).0);
     report.stat("view", view.fingerprint());
-    slots(view, shared.settings.copies, report);
+    slots(view, shared.settings.layout.copies, report);
     let others = || overview.members.iter().filter(|&(node, _)| node != me.node);
     report.stat("members", others().count() + 1);
     said(me, report);

@@ -7,6 +7,7 @@ mod connections;
 mod general;
 mod prefixes;
 mod report;
+mod ring;
 mod settings;
 mod usage;
 
@@ -26,6 +27,7 @@ pub(super) fn report(shared: &Shared, topic: &[u8], now: Now, report: &mut Repor
         b"slabs" => classes::slabs(shared, report),
         b"sizes" => report.stat("sizes_status", "disabled"),
         b"cluster" => cluster::report(shared, now, report),
+        b"ring" => ring::report(shared, report),
         b"conns" => connections::report(shared, report),
         // Values are in memory only, and there is no proxy.
         b"extstore" | b"proxy" | b"proxyfuncs" | b"proxybe" => {}
