@@ -6,6 +6,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,9 @@ impl Memcached {
         let said = Command::new("memcached").arg("-V").output().ok()?;
         let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
         // It takes a free port by itself, and writes there which.
-        let name = format!("memcached-{}.ports", std::process::id());
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("memcached-{}-{number}.ports", std::process::id());
         let ports = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_file(&ports);
         let mut command = Command::new("memcached");
