@@ -6,10 +6,12 @@
 #[path = "../serve/node.rs"]
 mod node;
 
+mod crowd;
 mod demo;
 #[allow(dead_code, reason = "other tests start nodes with it too")]
 mod nodes;
 mod seen;
+mod trouble;
 
 use node::{Node, path, wait_until};
 use nodes::{listed, nodes, nodes_at_once};
