@@ -213,6 +213,10 @@ impl Hub {
             self.join_again()?;
         }
         self.cluster.tick(now);
+        // A worker may have looked who executes just before the view was another.
+        for (node, _) in self.members.iter().filter(|(_, member)| !member.is_live()) {
+            self.cluster.down(node);
+        }
         self.executor.finish_jobs();
         self.succession.step(now, self.repair.to_be_told());
         self.repair.step(now);
@@ -331,6 +335,8 @@ impl Hub {
             return Ok(());
         }
         let gives_away = changes.iter().any(|change| change.what == What::Forgotten);
+        let lost = changes.iter().filter(|change| change.what == What::Lost);
+        let lost: Vec<NodeId> = lost.map(|change| change.node).collect();
         for change in changes {
             self.follow_one(&change);
             let member = self.members.find(change.node);
@@ -340,6 +346,10 @@ impl Hub {
             self.effects.push_back(Effect::Log(change, name));
         }
         self.publish()?;
+        // Not before: whoever is told that a call is lost goes by the view.
+        for node in lost {
+            self.cluster.down(node);
+        }
         if gives_away {
             // Its slots have new owners, who have nothing of them.
             self.all_came();
@@ -350,10 +360,7 @@ impl Hub {
     fn follow_one(&mut self, change: &Change) {
         let node = change.node;
         match change.what {
-            What::Lost => {
-                self.cluster.down(node);
-                self.succession.lost(node, self.shared.now());
-            }
+            What::Lost => self.succession.lost(node, self.shared.now()),
             What::Forgotten => {
                 self.cluster.forget(node);
                 self.effects.push_back(Effect::Forget(node));

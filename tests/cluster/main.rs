@@ -7,11 +7,14 @@
 mod node;
 
 mod crowd;
+mod cuts;
 mod demo;
+mod net;
 #[allow(dead_code, reason = "other tests start nodes with it too")]
 mod nodes;
 mod seen;
 mod trouble;
+mod will;
 
 use node::{Node, path, wait_until};
 use nodes::{listed, nodes, nodes_at_once};

@@ -33,8 +33,9 @@ pub(crate) fn another(nodes: &[Node], name: &str, number: usize, flags: &str) ->
         .first()
         .map_or(String::new(), |first| format!("--join {}", first.ready["peer"].as_str().unwrap()));
     let name = format!("cluster-{name}-{number}");
-    let flags = format!("-t 2 --peer-listen 127.0.0.1:0 {join} --node-id {name} {flags}");
-    Node::start(&name, &flags)
+    let port = if flags.contains("-p ") { "" } else { "-p 0" };
+    let flags = format!("{port} -t 2 --peer-listen 127.0.0.1:0 {join} --node-id {name} {flags}");
+    Node::start_as(&name, &flags)
 }
 
 pub(crate) fn all_serve(nodes: &[Node]) {
