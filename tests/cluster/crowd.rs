@@ -2,6 +2,7 @@
 //! asks a second one where the first does not answer.
 
 use crate::node::Node;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -26,10 +27,26 @@ pub(crate) struct Met {
     pub(crate) hits: usize,
     /// Requests that were said to a second node.
     pub(crate) retried: usize,
-    /// Requests that failed at both, and how.
-    pub(crate) failed: Vec<String>,
+    /// Requests that failed at both.
+    pub(crate) failed: Vec<Failed>,
     pub(crate) slowest: Duration,
     slowest_request: String,
+}
+
+/// A request that failed at both nodes that were asked.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) request: String,
+    pub(crate) asked: [SocketAddr; 2],
+    took: Duration,
+    how: Vec<String>,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { request, asked, took, how } = self;
+        write!(f, "{request} at {asked:?} after {} ms: {how:?}", took.as_millis())
+    }
 }
 
 impl Met {
@@ -44,6 +61,11 @@ impl Met {
         }
     }
 
+    /// Those requests that failed, however often they were said.
+    pub(crate) fn failed_once(&self) -> BTreeMap<&str, &Failed> {
+        self.failed.iter().map(|failed| (&failed.request[..], failed)).collect()
+    }
+
     pub(crate) fn hit_percent(&self) -> f64 {
         100.0 * self.hits as f64 / self.reads.max(1) as f64
     }
@@ -54,13 +76,14 @@ impl fmt::Display for Met {
         write!(
             f,
             "{} writes acknowledged, {} of {} reads hit ({:.3} %), {} asked a second node, {} \
-             failed, slowest {} ms ({})",
+             failed in all ({} different ones), slowest {} ms ({})",
             self.kept.len(),
             self.hits,
             self.reads,
             self.hit_percent(),
             self.retried,
             self.failed.len(),
+            self.failed_once().len(),
             self.slowest.as_millis(),
             self.slowest_request
         )
@@ -177,10 +200,12 @@ impl Client {
             self.met.retried += usize::from(at == 0);
         }
         self.timed(started, request);
-        let line = request.lines().next().unwrap_or_default();
-        let asked = &self.nodes[..2];
-        let after = started.elapsed().as_millis();
-        self.met.failed.push(format!("{line} at {asked:?} after {after} ms: {failures:?}"));
+        self.met.failed.push(Failed {
+            request: request.lines().next().unwrap_or_default().to_owned(),
+            asked: [self.nodes[0], self.nodes[1]],
+            took: started.elapsed(),
+            how: failures,
+        });
         None
     }
 

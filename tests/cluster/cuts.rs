@@ -1,6 +1,6 @@
 //! Packets are lost, and ways are cut, while clients go on.
 
-use super::crowd::{has_all, met_during};
+use super::crowd::{Met, has_all, met_during};
 use super::net::Net;
 use crate::node::Node;
 use std::net::SocketAddr;
@@ -16,11 +16,18 @@ fn addresses(nodes: &[Node]) -> Vec<SocketAddr> {
     nodes.iter().map(Node::address).collect()
 }
 
+#[track_caller]
 fn write_all(node: &Node, name: &str, value: &str) {
     let mut client = node.connect();
+    let started = Instant::now();
     for number in 0..KEYS {
         let set = format!("set {name}-{number} 0 0 {}\r\n{value}\r\n", value.len());
-        client.ask(&set, "STORED\r\n");
+        assert_eq!(
+            client.lines(&(set + "get none\r\n")),
+            ["STORED"],
+            "{name}-{number} {:?}",
+            started.elapsed()
+        );
     }
 }
 
@@ -31,6 +38,11 @@ fn read_all(node: &Node, name: &str, value: &str) {
         let reply = format!("VALUE {name}-{number} 0 {}\r\n{value}\r\nEND\r\n", value.len());
         client.ask(&format!("get {name}-{number}\r\n"), &reply);
     }
+}
+
+fn show(what: &str, met: &Met) {
+    println!("{what}: {met}");
+    met.failed_once().values().take(20).for_each(|failed| println!("  {failed}"));
 }
 
 fn heard_of_no_death(node: &Node) {
@@ -48,7 +60,7 @@ fn lost_packets_are_no_death() {
         thread::sleep(Duration::from_secs(20));
         crowd.goes_on(SOME_WRITES);
     });
-    println!("a tenth of all packets lost: {met}");
+    show("a tenth of all packets lost", &met);
     net.nodes.iter().for_each(heard_of_no_death);
     net.heal();
     for node in &net.nodes {
@@ -58,7 +70,9 @@ fn lost_packets_are_no_death() {
 
 #[test]
 fn halves_go_on_and_meet_again() {
-    let Some(net) = Net::start("halves", 3, "--profile local") else { return };
+    // So that each side has an owner of every key.
+    let flags = "--profile local --copies 3";
+    let Some(net) = Net::start("halves", 3, flags) else { return };
     let [one, other, alone] = &net.nodes[..] else { unreachable!("three") };
     write_all(one, "early", "before the cut");
     write_all(one, "late", "before the cut");
@@ -86,7 +100,7 @@ fn halves_go_on_and_meet_again() {
         println!("halves agree {} ms after they meet", healed.elapsed().as_millis());
         crowd.goes_on(SOME_WRITES);
     });
-    println!("one of three cut off, seen from the others: {met}");
+    show("one of three cut off, seen from the others", &met);
     for node in &net.nodes {
         read_all(node, "early", "of the minority");
         read_all(node, "late", "of the majority");
@@ -111,7 +125,7 @@ fn who_hears_nothing_harms_nobody() {
         net.wait_listed(&[0, 1, 2], 3);
         crowd.goes_on(SOME_WRITES);
     });
-    println!("one of three hears nothing, seen from the others: {met}");
+    show("one of three hears nothing, seen from the others", &met);
     for node in &net.nodes {
         has_all(node, &met);
     }
@@ -128,7 +142,7 @@ fn one_way_that_is_cut_is_gone_around() {
         net.wait_listed(&[0, 1, 2], 3);
         crowd.goes_on(SOME_WRITES);
     });
-    println!("one way of six cut for 4 s: {met}");
+    show("one way of six cut for 4 s", &met);
     for node in &net.nodes {
         has_all(node, &met);
     }
