@@ -20,11 +20,14 @@ const CLIENTS_EACH: usize = 2;
 /// What clients have met.
 #[derive(Debug, Default)]
 pub(crate) struct Met {
+    pub(crate) clients: usize,
     /// Keys whose writes were acknowledged.
     pub(crate) kept: Vec<String>,
     pub(crate) reads: usize,
     /// Of them, those that found what was acknowledged.
     pub(crate) hits: usize,
+    /// The others: the key, and which of the nodes was asked first.
+    pub(crate) missed: Vec<String>,
     /// Requests that were said to a second node.
     pub(crate) retried: usize,
     /// Requests that failed at both.
@@ -54,6 +57,7 @@ impl Met {
         self.kept.extend(other.kept);
         self.reads += other.reads;
         self.hits += other.hits;
+        self.missed.extend(other.missed);
         self.retried += other.retried;
         self.failed.extend(other.failed);
         if other.slowest > self.slowest {
@@ -114,7 +118,8 @@ pub(crate) fn met_during(nodes: &[SocketAddr], done: impl FnOnce(&Crowd<'_>)) ->
         drop(end);
         drop(clients);
     });
-    met.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let met = met.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Met { clients: nodes.len() * CLIENTS_EACH, ..met }
 }
 
 /// The clients, as whoever does something to the nodes sees them.
@@ -180,7 +185,12 @@ impl Client {
         let whole = |reply: &str| reply.ends_with("END\r\n");
         let Some(reply) = self.ask(&format!("get {key}\r\n"), whole) else { return };
         self.met.reads += 1;
-        self.met.hits += usize::from(reply == found(&key));
+        if reply == found(&key) {
+            self.met.hits += 1;
+        } else {
+            let from_newest = self.written - number;
+            self.met.missed.push(format!("{key} at {}, {from_newest} back", self.nodes[0]));
+        }
     }
 
     /// The answer, of the first node or of the next one.

@@ -19,15 +19,9 @@ fn addresses(nodes: &[Node]) -> Vec<SocketAddr> {
 #[track_caller]
 fn write_all(node: &Node, name: &str, value: &str) {
     let mut client = node.connect();
-    let started = Instant::now();
     for number in 0..KEYS {
         let set = format!("set {name}-{number} 0 0 {}\r\n{value}\r\n", value.len());
-        assert_eq!(
-            client.lines(&(set + "get none\r\n")),
-            ["STORED"],
-            "{name}-{number} {:?}",
-            started.elapsed()
-        );
+        assert_eq!(client.lines(&(set + "get none\r\n")), ["STORED"], "{name}-{number}");
     }
 }
 
@@ -40,9 +34,11 @@ fn read_all(node: &Node, name: &str, value: &str) {
     }
 }
 
-fn show(what: &str, met: &Met) {
+fn hits(what: &str, met: &Met, percent_min: f64) {
     println!("{what}: {met}");
     met.failed_once().values().take(20).for_each(|failed| println!("  {failed}"));
+    met.missed.iter().take(20).for_each(|missed| println!("  missed {missed}"));
+    assert!(met.hit_percent() >= percent_min, "{met}");
 }
 
 fn heard_of_no_death(node: &Node) {
@@ -60,7 +56,7 @@ fn lost_packets_are_no_death() {
         thread::sleep(Duration::from_secs(20));
         crowd.goes_on(SOME_WRITES);
     });
-    show("a tenth of all packets lost", &met);
+    hits("a tenth of all packets lost", &met, 99.9);
     net.nodes.iter().for_each(heard_of_no_death);
     net.heal();
     for node in &net.nodes {
@@ -100,7 +96,9 @@ fn halves_go_on_and_meet_again() {
         println!("halves agree {} ms after they meet", healed.elapsed().as_millis());
         crowd.goes_on(SOME_WRITES);
     });
-    show("one of three cut off, seen from the others", &met);
+    // For a moment after they meet all of them join again, and reads go to one that has
+    // not got everything yet.
+    hits("one of three cut off, seen from the others", &met, 99.0);
     for node in &net.nodes {
         read_all(node, "early", "of the minority");
         read_all(node, "late", "of the majority");
@@ -120,12 +118,12 @@ fn who_hears_nothing_harms_nobody() {
         net.cut(1, 2);
         net.wait_listed(&[0, 1], 2);
         net.wait_listed(&[2], 1);
-        crowd.goes_on(5 * SOME_WRITES);
+        crowd.goes_on(2 * SOME_WRITES);
         net.heal();
         net.wait_listed(&[0, 1, 2], 3);
         crowd.goes_on(SOME_WRITES);
     });
-    show("one of three hears nothing, seen from the others", &met);
+    hits("one of three hears nothing, seen from the others", &met, 99.0);
     for node in &net.nodes {
         has_all(node, &met);
     }
@@ -137,12 +135,14 @@ fn one_way_that_is_cut_is_gone_around() {
     let met = met_during(&addresses(&net.nodes), |crowd| {
         crowd.goes_on(SOME_WRITES);
         net.cut(2, 0);
+        // Nothing is waited for: this is how long it is.
         thread::sleep(Duration::from_secs(4));
         net.heal();
         net.wait_listed(&[0, 1, 2], 3);
         crowd.goes_on(SOME_WRITES);
     });
-    show("one way of six cut for 4 s", &met);
+    // Writes that need both ends of that way fail as long as it is cut.
+    hits("one way of six cut for 4 s", &met, 99.9);
     for node in &net.nodes {
         has_all(node, &met);
     }
