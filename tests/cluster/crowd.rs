@@ -211,7 +211,7 @@ impl Client {
         }
         self.timed(started, request);
         self.met.failed.push(Failed {
-            request: request.lines().next().unwrap_or_default().to_owned(),
+            request: first_line(request).to_owned(),
             asked: [self.nodes[0], self.nodes[1]],
             took: started.elapsed(),
             how: failures,
@@ -222,7 +222,7 @@ impl Client {
     fn timed(&mut self, started: Instant, request: &str) {
         if started.elapsed() > self.met.slowest {
             self.met.slowest = started.elapsed();
-            self.met.slowest_request = request.lines().next().unwrap_or_default().to_owned();
+            first_line(request).clone_into(&mut self.met.slowest_request);
         }
     }
 
@@ -240,11 +240,11 @@ impl Client {
 }
 
 /// A line, or values up to `END`.
-fn read_reply(link: &mut BufReader<TcpStream>) -> io::Result<String> {
+fn read_reply(from: &mut BufReader<TcpStream>) -> io::Result<String> {
     let mut reply = String::new();
     loop {
         let mut line = String::new();
-        if link.read_line(&mut line)? == 0 {
+        if from.read_line(&mut line)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let value_len = line.strip_prefix("VALUE ").and_then(|rest| rest.split(' ').nth(2));
@@ -252,9 +252,13 @@ fn read_reply(link: &mut BufReader<TcpStream>) -> io::Result<String> {
         let Some(len) = value_len else { return Ok(reply) };
         let len: usize = len.trim_end().parse().map_err(io::Error::other)?;
         let mut value = vec![0; len + 2];
-        link.read_exact(&mut value)?;
+        from.read_exact(&mut value)?;
         reply += &String::from_utf8_lossy(&value);
     }
+}
+
+fn first_line(request: &str) -> &str {
+    request.lines().next().unwrap_or_default()
 }
 
 fn found(key: &str) -> String {

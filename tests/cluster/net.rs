@@ -51,7 +51,7 @@ impl Net {
 
     fn lay(name: &str, count: usize) -> Result<Self, String> {
         let (pid, made) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-        let base = FIRST + ((pid * 8 + made) % NETS << NET_BITS);
+        let base = FIRST + (((pid * 8 + made) % NETS) << NET_BITS);
         let secret = path(&format!("net-{name}-secret"));
         fs::write(&secret, "the secret of nodes that are far from each other").unwrap();
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// Longer than a start takes, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Tests beside each other write where theirs listen to files of their own.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
+
 /// A memcached of its own; ended when dropped.
 pub(crate) struct Memcached {
     child: Child,
@@ -27,7 +30,6 @@ impl Memcached {
         let said = Command::new("memcached").arg("-V").output().ok()?;
         let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
         // It takes a free port by itself, and writes there which.
-        static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let name = format!("memcached-{}-{number}.ports", std::process::id());
         let ports = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
