@@ -21,7 +21,7 @@ pub(crate) fn nodes_at_once(name: &str, count: usize, flags: &str) -> Vec<Node> 
 /// Three nodes, the last of which owns next to nothing: whatever it is asked,
 /// others answer.
 pub(crate) fn beside_owners(name: &str, flags: &str) -> Vec<Node> {
-    let mut nodes = nodes_at_once(name, 2, &format!("--weight 100 {flags}"));
+    let mut nodes = nodes_at_once(name, 2, &format!("--weight 20 {flags}"));
     nodes.push(another(&nodes, name, 2, &format!("--weight 1 {flags}")));
     all_serve(&nodes);
     nodes

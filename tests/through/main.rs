@@ -46,10 +46,10 @@ fn the_node_that_is_asked_owns_next_to_nothing() {
     let members: Value = serde_json::from_slice(&program(&line).output().unwrap().stdout).unwrap();
     let me = |node: &&Value| node["node"].as_str().unwrap().ends_with('*');
     let owns = members["nodes"].as_array().unwrap().iter().find(me).unwrap()["owns"].as_f64();
-    assert!(owns.is_some_and(|owns| owns < 0.02), "{owns:?} {members}");
+    assert!(owns.is_some_and(|owns| owns < 0.05), "{owns:?} {members}");
     let items = |line: &String| line.strip_prefix("STAT curr_items ")?.parse::<u32>().ok();
     let kept = client.lines("stats\r\n").iter().find_map(items);
-    assert!(kept.is_some_and(|kept| kept < 20), "{kept:?}");
+    assert!(kept.is_some_and(|kept| kept < 60), "{kept:?}");
 }
 
 #[test]
