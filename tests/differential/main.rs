@@ -21,7 +21,7 @@ mod step;
 mod text;
 
 use differences::DIFFERENCES;
-use hunt::Hunt;
+use hunt::{Hunt, Keys};
 use servers::{Memcached, Node};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -35,7 +35,7 @@ fn seeds() -> Range<u64> {
 #[test]
 fn answers_are_memcacheds() {
     let node = Node::start();
-    are_memcacheds("a node alone", node.address(), seeds());
+    are_memcacheds(Keys::Here, node.address(), seeds());
 }
 
 /// Nearly every key is another's. A part of the sequences is enough: what is answered
@@ -45,16 +45,16 @@ fn answers_through_another_node_are_memcacheds() {
     let nodes = nodes::beside_owners("differential", "-m 8");
     let seeds = seeds();
     let some = seeds.start..seeds.start + (seeds.end - seeds.start).div_ceil(4);
-    are_memcacheds("a node whose keys are elsewhere", nodes[2].address(), some);
+    are_memcacheds(Keys::Elsewhere, nodes[2].address(), some);
 }
 
-fn are_memcacheds(what: &str, server: SocketAddr, seeds: Range<u64>) {
+fn are_memcacheds(keys: Keys, server: SocketAddr, seeds: Range<u64>) {
     let Some(memcached) = Memcached::start() else {
         return println!("skipped: memcached is not installed");
     };
-    let mut hunt = Hunt::new(memcached.address, server);
+    let mut hunt = Hunt::new(memcached.address, server, keys);
     let failures: Vec<String> = seeds.filter_map(|seed| hunt.seed(seed).err()).collect();
-    println!("{what}: {} requests beside {}", hunt.steps, memcached.version);
+    println!("keys {keys:?}: {} requests beside {}", hunt.steps, memcached.version);
     for (difference, met) in DIFFERENCES.iter().zip(&hunt.met) {
         println!("{met:6} {}", difference.why);
     }
