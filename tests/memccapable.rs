@@ -4,9 +4,17 @@
 //! partly out of date: those tests are listed here with the reason, and must
 //! still fail, so that the list stays true.
 
+#[allow(dead_code, reason = "the tests of one node say more to it")]
+#[path = "serve/node.rs"]
+mod node;
+#[allow(dead_code, reason = "other tests start other clusters")]
+#[path = "cluster/nodes.rs"]
+mod nodes;
+
 use ringcached::net::Stop;
 use ringcached::node::{Running, ServerConfig};
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::process::Command;
 
 /// Tests that fail against memcached 1.6.45 too, and so must here.
@@ -25,11 +33,22 @@ const TESTS: usize = 54;
 fn libmemcacheds_own_test_passes() {
     let config = ServerConfig::default();
     let running = Running::start(config).unwrap();
-    let port = running.addresses()[0].port().to_string();
-    let run =
-        Command::new("memccapable").args(["-h", "127.0.0.1", "-p", &port, "-t", "20"]).output();
+    let address = running.addresses()[0];
+    passes("a node alone", address);
     running.stopper().stop(Stop::Now);
     running.wait().unwrap();
+}
+
+#[test]
+fn libmemcacheds_own_test_passes_through_another_node() {
+    let nodes = nodes::beside_owners("memccapable", "");
+    passes("a node whose keys are elsewhere", nodes[2].address());
+}
+
+fn passes(what: &str, server: SocketAddr) {
+    let port = server.port().to_string();
+    let run =
+        Command::new("memccapable").args(["-h", "127.0.0.1", "-p", &port, "-t", "20"]).output();
     let Ok(run) = run else { return println!("skipped: memccapable is not installed") };
     let said = String::from_utf8_lossy(&run.stdout);
     let tests: Vec<(&str, bool)> = said.lines().flat_map(results).collect();
@@ -38,7 +57,7 @@ fn libmemcacheds_own_test_passes() {
         tests.iter().filter(|(_, passed)| !passed).map(|(name, _)| *name).collect();
     let outdated: BTreeSet<&str> = OUTDATED.iter().map(|(name, _)| *name).collect();
     assert_eq!(failed, outdated, "{said}");
-    println!("{} of {TESTS} pass, {} are out of date", TESTS - failed.len(), failed.len());
+    println!("{what}: {} of {TESTS} pass, {} are out of date", TESTS - failed.len(), failed.len());
 }
 
 /// Names of tests, and whether they passed. Each name fills a column; of one that

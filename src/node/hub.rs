@@ -221,6 +221,10 @@ impl Hub {
             self.join_again()?;
         }
         self.cluster.tick(now);
+        // A worker may have looked who executes just before the view was another.
+        for (node, _) in self.members.iter().filter(|(_, member)| !member.is_live()) {
+            self.cluster.down(node);
+        }
         self.executor.finish_jobs();
         let elapsed = self.shared.elapsed();
         let may_take_over = self.promises.may_take_over(elapsed);
@@ -345,6 +349,8 @@ impl Hub {
             return Ok(());
         }
         let gives_away = changes.iter().any(|change| change.what == What::Forgotten);
+        let lost = changes.iter().filter(|change| change.what == What::Lost);
+        let lost: Vec<NodeId> = lost.map(|change| change.node).collect();
         for change in changes {
             self.follow_one(&change);
             let member = self.members.find(change.node);
@@ -354,6 +360,10 @@ impl Hub {
             self.effects.push_back(Effect::Log(change, name));
         }
         self.publish()?;
+        // Not before: whoever is told that a call is lost goes by the view.
+        for node in lost {
+            self.cluster.down(node);
+        }
         if gives_away {
             // Its slots have new owners, who have nothing of them.
             self.all_came();
@@ -365,7 +375,6 @@ impl Hub {
         let node = change.node;
         match change.what {
             What::Lost => {
-                self.cluster.down(node);
                 let elapsed = self.shared.elapsed();
                 // Whoever leaves has ended to execute before.
                 if change.cause == Cause::Itself || !self.succession.executed(node) {

@@ -6,41 +6,20 @@
 #[path = "../serve/node.rs"]
 mod node;
 
+mod crowd;
+mod cuts;
 mod demo;
+mod net;
+#[allow(dead_code, reason = "other tests start nodes with it too")]
+mod nodes;
 mod seen;
+mod trouble;
+mod will;
 
 use node::{Node, path, wait_until};
+use nodes::{listed, nodes, nodes_at_once};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-
-/// So many nodes that have found each other. The name is no other test's.
-fn nodes(name: &str, count: usize, flags: &str) -> Vec<Node> {
-    let nodes = nodes_at_once(name, count, flags);
-    for node in &nodes {
-        wait_until("all serve", || listed(node) == count);
-    }
-    nodes
-}
-
-/// The same as soon as each of them is ready.
-fn nodes_at_once(name: &str, count: usize, flags: &str) -> Vec<Node> {
-    let mut nodes: Vec<Node> = Vec::new();
-    for number in 0..count {
-        let join = nodes.first().map_or(String::new(), |first| {
-            format!("--join {}", first.ready["peer"].as_str().unwrap())
-        });
-        let name = format!("cluster-{name}-{number}");
-        let flags = format!("-t 2 --peer-listen 127.0.0.1:0 {join} --node-id {name} {flags}");
-        nodes.push(Node::start(&name, &flags));
-    }
-    nodes
-}
-
-/// How many nodes this one tells its clients of.
-fn listed(node: &Node) -> usize {
-    let lines = node.connect().lines("config get cluster\r\n");
-    lines.get(2).map_or(0, |line| line.split_whitespace().count())
-}
 
 #[test]
 fn a_node_is_ready_once_it_serves() {

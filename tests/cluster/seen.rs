@@ -1,7 +1,7 @@
 //! `members` and `status`, asked of real nodes.
 
 use super::node::{Node, program, wait_until};
-use super::{listed, nodes};
+use super::nodes::{listed, nodes};
 use serde_json::Value;
 
 /// The exit code, and what it says.

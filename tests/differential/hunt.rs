@@ -13,10 +13,20 @@ use std::time::Duration;
 /// Requests of one sequence.
 const STEPS: usize = 60;
 
+/// Whose keys they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// Of the node that is asked.
+    Here,
+    /// Of other nodes.
+    Elsewhere,
+}
+
 /// Both servers, and what has been asked of them.
 pub(crate) struct Hunt {
     theirs: SocketAddr,
     ours: SocketAddr,
+    keys: Keys,
     /// Sequences sent, for keys that no other sequence has.
     runs: usize,
     /// Requests sent.
@@ -49,8 +59,8 @@ impl Side {
 }
 
 impl Hunt {
-    pub(crate) fn new(theirs: SocketAddr, ours: SocketAddr) -> Self {
-        Self { theirs, ours, runs: 0, steps: 0, met: vec![0; DIFFERENCES.len()] }
+    pub(crate) fn new(theirs: SocketAddr, ours: SocketAddr, keys: Keys) -> Self {
+        Self { theirs, ours, keys, runs: 0, steps: 0, met: vec![0; DIFFERENCES.len()] }
     }
 
     /// Sends the sequence of a seed; what is wrong with it, if anything is.
@@ -89,6 +99,10 @@ impl Hunt {
             neighbour_serves(&mut neighbour, &request);
             story.extend(["  ", speech_name(step.speech), " ", &shortened(&request), "\n"]);
             if our_normal.agrees(&their_normal) {
+                // What is refused by another node than the owner leaves the old value.
+                if self.keys == Keys::Elsewhere && is_too_large(&our_answer.bytes) {
+                    return None;
+                }
                 continue;
             }
             let case =
@@ -111,6 +125,11 @@ impl Hunt {
         }
         None
     }
+}
+
+fn is_too_large(answer: &[u8]) -> bool {
+    let text = b"SERVER_ERROR object too large for cache\r\n";
+    answer.ends_with(text) || answer.ends_with(b"Too large.")
 }
 
 fn speech_name(speech: Speech) -> &'static str {

@@ -6,11 +6,15 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Longer than a start takes, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Tests beside each other write where theirs listen to files of their own.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
 
 /// A memcached of its own; ended when dropped.
 pub(crate) struct Memcached {
@@ -26,7 +30,8 @@ impl Memcached {
         let said = Command::new("memcached").arg("-V").output().ok()?;
         let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
         // It takes a free port by itself, and writes there which.
-        let name = format!("memcached-{}.ports", std::process::id());
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("memcached-{}-{number}.ports", std::process::id());
         let ports = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_file(&ports);
         let mut command = Command::new("memcached");

@@ -44,30 +44,3 @@ fn large_bad_chunks_are_told() {
     let answer = "CLIENT_ERROR bad data chunk\r\nCLIENT_ERROR bad command line format\r\nMN\r\n";
     assert_eq!(client.ask(&set), answer);
 }
-
-#[test]
-fn too_large_values_take_the_old_one_with_them() {
-    let large = "v".repeat(2 << 20);
-    let error = "SERVER_ERROR object too large for cache\r\n";
-    for command in ["set k 0 0", "ms k", "set k 0 4294967295"] {
-        let mut client = Client::new();
-        client.ask("set k 0 0 1\r\n1\r\n");
-        let request = format!("{command} {}\r\n{large}\r\nget k\r\n", large.len());
-        let answer = client.send_split(request.as_bytes(), 100_003);
-        assert_eq!(String::from_utf8(answer).unwrap(), format!("{error}END\r\n"), "{command}");
-    }
-    let mut client = Client::new();
-    let request = format!("set k 0 0 {} noreply\r\n{large}\r\nmn\r\n", large.len());
-    assert_eq!(client.ask(&request), "MN\r\n");
-}
-
-#[test]
-fn claims_take_no_memory() {
-    let mut client = Client::new();
-    assert_eq!(
-        client.ask("set k 0 0 2147483645\r\n"),
-        "SERVER_ERROR object too large for cache\r\n"
-    );
-    assert_eq!(client.send(&vec![b'x'; 1 << 20]), b"");
-    assert!(!client.closed);
-}

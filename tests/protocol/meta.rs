@@ -3,27 +3,11 @@
 use crate::client::{Client, transcript};
 
 #[test]
-fn flags_are_told_in_the_order_asked() {
+fn sets_have_terms() {
     let mut client = Client::new();
-    client.ask("ms k 3 F7 T100 E9\r\nabc\r\n");
-    client.wait_s(5);
+    client.begin_second();
     transcript(
         &mut client,
-        &[
-            ("mg k s v q k t f c O9 h l\r\n", "VA 3 s3 kk t95 f7 c9 O9 h0 l5\r\nabc\r\n"),
-            ("mg k h l\r\n", "HD h1 l0\r\n"),
-            ("mg k T30 t\r\n", "HD t30\r\n"),
-            ("mg none k O1 v\r\n", "EN kk O1\r\n".replace("kk", "knone").as_str()),
-            ("mg none k O1 v q\r\nmn\r\n", "MN\r\n"),
-            ("mg k\r\n", "HD\r\n"),
-        ],
-    );
-}
-
-#[test]
-fn sets_have_terms() {
-    transcript(
-        &mut Client::new(),
         &[
             ("ms k 1 MR\r\n1\r\n", "NS\r\n"),
             ("ms k 1 MA\r\n1\r\n", "NS\r\n"),
@@ -58,8 +42,10 @@ fn keys_may_be_base64() {
 
 #[test]
 fn counts_have_flags() {
+    let mut client = Client::new();
+    client.begin_second();
     transcript(
-        &mut Client::new(),
+        &mut client,
         &[
             ("ma n N60 J13 t v k b\r\n", "CLIENT_ERROR error decoding key\r\n"),
             ("ma n N60 J13 t v k O1\r\n", "VA 2 t60 kn O1\r\n13\r\n"),
@@ -88,6 +74,7 @@ fn deletes_have_flags() {
 #[test]
 fn expiries_go_by_the_order_of_flags() {
     let mut client = Client::new();
+    client.begin_second();
     client.ask("ms k 1 T100\r\n1\r\n");
     transcript(
         &mut client,

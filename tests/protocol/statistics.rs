@@ -114,3 +114,14 @@ fn topics_are_known_or_not() {
         ],
     );
 }
+
+#[test]
+fn a_lease_is_counted_as_the_miss_it_is() {
+    let mut client = Client::new();
+    client.ask("mg k N30 v\r\nmg k N30 v\r\nmg k v\r\nmg m N30 c\r\n");
+    client.wait_s(1);
+    assert_eq!(
+        client.ask("stats\r\n").lines().find(|l| l.contains("get_misses")),
+        Some("STAT get_misses 2")
+    );
+}

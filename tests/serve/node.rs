@@ -62,7 +62,8 @@ impl Node {
         Self::spawn(command, path(&format!("{name}.ready")), stderr_file)
     }
 
-    fn spawn(mut command: Command, ready_file: PathBuf, stderr_file: PathBuf) -> Self {
+    /// The same with a command whose flags these are.
+    pub(crate) fn spawn(mut command: Command, ready_file: PathBuf, stderr_file: PathBuf) -> Self {
         let _ = fs::remove_file(&ready_file);
         let child = command.arg("--ready-file").arg(&ready_file).spawn().unwrap();
         let mut node = Self { child, ready: Value::Null, ready_file, stderr_file };
