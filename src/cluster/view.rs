@@ -119,11 +119,12 @@ impl View {
         &self.read
     }
 
-    /// Whether there is nobody else.
+    /// Whether there is nobody else. Who joins is not alone, though it has not met
+    /// the others yet.
     #[inline]
     #[must_use]
     pub fn is_alone(&self) -> bool {
-        self.nodes.len() == 1
+        self.nodes.len() == 1 && self.executes(0)
     }
 
     /// The node of this index.

@@ -91,11 +91,11 @@ impl Executor {
         let Ok(message) = Message::decode(frame) else { return false };
         match message {
             Message::Told(told) => {
-                self.cluster.answered(link.node(), told.call, Answer::Message(frame.to_vec()));
+                self.cluster.answered(link.node(), told.call, Answer::Message(frame.to_vec()), now);
             }
             Message::Kept(kept) => {
                 let answer = if kept.accepted { Answer::Kept } else { Answer::Refused };
-                self.cluster.answered(link.node(), kept.call, answer);
+                self.cluster.answered(link.node(), kept.call, answer, now);
             }
             Message::Ask(ask) => self.ask(link, &ask, now),
             Message::Keep(keep) => self.keep(link, &keep, now),

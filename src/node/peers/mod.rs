@@ -247,9 +247,9 @@ impl Cluster {
     }
 
     /// An answer to one of this node's calls.
-    pub(super) fn answered(&self, from: NodeId, call: u32, answer: Answer) {
+    pub(super) fn answered(&self, from: NodeId, call: u32, answer: Answer, now: Now) {
         let Some(peer) = self.peer(from) else { return };
-        if let Err(failed) = peer.answered(call, answer) {
+        if let Err(failed) = peer.answered(call, answer, now) {
             self.dirty.mark(from, failed.slots);
         }
     }

@@ -5,6 +5,7 @@ use super::waiting::Answer;
 use crate::item::Now;
 use crate::net::peers::Link;
 use crate::ring::NodeId;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// One other node.
@@ -12,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(in crate::node) struct Peer {
     pub(in crate::node) node: NodeId,
     state: Mutex<State>,
+    /// The millisecond of its last answer.
+    heard_ms: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -28,7 +31,7 @@ pub(super) struct Failed {
 
 impl Peer {
     pub(super) fn new(node: NodeId) -> Self {
-        Self { node, state: Mutex::default() }
+        Self { node, state: Mutex::default(), heard_ms: AtomicU64::new(0) }
     }
 
     /// Sends what `write` writes for a call of this number.
@@ -65,8 +68,15 @@ impl Peer {
         let _ = link.map(|link| link.send(write));
     }
 
+    /// Whether it has not answered anything for so long. Who answers others has much
+    /// to do, and asking more of it, and of others, would help nobody.
+    pub(in crate::node) fn is_slow(&self, now: Now, ms: u64) -> bool {
+        now.unix_ms() >= self.heard_ms.load(Ordering::Relaxed).saturating_add(ms)
+    }
+
     /// The call of this number has ended.
-    pub(super) fn answered(&self, number: u32, answer: Answer) -> Result<(), Failed> {
+    pub(super) fn answered(&self, number: u32, answer: Answer, now: Now) -> Result<(), Failed> {
+        self.heard_ms.store(now.unix_ms(), Ordering::Relaxed);
         let call = self.state().calls.end(number);
         // One that was given up before has no more to say.
         let Some(call) = call else { return Ok(()) };
@@ -90,7 +100,7 @@ impl Peer {
     /// The node is down: nobody waits for it any more.
     pub(super) fn give_up(&self) -> Vec<Failed> {
         let calls = self.state().calls.all();
-        calls.into_iter().map(lost).collect()
+        calls.into_iter().map(|call| failed(call, Answer::Dead)).collect()
     }
 
     /// Ends the calls whose deadline is over.
@@ -122,11 +132,14 @@ impl Peer {
 }
 
 fn unsent(call: Call) -> Failed {
-    call.end(Answer::Unsent);
-    Failed { slots: call.slots }
+    failed(call, Answer::Unsent)
 }
 
 fn lost(call: Call) -> Failed {
-    call.end(Answer::Lost);
+    failed(call, Answer::Lost)
+}
+
+fn failed(call: Call, how: Answer) -> Failed {
+    call.end(how);
     Failed { slots: call.slots }
 }

@@ -22,7 +22,10 @@ use std::task::Waker;
 use std::time::Duration;
 
 /// A promise is asked for anew after this part of its time.
-const RENEWALS: u64 = 8;
+const RENEWALS: u32 = 8;
+
+/// A promise that could not be asked for is asked for anew after this.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A promise lasts for so long, at most, whatever another node asks for.
 const TERM_MAX: Duration = Duration::from_secs(60);
@@ -110,6 +113,7 @@ pub(in crate::node) struct Promises {
 /// One promise that was asked for.
 struct Asked {
     at: Duration,
+    next: Duration,
     answer: Option<Arc<Waiting>>,
 }
 
@@ -164,8 +168,7 @@ impl Promises {
         self.asked.retain(|node, _| live.contains(node));
         let term_ms = self.term.as_millis() as u64;
         for &node in live {
-            let first = Asked { at: Duration::ZERO, answer: None };
-            let is_new = !self.asked.contains_key(&node);
+            let first = Asked { at, next: at, answer: None };
             let asked = self.asked.entry(node).or_insert(first);
             if let Some(answer) = asked.answer.take_if(|answer| answer.is_over(Waker::noop())) {
                 match answer.take(0) {
@@ -177,12 +180,13 @@ impl Promises {
                     Some(super::Answer::Refused) => {
                         self.cluster.promised.set(node, at.as_millis() as u64);
                     }
-                    _ => {}
+                    // There is no link yet, or none any more.
+                    _ => asked.next = asked.next.min(at + AGAIN),
                 }
             }
-            let is_due = is_new || at >= asked.at + self.term / RENEWALS as u32;
-            if is_due {
-                *asked = Asked { at, answer: Some(ask(&self.cluster, node, term_ms as u32)) };
+            if at >= asked.next {
+                let answer = Some(ask(&self.cluster, node, term_ms as u32));
+                *asked = Asked { at, next: at + self.term / RENEWALS, answer };
             }
         }
     }

@@ -26,7 +26,7 @@ pub(in crate::node) struct Turn {
 /// One call to one node.
 #[derive(Debug)]
 pub(in crate::node) struct Sending {
-    pub(super) to: NodeId,
+    pub(in crate::node) to: NodeId,
     pub(super) what: What,
     /// What the parts below are parts of.
     pub(super) bytes: Vec<u8>,

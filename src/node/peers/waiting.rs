@@ -16,6 +16,8 @@ pub(in crate::node) enum Answer {
     Unsent,
     /// It was sent, and nobody knows what was done.
     Lost,
+    /// The other is held for dead, and nobody waits for it.
+    Dead,
 }
 
 /// So many of these calls have to end well.
@@ -29,6 +31,16 @@ impl Need {
     /// That one call ends well.
     pub(super) fn of(call: u16) -> Self {
         Self { calls: Calls::one(call), least: 1 }
+    }
+
+    /// How many it takes where so many are held for dead by now: all that are left, or
+    /// half of them, as it was of all.
+    fn least_without(&self, dead: u8) -> u8 {
+        match (self.calls.len, self.calls.len - dead) {
+            // A single call is for what only that node can do, or for the only copy.
+            (all, left) if self.least == all => left,
+            (_, left) => self.least.min(left.div_ceil(2)),
+        }
     }
 }
 
@@ -89,15 +101,16 @@ enum Place {
 impl State {
     /// Whether a need is met; unknown as long as it may yet be.
     fn is_met(&self, need: &Need) -> Option<bool> {
-        let (mut kept, mut open) = (0, false);
+        let (mut kept, mut dead, mut open) = (0, 0, false);
         for call in need.calls.iter() {
             match &self.places[usize::from(call)] {
                 Place::Answered(Answer::Kept) => kept += 1,
+                Place::Answered(Answer::Dead) => dead += 1,
                 Place::Answered(_) | Place::Taken => {}
                 Place::Open => open = true,
             }
         }
-        match kept >= need.least {
+        match kept >= need.least_without(dead) {
             true => Some(true),
             false if open => None,
             false => Some(false),
@@ -214,11 +227,6 @@ impl Waiting {
                 None
             }
         }
-    }
-
-    /// Nobody waits for this call any more.
-    pub(in crate::node) fn give_up(&self, call: u16) {
-        self.state().places[usize::from(call)] = Place::Taken;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

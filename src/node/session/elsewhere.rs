@@ -20,6 +20,7 @@ use crate::node::peers::Calls;
 use crate::ring::{KeyHash, NodeId};
 use crate::store::Store;
 use crate::wire::Executor;
+use std::rc::Rc;
 use std::task::Waker;
 
 /// Where a request is executed.
@@ -219,7 +220,7 @@ impl Session {
                 Source::Again(Box::new(again))
             }
         };
-        self.road.parts().0.push(Part { from, to: from, round: 0, source });
+        self.road.parts().0.push(Part::new(from, from, source));
     }
 
     /// Remembers that the answer written from there on waits for copies.
@@ -228,7 +229,7 @@ impl Session {
         if least > 0 && !calls.is_empty() {
             let to = out.bytes().len();
             let source = Source::Written { text: None, calls, least };
-            self.road.parts().0.push(Part { from, to, round: 0, source });
+            self.road.parts().0.push(Part::new(from, to, source));
         }
     }
 
@@ -237,7 +238,7 @@ impl Session {
     pub(super) fn tell_flush(&self, floor: Version, from: usize, now: Now, out: &mut Output) {
         let to = out.bytes().len();
         let source = Source::Flushed(self.road.begin_flush(floor, now));
-        self.road.parts().0.push(Part { from, to, round: 0, source });
+        self.road.parts().0.push(Part::new(from, to, source));
     }
 
     /// Whether so much is gathered for other nodes that it has to be sent first.
@@ -270,9 +271,12 @@ impl Session {
     /// Whether a turn waits no longer.
     pub(super) fn has_waited(&self, waker: &Waker) -> bool {
         let Some(waits) = &self.waits else { return false };
-        // Each of them is to know the waker.
+        // Each of them is to know the waker. What is over has been looked at and
+        // dropped, but for what just ended.
         let over = waits.rounds.iter().filter(|sent| sent.waiting.is_over(waker)).count();
-        over == waits.rounds.len() || waits.rounds.iter().any(|sent| sent.waiting.is_alarmed())
+        over > 0
+            || waits.rounds.is_empty()
+            || waits.rounds.iter().any(|sent| sent.waiting.is_alarmed())
     }
 
     /// Goes on with a turn that waited.
@@ -289,7 +293,8 @@ impl Session {
         }
         waits.tried = true;
         let protocol = self.protocol.unwrap_or(Protocol::Text);
-        waits.settle(protocol, now);
+        let road = Rc::clone(&self.road);
+        waits.settle(protocol, now, |node| road.is_slow(node, now));
         self.settle_flushes(&mut waits, protocol, now);
         if waits.parts.iter().all(Part::is_settled) {
             *out = waits.finish();
@@ -304,10 +309,16 @@ impl Session {
         let lost = |part: &Part| matches!(&part.source, Source::Again(again) if again.lost && !again.unsent);
         if std::mem::take(&mut waits.paused) || waits.parts.iter().any(lost) {
             self.send_again(&mut waits, now);
-        } else if waits.parts.iter().any(Part::is_to_be_sent_again) {
-            // The nodes do not agree yet who executes for a key.
+        }
+        if waits.parts.iter().any(Part::is_to_be_sent_again) {
+            // The nodes do not agree yet who executes for a key, or none may.
             waits.rounds.push(self.road.pause(now, PAUSE_MS));
             waits.paused = true;
+        }
+        if waits.parts.iter().any(Part::may_be_hedged) {
+            for sent in &waits.rounds {
+                self.road.wake_after(&sent.waiting, now, HEDGE_MS);
+            }
         }
         self.waits = Some(waits);
         Some(Progress { used: 0, next: Next::Wait })
@@ -341,9 +352,14 @@ impl Session {
             }
         }
         let round = waits.rounds.len();
+        let mut wrote = false;
         for part in &mut waits.parts {
-            let Source::Again(again) = &part.source else { continue };
-            match self.source_again(again, now) {
+            let Source::Again(again) = &part.source else {
+                wrote |= part.writes();
+                continue;
+            };
+            wrote |= !again.kind.reads;
+            match self.source_again(again, !wrote, now) {
                 Some(source) => (part.source, part.round) = (source, round),
                 None if is_late => {
                     let text = unanswered(again.protocol, &again.bytes, again.kind);
@@ -353,13 +369,13 @@ impl Session {
             }
         }
         let turn = std::mem::take(&mut *self.road.turn());
-        let sent = self.road.send(turn, now);
-        self.road.wake_after(&sent.waiting, now, HEDGE_MS);
-        waits.rounds.push(sent);
+        waits.rounds.push(self.road.send(turn, now));
+        waits.drop_ended();
     }
 
-    /// None, where there is nobody to send it to.
-    fn source_again(&mut self, again: &Again, now: Now) -> Option<Source> {
+    /// None, where there is nobody to send it to. Whether it may overtake what was
+    /// written before it: it would see what was there before.
+    fn source_again(&mut self, again: &Again, overtakes: bool, now: Now) -> Option<Source> {
         let Again { protocol, ref bytes, kind, lost, .. } = *again;
         let hash = self.hash_of_request(protocol, bytes)?;
         let primary = match self.road.place(hash) {
@@ -370,10 +386,13 @@ impl Session {
             }
             Place::There(primary) => primary,
             // Who is to be primary may not execute yet.
-            Place::Nowhere if kind.reads => return self.ask_owners(hash, None, again, now),
+            Place::Nowhere if kind.reads && overtakes => {
+                return self.ask_owners(hash, None, again, now);
+            }
             Place::Nowhere => return None,
         };
         // Where nobody else has a copy, the primary is asked once more.
+        let lost = lost && overtakes;
         let owners = lost.then(|| self.ask_owners(hash, Some(primary), again, now)).flatten();
         owners.or_else(|| {
             let executor = Executor::Primary;

@@ -1,6 +1,6 @@
 //! The way from a key to its item: hash, owners, primary, store.
 
-use super::elsewhere::{Parts, Place};
+use super::elsewhere::{HEDGE_MS, Parts, Place};
 use crate::cluster::View;
 use crate::item::{Copied, Key, Now, Op, Outcome, Store, Version};
 use crate::node::peers::{Calls, Cluster, Sent, Slots, Turn, Waiting};
@@ -174,6 +174,12 @@ impl Road {
 
     pub(super) fn is_me(&self, node: NodeId) -> bool {
         self.me() == Some(node)
+    }
+
+    /// Whether nothing came from a node for longer than a read waits.
+    pub(super) fn is_slow(&self, node: NodeId, now: Now) -> bool {
+        let peer = self.shared.cluster.as_ref().and_then(|cluster| cluster.peer(node));
+        peer.is_none_or(|peer| peer.is_slow(now, HEDGE_MS))
     }
 
     /// Whether a node is held for live.

@@ -8,8 +8,10 @@ use crate::memcache::Protocol;
 use crate::memcache::binary::{Head, Status, reply as binary};
 use crate::memcache::text::{self, reply};
 use crate::net::{Next, Output};
-use crate::node::peers::{Answer, AskedAt, Calls, Sent};
+use crate::node::peers::{Answer, AskedAt, Calls, Sending, Sent};
+use crate::ring::NodeId;
 use crate::wire::{Message, Reply, Told};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a write reads that was not acknowledged by as many as were asked for.
@@ -47,6 +49,9 @@ pub(super) struct Part {
     /// Which of the rounds its calls belong to.
     pub(super) round: usize,
     pub(super) source: Source,
+    /// Where the primary was asked first, while others are asked in its place: it
+    /// may be slow, and not dead.
+    pub(super) first: Option<(usize, AskedAt)>,
 }
 
 #[derive(Debug)]
@@ -105,6 +110,21 @@ pub(super) struct Again {
 }
 
 impl Part {
+    /// A part of the first round, whose answer replaces these bytes.
+    pub(super) fn new(from: usize, to: usize, source: Source) -> Self {
+        Self { from, to, round: 0, source, first: None }
+    }
+
+    /// Whether it is a write that has not ended.
+    pub(super) fn writes(&self) -> bool {
+        match &self.source {
+            Source::Asked(_, kind) => !kind.reads,
+            Source::Again(again) => !again.kind.reads,
+            Source::Written { .. } | Source::Flushed(_) => true,
+            Source::Compared(_) | Source::Text(_) => false,
+        }
+    }
+
     pub(super) fn is_settled(&self) -> bool {
         matches!(self.source, Source::Text(_))
     }
@@ -129,6 +149,25 @@ impl Part {
         matches!(self.source, Source::Asked(_, Kind { reads: true, .. }) | Source::Compared(_))
     }
 
+    /// Other owners are to be asked; the primary's answer is good all the same, if it
+    /// comes.
+    fn give_up_for_now(&mut self, round: usize, sending: &Sending) {
+        self.source = match std::mem::replace(&mut self.source, Source::Text(Vec::new())) {
+            Source::Asked(at, kind) => {
+                if sending.asks_primary() {
+                    self.first = Some((round, at));
+                }
+                let (protocol, bytes) = sending.request(at.request);
+                let bytes = bytes.to_vec();
+                Source::Again(Box::new(Again { protocol, bytes, kind, lost: true, unsent: false }))
+            }
+            Source::Compared(compared) => {
+                Source::Again(Box::new(Again { unsent: true, ..compared.again }))
+            }
+            other => other,
+        };
+    }
+
     /// Whether one owner of several has answered.
     fn has_an_answer(&self) -> bool {
         matches!(&self.source, Source::Compared(compared) if compared.newest.is_some())
@@ -150,9 +189,16 @@ impl Waits {
         now.unix_ms() >= self.since.unix_ms() + RETRY_MS
     }
 
-    /// Takes the answers that came.
-    pub(super) fn settle(&mut self, protocol: Protocol, now: Now) {
+    /// Takes the answers that came. Of whom `is_slow` says so, nobody waits any longer
+    /// for an answer to a read that another owner can give.
+    pub(super) fn settle(
+        &mut self,
+        protocol: Protocol,
+        now: Now,
+        is_slow: impl Fn(NodeId) -> bool,
+    ) {
         let is_late = self.is_late(now);
+        self.settle_first();
         for round in 0..self.rounds.len() {
             let sent = &self.rounds[round];
             let alarmed = sent.waiting.take_alarm();
@@ -166,9 +212,11 @@ impl Waits {
                 let has_some = self.parts.iter().any(|part| is_its(part) && part.has_an_answer());
                 let answer = match sent.waiting.take(call) {
                     Some(answer) => answer,
-                    None if alarmed && sending.only_reads() && !has_some => {
-                        sent.waiting.give_up(call);
-                        Answer::Lost
+                    None if alarmed && sending.only_reads() && !has_some && is_slow(sending.to) => {
+                        for part in self.parts.iter_mut().filter(|part| is_its(part)) {
+                            part.give_up_for_now(round, sending);
+                        }
+                        continue;
                     }
                     None => continue,
                 };
@@ -210,10 +258,36 @@ impl Waits {
         }
     }
 
+    /// Takes the answers of primaries that were only slow.
+    fn settle_first(&mut self) {
+        let mut answers: BTreeMap<(usize, u16), Option<Answer>> = BTreeMap::new();
+        for part in self.parts.iter_mut().filter(|part| !part.is_settled()) {
+            let Some((round, at)) = part.first else { continue };
+            let waiting = &self.rounds[round].waiting;
+            let answer = answers.entry((round, at.call)).or_insert_with(|| waiting.take(at.call));
+            let Some(answer) = answer else { continue };
+            part.first = None;
+            let told = told(answer);
+            let reply = told.as_ref().and_then(|told| told.replies.get(usize::from(at.request)));
+            let kind = match &part.source {
+                Source::Compared(compared) => compared.again.kind,
+                Source::Again(again) => again.kind,
+                _ => continue,
+            };
+            if let Some(Reply::Done(bytes)) = reply {
+                part.source = Source::Text(whole_or_one(bytes.to_vec(), kind));
+            }
+        }
+    }
+
     /// Forgets the rounds that no part waits for: there may be one every few
     /// milliseconds.
     pub(super) fn drop_ended(&mut self) {
+        for part in self.parts.iter_mut().filter(|part| part.is_settled()) {
+            part.first = None;
+        }
         let waits_for = |part: &Part, round: usize, sent: &Sent| match &part.source {
+            _ if part.first.is_some_and(|(first, _)| first == round) => true,
             Source::Asked(..) | Source::Compared(_) | Source::Written { .. } => part.round == round,
             Source::Flushed(flushing) => Arc::ptr_eq(&flushing.told, &sent.waiting),
             Source::Text(_) | Source::Again(_) => false,
@@ -221,8 +295,16 @@ impl Waits {
         let mut left = Vec::new();
         for (round, sent) in std::mem::take(&mut self.rounds).into_iter().enumerate() {
             if self.parts.iter().any(|part| waits_for(part, round, &sent)) {
-                let moved = self.parts.iter_mut().filter(|part| part.round == round);
-                moved.for_each(|part| part.round = left.len());
+                for part in &mut self.parts {
+                    if part.round == round {
+                        part.round = left.len();
+                    }
+                    if let Some((first, _)) = &mut part.first
+                        && *first == round
+                    {
+                        *first = left.len();
+                    }
+                }
                 left.push(sent);
             }
         }
@@ -243,11 +325,7 @@ impl Waits {
 
 impl Compared {
     /// A call has ended, and this is what it says to a request.
-    fn heard<'a>(
-        mut self,
-        call: u16,
-        reply: impl Fn(AskedAt) -> Option<Reply<'a>>,
-    ) -> Self {
+    fn heard<'a>(mut self, call: u16, reply: impl Fn(AskedAt) -> Option<Reply<'a>>) -> Self {
         for at in self.open.extract_if(.., |at| at.call == call).collect::<Vec<_>>() {
             if let Some(Reply::Owned { version, bytes }) = reply(at) {
                 self.add(version, bytes.to_vec());
@@ -275,7 +353,8 @@ impl Compared {
             None if open.is_empty() && is_late => {
                 Source::Text(unanswered(again.protocol, &again.bytes, again.kind))
             }
-            None if open.is_empty() => Source::Again(Box::new(again)),
+            // Not at once: whoever was asked may have no way to this node.
+            None if open.is_empty() => Source::Again(Box::new(Again { unsent: true, ..again })),
             newest => Source::Compared(Box::new(Self { open, missing, newest, again })),
         }
     }
