@@ -285,6 +285,9 @@ pub const PEER_FAREWELL_MS: u64 = 500;
 /// most.
 pub const OUTBOX_KEPT_BYTES_MAX: usize = 256 << 10;
 
+/// Bytes that wait for a link to send something else, or for the next tick, at most.
+pub const OUTBOX_LATER_BYTES_MAX: usize = 32 << 10;
+
 /// Bytes of a cluster's name, at most: as many as a label of a DNS name has.
 pub const CLUSTER_NAME_BYTES_MAX: usize = 63;
 

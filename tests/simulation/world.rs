@@ -189,7 +189,7 @@ impl World {
         let skew_ms = self.nodes[number].skew_ms;
         let ticks = Box::new(move || Now::from_unix_ms(clock.load(Ordering::Relaxed) + skew_ms));
         let view = SharedView::new(View::settled(&ring));
-        let settings = Settings { threads: 2, ..Settings::default() };
+        let settings = Settings { threads: 2, layout: self.layout, ..Settings::default() };
         let mut shared = Shared::new(store, view, settings, ticks);
         let clock = Arc::clone(&self.clock);
         shared.elapsed =

@@ -4,7 +4,7 @@
 //! any thread; a task takes all that is there and sends it at once. So a busy
 //! link sends many frames with one packet, and an idle one sends each at once.
 
-use crate::limits::OUTBOX_KEPT_BYTES_MAX;
+use crate::limits::{OUTBOX_KEPT_BYTES_MAX, OUTBOX_LATER_BYTES_MAX};
 use crate::ring::NodeId;
 use crate::wire::FRAME_PREFIX_BYTES;
 use quinn::VarInt;
@@ -33,6 +33,8 @@ struct Outbox {
     bytes: Vec<u8>,
     /// Bytes that were taken out and are not sent.
     sending: usize,
+    /// Whoever moves the bytes knows that there are some.
+    announced: bool,
 }
 
 /// Nothing was sent: there is no room for it, or the link is at its end.
@@ -134,6 +136,34 @@ impl Link {
     /// Where there is no room, where a frame is longer than the other end takes,
     /// and where the link is at its end. Nothing was sent then.
     pub fn send(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Full> {
+        self.append(write)?;
+        self.announce();
+        Ok(())
+    }
+
+    /// The same, for what nobody waits for: it goes out with what is sent next, or with
+    /// the next [`Link::announce`], so that one wake-up and one packet serve many.
+    ///
+    /// # Errors
+    /// As [`Link::send`].
+    pub fn send_later(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), Full> {
+        if self.append(write)? >= OUTBOX_LATER_BYTES_MAX {
+            self.announce();
+        }
+        Ok(())
+    }
+
+    /// Has all that waits sent.
+    pub fn announce(&self) {
+        let mut outbox = self.outbox();
+        if !outbox.bytes.is_empty() && !std::mem::replace(&mut outbox.announced, true) {
+            drop(outbox);
+            (self.on_ready)();
+        }
+    }
+
+    /// How many bytes wait then.
+    fn append(&self, write: impl FnOnce(&mut Vec<u8>)) -> Result<usize, Full> {
         let mut outbox = self.outbox();
         let before = outbox.bytes.len();
         if self.is_ended() || before + outbox.sending >= self.outbox_bytes_max {
@@ -146,17 +176,15 @@ impl Link {
             outbox.bytes.shrink_to(OUTBOX_KEPT_BYTES_MAX);
             return Err(Full);
         }
-        drop(outbox);
-        if before == 0 {
-            (self.on_ready)();
-        }
-        Ok(())
+        Ok(outbox.bytes.len())
     }
 
     /// All that is to be sent, which counts as sent.
     #[must_use]
     pub fn take_outgoing(&self) -> Vec<u8> {
-        mem::take(&mut self.outbox().bytes)
+        let mut outbox = self.outbox();
+        outbox.announced = false;
+        mem::take(&mut outbox.bytes)
     }
 
     /// Bytes that wait to be sent.
@@ -195,6 +223,7 @@ impl Link {
         let mut outbox = self.outbox();
         mem::swap(&mut outbox.bytes, sent);
         outbox.sending = sent.len();
+        outbox.announced = false;
     }
 
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
@@ -256,6 +285,25 @@ mod tests {
         assert_eq!(link.take_outgoing().len(), 30);
         link.send(frame(6)).unwrap();
         assert_eq!(wakes.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_goes_with_the_next() {
+        let (link, wakes) = link(1 << 20);
+        let woken = || wakes.load(Ordering::Relaxed);
+        link.send_later(frame(6)).unwrap();
+        assert_eq!((woken(), link.bytes_waiting()), (0, 10));
+        link.send(frame(6)).unwrap();
+        assert_eq!((woken(), link.take_outgoing().len()), (1, 20));
+        link.announce();
+        link.send_later(frame(6)).unwrap();
+        assert_eq!(woken(), 1);
+        link.announce();
+        link.announce();
+        assert_eq!((woken(), link.take_outgoing().len()), (2, 10));
+        // Much does not wait.
+        link.send_later(frame(OUTBOX_LATER_BYTES_MAX)).unwrap();
+        assert_eq!(woken(), 3);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::net::peers::Link;
 use crate::node::Session;
 use crate::node::session::{Road, Role};
 use crate::ring::NodeId;
-use crate::store::Merged;
+use crate::store::{Merged, PREFETCH_MAX};
 use crate::wire::{self, Ask, Keep, Kept, Message, Reply, Told};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -149,14 +149,11 @@ impl Executor {
         let mut session = Session::of_peer(&self.road, Role::Peer(ask.executor));
         // Who asks may not know yet that this node was started anew.
         let may = ask.executor == wire::Executor::Primary || self.road.has_all(now);
-        let execute = |request: &wire::Request<'_>| {
+        let execute = |session: &mut Session, request: &wire::Request<'_>| {
             if !may {
                 return Executed { reply: None, version: None, calls: Calls::default(), least: 0 };
             }
-            let protocol = match request.protocol {
-                wire::Protocol::Text => Protocol::Text,
-                wire::Protocol::Binary => Protocol::Binary,
-            };
+            let protocol = in_ours(request.protocol);
             if ask.executor == wire::Executor::Owner {
                 let (version, reply) = session.execute_as_owner(protocol, request.bytes, now);
                 let (reply, version, calls) = (Some(reply), Some(version), Calls::default());
@@ -166,7 +163,13 @@ impl Executor {
             let reply = if session.take_refused() { None } else { Some(reply) };
             Executed { reply, version: None, calls, least }
         };
-        let executed: Vec<Executed> = ask.requests.iter().map(execute).collect();
+        let mut executed = Vec::with_capacity(ask.requests.len());
+        for requests in ask.requests.chunks(PREFETCH_MAX) {
+            session.foresee_all(
+                requests.iter().map(|request| (in_ours(request.protocol), request.bytes)),
+            );
+            executed.extend(requests.iter().map(|request| execute(&mut session, request)));
+        }
         let turn = std::mem::take(&mut *self.road.turn());
         let sent = self.road.send(turn, now);
         let job = Job { link: Arc::clone(link), call: ask.call, executed, sent };
@@ -183,8 +186,11 @@ impl Executor {
         // have taken its place.
         let mut accepted = self.road.is_live(link.node());
         if accepted {
-            for item in &keep.items {
-                accepted &= self.keep_one(item, now);
+            for items in keep.items.chunks(PREFETCH_MAX) {
+                self.road.prefetch(items.iter().filter_map(|item| Key::new(item.key).ok()));
+                for item in items {
+                    accepted &= self.keep_one(item, now);
+                }
             }
         }
         let kept = Message::Kept(Kept { call: keep.call, accepted });
@@ -197,6 +203,13 @@ impl Executor {
         let Ok(key) = Key::new(item.key) else { return false };
         let merged = self.road.merge(key, &super::copied(item), now);
         matches!(merged, Merged::Taken | Merged::Older)
+    }
+}
+
+fn in_ours(protocol: wire::Protocol) -> Protocol {
+    match protocol {
+        wire::Protocol::Text => Protocol::Text,
+        wire::Protocol::Binary => Protocol::Binary,
     }
 }
 

@@ -213,6 +213,7 @@ impl Cluster {
     /// Sends all that a turn has gathered.
     pub(super) fn send(&self, turn: Turn, now: Now) -> Sent {
         let (sendings, needs) = turn.into_parts();
+        let hurry = !needs.is_empty();
         let waiting = Arc::new(Waiting::new(sendings.len(), needs));
         for (number, sending) in sendings.iter().enumerate() {
             let call = Call {
@@ -220,17 +221,19 @@ impl Cluster {
                 slots: sending.slots(),
                 deadline: Now::from_unix_ms(now.unix_ms() + CALL_MS),
             };
-            self.call(sending, call);
+            // Copies that nobody waits for.
+            let hurry = hurry || !matches!(sending.what, What::Keep(_));
+            self.call(sending, call, hurry);
         }
         Sent { waiting, sendings }
     }
 
-    fn call(&self, sending: &Sending, call: Call) {
+    fn call(&self, sending: &Sending, call: Call, hurry: bool) {
         let Some(peer) = self.peer(sending.to) else {
             self.dirty.mark(sending.to, call.slots.iter().copied());
             return call.end(Answer::Unsent);
         };
-        let sent = peer.call(call, |call, frame| {
+        let sent = peer.call(call, hurry, |call, frame| {
             let message = match &sending.what {
                 What::Ask { executor, .. } => Message::Ask(crate::wire::Ask {
                     call,
@@ -341,7 +344,7 @@ impl Cluster {
             };
             match self.peer(node) {
                 // Whoever waits is told where it fails.
-                Some(peer) => drop(peer.call(call, &write)),
+                Some(peer) => drop(peer.call(call, true, &write)),
                 None => call.end(Answer::Unsent),
             }
         }
@@ -390,7 +393,7 @@ impl Cluster {
             waiting.time_is_up();
         }
         for peer in self.peers() {
-            self.failed(peer.node, peer.expire(now));
+            self.failed(peer.node, peer.tick(now));
         }
     }
 

@@ -34,10 +34,12 @@ impl Peer {
         Self { node, state: Mutex::default(), heard_ms: AtomicU64::new(0) }
     }
 
-    /// Sends what `write` writes for a call of this number.
+    /// Sends what `write` writes for a call of this number; in no hurry, where nobody
+    /// waits for its answer.
     pub(super) fn call(
         &self,
         call: Call,
+        hurry: bool,
         write: impl FnOnce(u32, &mut Vec<u8>),
     ) -> Result<(), Failed> {
         let mut state = self.state();
@@ -54,7 +56,9 @@ impl Peer {
         };
         // Within the lock: an answer cannot come before the call is known, and
         // calls go out in the order of their numbers.
-        if link.send(|frame| write(number, frame)).is_ok() {
+        let frame = |frame: &mut Vec<u8>| write(number, frame);
+        let sent = if hurry { link.send(frame) } else { link.send_later(frame) };
+        if sent.is_ok() {
             return Ok(());
         }
         let call = state.calls.end(number);
@@ -103,9 +107,14 @@ impl Peer {
         calls.into_iter().map(|call| failed(call, Answer::Dead)).collect()
     }
 
-    /// Ends the calls whose deadline is over.
-    pub(super) fn expire(&self, now: Now) -> Vec<Failed> {
-        let calls = self.state().calls.overdue(now);
+    /// Ends the calls whose deadline is over, and sends what waited for company.
+    pub(super) fn tick(&self, now: Now) -> Vec<Failed> {
+        let mut state = self.state();
+        let (calls, link) = (state.calls.overdue(now), state.link.clone());
+        drop(state);
+        if let Some(link) = link {
+            link.announce();
+        }
         calls.into_iter().map(lost).collect()
     }
 

@@ -444,6 +444,18 @@ impl Session {
         (version.unwrap_or(Version::ZERO), reply)
     }
 
+    /// Gets ready for these whole requests, as many as are worth it at once.
+    pub(in crate::node) fn foresee_all<'a>(
+        &self,
+        requests: impl ExactSizeIterator<Item = (Protocol, &'a [u8])>,
+    ) {
+        if requests.len() > 1 {
+            let hashes =
+                requests.filter_map(|(protocol, bytes)| self.hash_of_request(protocol, bytes));
+            self.road.prefetch_hashes(hashes);
+        }
+    }
+
     /// Executes one whole request here; says which copies its answer waits for.
     pub(in crate::node) fn execute(
         &mut self,

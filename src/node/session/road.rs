@@ -102,15 +102,21 @@ impl Road {
     }
 
     /// Gets ready for requests for these keys, as many as are worth it at once.
-    pub(super) fn prefetch<'k>(&self, keys: impl Iterator<Item = Key<'k>>) {
-        let mut view = self.view.borrow_mut();
+    pub(in crate::node) fn prefetch<'k>(&self, keys: impl Iterator<Item = Key<'k>>) {
+        self.prefetch_hashes(keys.map(|key| self.hash(key.bytes())));
+    }
+
+    /// The same for keys of these hashes.
+    pub(super) fn prefetch_hashes(&self, keys: impl Iterator<Item = KeyHash>) {
         let mut hashes = [KeyHash(0); PREFETCH_MAX];
         let mut count = 0;
         for (hash, key) in hashes.iter_mut().zip(keys) {
-            *hash = view.view().hash(key.bytes());
+            *hash = key;
             count += 1;
         }
-        self.shared.store.prefetch(&hashes[..count]);
+        if count > 1 {
+            self.shared.store.prefetch(&hashes[..count]);
+        }
     }
 
     #[inline]

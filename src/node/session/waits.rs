@@ -289,7 +289,9 @@ impl Waits {
         let waits_for = |part: &Part, round: usize, sent: &Sent| match &part.source {
             _ if part.first.is_some_and(|(first, _)| first == round) => true,
             Source::Asked(..) | Source::Compared(_) | Source::Written { .. } => part.round == round,
-            Source::Flushed(flushing) => Arc::ptr_eq(&flushing.told, &sent.waiting),
+            Source::Flushed(flushing) => {
+                !flushing.again && Arc::ptr_eq(&flushing.told, &sent.waiting)
+            }
             Source::Text(_) | Source::Again(_) => false,
         };
         let mut left = Vec::new();
