@@ -104,22 +104,25 @@ impl Output {
     }
 
     /// Puts texts in the place of bytes, which are in order and apart from each
-    /// other, and in none of which a large value stands. Nothing is sent yet.
+    /// other, and of the large values among them. Nothing is sent yet.
     pub fn replace<'t>(&mut self, texts: impl Iterator<Item = (Range<usize>, &'t [u8])>) {
         debug_assert_eq!((self.bytes_sent, self.first_sent), (0, 0), "nothing is sent yet");
         let old = std::mem::take(&mut self.bytes);
-        let mut shared = self.shared.iter_mut().peekable();
+        let mut shared = std::mem::take(&mut self.shared).into_iter().peekable();
         let mut from = 0;
         for (range, text) in texts {
-            while let Some((at, _)) = shared.next_if(|(at, _)| *at <= range.start) {
-                *at = *at - from + self.bytes.len();
+            while let Some((at, value)) = shared.next_if(|(at, _)| *at <= range.start) {
+                self.shared.push_back((at - from + self.bytes.len(), value));
+            }
+            while let Some((_, value)) = shared.next_if(|(at, _)| *at < range.end) {
+                self.shared_len -= value.as_ref().len();
             }
             self.bytes.extend_from_slice(&old[from..range.start]);
             self.bytes.extend_from_slice(text);
             from = range.end;
         }
-        for (at, _) in shared {
-            *at = *at - from + self.bytes.len();
+        for (at, value) in shared {
+            self.shared.push_back((at - from + self.bytes.len(), value));
         }
         self.bytes.extend_from_slice(&old[from..]);
     }
@@ -234,6 +237,23 @@ mod tests {
         out.advance(1);
         assert_eq!(out.held(), text.len() - 200_000);
         assert_eq!(out.take_rest().held(), text.len() - 200_001, "no more of what was sent");
+    }
+
+    #[test]
+    fn what_a_text_takes_the_place_of_goes_with_its_values() {
+        // Bytes are `abcd`; values stand after the `a`, and two after the `c`.
+        let (mut out, text) = mixed();
+        out.replace([(1..1, &b"-"[..])].into_iter());
+        assert_eq!(out.pieces().collect::<Vec<_>>().concat(), {
+            let mut expected = text.clone();
+            expected.insert(200_001, b'-');
+            expected
+        });
+        let (mut out, text) = mixed();
+        out.replace([(2..4, &b"ERROR"[..])].into_iter());
+        let left = [&text[..200_002], b"ERROR"].concat();
+        assert_eq!(out.pieces().collect::<Vec<_>>().concat(), left);
+        assert_eq!(out.len(), left.len());
     }
 
     #[test]

@@ -302,6 +302,9 @@ impl Hub {
         if let Some((card, waiting)) = self.beginning.take() {
             if !waiting.is_over(Waker::noop()) {
                 self.beginning = Some((card, waiting));
+            } else if !self.promises.may_take_over(self.shared.elapsed()) {
+                // One who was to hear of it died meanwhile, perhaps.
+                self.beginning = Some((card, waiting));
             } else if waiting.is_met_all() {
                 self.card = card;
                 self.effects.push_back(Effect::Say(self.card.clone()));

@@ -36,8 +36,16 @@ pub(in crate::node) struct Promised {
     term_ms: AtomicU64,
     /// The millisecond at which the first of them ends.
     all_until: AtomicU64,
-    /// Of each node that executes: when its promise ends.
-    until: RwLock<BTreeMap<NodeId, u64>>,
+    /// When the promise of each ends.
+    until: RwLock<BTreeMap<NodeId, Promise>>,
+}
+
+/// The last promise of one node.
+#[derive(Clone, Copy, Debug)]
+struct Promise {
+    until_ms: u64,
+    /// Whether the node executes; one that joins may have promised something before.
+    counts: bool,
 }
 
 impl Promised {
@@ -63,7 +71,7 @@ impl Promised {
             _ if view.node(owner) == me => true,
             // Had it taken this node's place, one or the other would have been heard
             // of long ago: there is only no way between the two.
-            Some(&until) => at_ms < until || at_ms >= until + over,
+            Some(&Promise { until_ms, .. }) => at_ms < until_ms || at_ms >= until_ms + over,
             None => false,
         })
     }
@@ -74,27 +82,34 @@ impl Promised {
         let executing = (0..).zip(view.nodes()).filter(|&(index, _)| view.executes(index));
         let executing = executing.map(|(_, &node)| node).filter(|&node| node != me);
         let mut until = self.until();
-        let before = std::mem::take(&mut *until);
-        *until = executing
-            .map(|node| (node, before.get(&node).copied().unwrap_or(at.as_millis() as u64)))
-            .collect();
+        let live = |node: &NodeId| view.index_of(*node).is_some_and(|index| view.is_live(index));
+        until.retain(|node, _| live(node));
+        until.values_mut().for_each(|promise| promise.counts = false);
+        for node in executing {
+            let none = Promise { until_ms: at.as_millis() as u64, counts: true };
+            until.entry(node).or_insert(none).counts = true;
+        }
         self.sum_up(&until);
     }
 
     fn set(&self, node: NodeId, until_ms: u64) {
         let mut until = self.until();
-        if let Some(there) = until.get_mut(&node) {
-            *there = until_ms;
-            self.sum_up(&until);
-        }
+        until.entry(node).or_insert(Promise { until_ms, counts: false }).until_ms = until_ms;
+        self.sum_up(&until);
     }
 
-    fn sum_up(&self, until: &BTreeMap<NodeId, u64>) {
-        let first = until.values().min().copied().unwrap_or(u64::MAX);
+    /// Another process goes by the node's name.
+    fn forget(&self, node: NodeId) {
+        self.until().remove(&node);
+    }
+
+    fn sum_up(&self, until: &BTreeMap<NodeId, Promise>) {
+        let counting = until.values().filter(|promise| promise.counts);
+        let first = counting.map(|promise| promise.until_ms).min().unwrap_or(u64::MAX);
         self.all_until.store(first, Ordering::Release);
     }
 
-    fn until(&self) -> RwLockWriteGuard<'_, BTreeMap<NodeId, u64>> {
+    fn until(&self) -> RwLockWriteGuard<'_, BTreeMap<NodeId, Promise>> {
         self.until.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -142,7 +157,10 @@ impl Promises {
     /// A node is held for dead. It may be alive, and act upon what it was promised;
     /// or upon what another was promised for it, where this node never was asked.
     pub(in crate::node) fn lost(&mut self, node: NodeId, at: Duration) {
-        let until = self.given.remove(&node).unwrap_or(at + self.term);
+        // One that is over tells nothing: it may act though it has none, see
+        // `owners_hold`.
+        let given = self.given.remove(&node).filter(|&until| until > at);
+        let until = given.unwrap_or(at + self.term);
         self.not_before = self.not_before.max(until);
         self.asked.remove(&node);
     }
@@ -151,6 +169,7 @@ impl Promises {
     pub(in crate::node) fn returned(&mut self, node: NodeId) {
         self.given.remove(&node);
         self.asked.remove(&node);
+        self.cluster.promised.forget(node);
     }
 
     /// Whether this node may take the place of all who are held for dead.
@@ -184,7 +203,9 @@ impl Promises {
                     _ => asked.next = asked.next.min(at + AGAIN),
                 }
             }
-            if at >= asked.next {
+            // One answer at a time, unless it takes too long to be worth anything.
+            let may_come = asked.answer.is_some() && at < asked.at + self.term;
+            if at >= asked.next && !may_come {
                 let answer = Some(ask(&self.cluster, node, term_ms as u32));
                 *asked = Asked { at, next: at + self.term / RENEWALS, answer };
             }

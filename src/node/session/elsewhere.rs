@@ -109,6 +109,11 @@ impl Session {
         let Some(hash) = self.hash_of_request(protocol, head) else { return false };
         match self.road.place(hash) {
             Place::Here => false,
+            // Nobody sends on what another node sent.
+            _ if self.role != Role::Client => {
+                self.refused = true;
+                true
+            }
             place => {
                 self.forward(place, protocol, Kind::WRITE, &[head, value], out);
                 true
@@ -263,7 +268,7 @@ impl Session {
         }
         let rounds = [sent].into_iter().chain(parts.iter().filter_map(Part::told)).collect();
         let out = out.take_rest();
-        let waits = Waits { out, then, parts, rounds, since: now, paused: false, tried: false };
+        let waits = Waits { out, then, parts, rounds, since: now, pause: None, tried: false };
         self.waits = Some(Box::new(waits));
         Next::Wait
     }
@@ -275,8 +280,9 @@ impl Session {
         // dropped, but for what just ended.
         let over = waits.rounds.iter().filter(|sent| sent.waiting.is_over(waker)).count();
         over > 0
-            || waits.rounds.is_empty()
+            || waits.rounds.is_empty() && waits.pause.is_none()
             || waits.rounds.iter().any(|sent| sent.waiting.is_alarmed())
+            || waits.pause.as_ref().is_some_and(|pause| pause.waiting.is_over(waker))
     }
 
     /// Goes on with a turn that waited.
@@ -307,13 +313,13 @@ impl Session {
         }
         waits.drop_ended();
         let lost = |part: &Part| matches!(&part.source, Source::Again(again) if again.lost && !again.unsent);
-        if std::mem::take(&mut waits.paused) || waits.parts.iter().any(lost) {
-            self.send_again(&mut waits, now);
+        let rested = waits.pause.take_if(|pause| pause.waiting.is_over_all()).is_some();
+        if rested || waits.parts.iter().any(lost) {
+            self.send_again(&mut waits, rested, now);
         }
-        if waits.parts.iter().any(Part::is_to_be_sent_again) {
+        if waits.pause.is_none() && waits.parts.iter().any(Part::is_to_be_sent_again) {
             // The nodes do not agree yet who executes for a key, or none may.
-            waits.rounds.push(self.road.pause(now, PAUSE_MS));
-            waits.paused = true;
+            waits.pause = Some(self.road.pause(now, PAUSE_MS));
         }
         if waits.parts.iter().any(Part::may_be_hedged) {
             for sent in &waits.rounds {
@@ -340,12 +346,13 @@ impl Session {
     }
 
     /// Sends what was not executed to whom it now belongs, and a read that was
-    /// not answered to another owner.
-    fn send_again(&mut self, waits: &mut Waits, now: Now) {
+    /// not answered to another owner: the latter alone, unless the turn has rested.
+    fn send_again(&mut self, waits: &mut Waits, rested: bool, now: Now) {
         let is_late = waits.is_late(now);
         for part in &mut waits.parts {
             if let Source::Flushed(flushing) = &mut part.source
                 && flushing.again
+                && rested
             {
                 self.road.flush_again(flushing, now);
                 waits.rounds.extend(part.told());
@@ -359,6 +366,9 @@ impl Session {
                 continue;
             };
             wrote |= !again.kind.reads;
+            if !rested && (again.unsent || !again.lost) {
+                continue;
+            }
             match self.source_again(again, !wrote, now) {
                 Some(source) => (part.source, part.round) = (source, round),
                 None if is_late => {
@@ -381,6 +391,10 @@ impl Session {
         let primary = match self.road.place(hash) {
             Place::Here => {
                 let (reply, calls, least) = self.execute(protocol, bytes, now);
+                if self.take_refused() {
+                    // Meanwhile it is not this node's any more.
+                    return None;
+                }
                 let text = Some(whole_or_one(reply, kind));
                 return Some(Source::Written { text, calls, least });
             }
@@ -426,7 +440,7 @@ impl Session {
                 compared.open.push(at);
             }
         }
-        Some(compared.settled(false))
+        Some(compared.settled(true, false))
     }
 
     /// Executes a read here, though another node is primary. The version is that of

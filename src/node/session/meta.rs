@@ -2,7 +2,7 @@
 
 use super::body::{Value, without_end};
 use super::text::end_line;
-use super::{Session, Step};
+use super::{Role, Session, Step};
 use crate::item::{
     Count, Delete, Expiry, Get, Key, Lease, Meta, Now, Op, Outcome, Store, StoreMode, reads_only,
 };
@@ -12,6 +12,7 @@ use crate::memcache::meta::{CountHead, Flags, Request, SetHead};
 use crate::memcache::text::{Refusal, reply as classic};
 use crate::net::Output;
 use crate::store::Found;
+use crate::wire::Executor;
 
 /// What a first look at an item came to.
 enum Look {
@@ -72,7 +73,8 @@ impl Session {
     ) -> Option<usize> {
         let glance = |found: &Found<'_>| {
             let meta = found.meta();
-            if !reads_only(get, Some(&meta), now) {
+            // Only a primary has winners.
+            if !reads_only(get, Some(&meta), now) && self.role != Role::Peer(Executor::Owner) {
                 return Look::Change(meta);
             }
             show(found, &meta, request, lost(&meta), now, out);

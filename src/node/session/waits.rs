@@ -35,7 +35,7 @@ pub(super) struct Waits {
     pub(super) rounds: Vec<Sent>,
     pub(super) since: Now,
     /// It waits for nothing but its time, to send again.
-    pub(super) paused: bool,
+    pub(super) pause: Option<Sent>,
     /// It has tried more than once.
     pub(super) tried: bool,
 }
@@ -198,7 +198,7 @@ impl Waits {
         is_slow: impl Fn(NodeId) -> bool,
     ) {
         let is_late = self.is_late(now);
-        self.settle_first();
+        self.settle_first(is_late);
         for round in 0..self.rounds.len() {
             let sent = &self.rounds[round];
             let alarmed = sent.waiting.take_alarm();
@@ -232,9 +232,9 @@ impl Waits {
                                 let lost = !unsent || sending.asks_primary();
                                 settled(reply(at), (lost, unsent), request, kind, is_late)
                             }
-                            Source::Compared(compared) => {
-                                compared.heard(call, reply).settled(is_late)
-                            }
+                            Source::Compared(compared) => compared
+                                .heard(call, reply)
+                                .settled(part.first.is_none() || is_late, is_late),
                             other => other,
                         };
                 }
@@ -259,7 +259,7 @@ impl Waits {
     }
 
     /// Takes the answers of primaries that were only slow.
-    fn settle_first(&mut self) {
+    fn settle_first(&mut self, is_late: bool) {
         let mut answers: BTreeMap<(usize, u16), Option<Answer>> = BTreeMap::new();
         for part in self.parts.iter_mut().filter(|part| !part.is_settled()) {
             let Some((round, at)) = part.first else { continue };
@@ -272,11 +272,21 @@ impl Waits {
             let kind = match &part.source {
                 Source::Compared(compared) => compared.again.kind,
                 Source::Again(again) => again.kind,
+                Source::Asked(_, kind) => *kind,
                 _ => continue,
             };
             if let Some(Reply::Done(bytes)) = reply {
                 part.source = Source::Text(whole_or_one(bytes.to_vec(), kind));
             }
+        }
+        // Nobody else is to be waited for.
+        for part in self.parts.iter_mut().filter(|part| part.first.is_none() || is_late) {
+            part.source = match std::mem::replace(&mut part.source, Source::Text(Vec::new())) {
+                Source::Compared(compared) if compared.open.is_empty() => {
+                    compared.settled(true, is_late)
+                }
+                other => other,
+            };
         }
     }
 
@@ -344,12 +354,12 @@ impl Compared {
         }
     }
 
-    /// What it is now. Where too few are there to answer, the newest of theirs has to
-    /// do: the others may be dead.
-    pub(super) fn settled(self, is_late: bool) -> Source {
+    /// What it is now. Where too few are there to answer, the newest of theirs may have
+    /// to do: the others may be dead.
+    pub(super) fn settled(self, may_do: bool, is_late: bool) -> Source {
         let Self { open, missing, newest, again } = self;
         match newest {
-            Some((_, bytes)) if missing == 0 || open.is_empty() => {
+            Some((_, bytes)) if missing == 0 || open.is_empty() && may_do => {
                 Source::Text(whole_or_one(bytes, again.kind))
             }
             None if open.is_empty() && is_late => {
