@@ -181,7 +181,9 @@ impl Succession {
         }
         for peer in self.cluster.peers() {
             let node = peer.node;
-            if !pass.failed.contains(&node) && !told_later.contains(&node) {
+            // One that catches up would take it for the end of all that is sent to it.
+            let is_awaiting = self.road.executed(node) && !told_later.contains(&node);
+            if is_awaiting && !pass.failed.contains(&node) {
                 self.cluster.tell_filled(node, self.road.flush_floor(now));
             }
         }
