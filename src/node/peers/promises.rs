@@ -184,7 +184,6 @@ impl Promises {
         at: Duration,
         ask: impl Fn(&Cluster, NodeId, u32) -> Arc<Waiting>,
     ) {
-        self.asked.retain(|node, _| live.contains(node));
         let term_ms = self.term.as_millis() as u64;
         for &node in live {
             let first = Asked { at, next: at, answer: None };

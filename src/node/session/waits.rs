@@ -149,10 +149,15 @@ impl Part {
         matches!(self.source, Source::Asked(_, Kind { reads: true, .. }) | Source::Compared(_))
     }
 
+    /// What it waits for, to be put back or replaced.
+    fn take_source(&mut self) -> Source {
+        std::mem::replace(&mut self.source, Source::Text(Vec::new()))
+    }
+
     /// Other owners are to be asked; the primary's answer is good all the same, if it
     /// comes.
     fn give_up_for_now(&mut self, round: usize, sending: &Sending) {
-        self.source = match std::mem::replace(&mut self.source, Source::Text(Vec::new())) {
+        self.source = match self.take_source() {
             Source::Asked(at, kind) => {
                 if sending.asks_primary() {
                     self.first = Some((round, at));
@@ -224,19 +229,18 @@ impl Waits {
                 let reply =
                     |at: AskedAt| told.as_ref()?.replies.get(usize::from(at.request)).copied();
                 for part in self.parts.iter_mut().filter(|part| is_its(part)) {
-                    part.source =
-                        match std::mem::replace(&mut part.source, Source::Text(Vec::new())) {
-                            Source::Asked(at, kind) => {
-                                let request = sending.request(at.request);
-                                let unsent = answer == Answer::Unsent;
-                                let lost = !unsent || sending.asks_primary();
-                                settled(reply(at), (lost, unsent), request, kind, is_late)
-                            }
-                            Source::Compared(compared) => compared
-                                .heard(call, reply)
-                                .settled(part.first.is_none() || is_late, is_late),
-                            other => other,
-                        };
+                    part.source = match part.take_source() {
+                        Source::Asked(at, kind) => {
+                            let request = sending.request(at.request);
+                            let unsent = answer == Answer::Unsent;
+                            let lost = !unsent || sending.asks_primary();
+                            settled(reply(at), (lost, unsent), request, kind, is_late)
+                        }
+                        Source::Compared(compared) => compared
+                            .heard(call, reply)
+                            .settled(part.first.is_none() || is_late, is_late),
+                        other => other,
+                    };
                 }
             }
             for part in self.parts.iter_mut().filter(|part| part.round == round) {
@@ -244,8 +248,8 @@ impl Waits {
                 let Some(met) = self.rounds[round].waiting.is_met(*calls, *least) else { continue };
                 part.source = match (met, text.take()) {
                     (true, None) => {
-                        part.from = part.to;
-                        Source::Text(Vec::new())
+                        part.stays();
+                        continue;
                     }
                     (true, Some(text)) => Source::Text(text),
                     (false, Some(text)) => Source::Text(unacknowledged(protocol, &text)),
@@ -281,7 +285,7 @@ impl Waits {
         }
         // Nobody else is to be waited for.
         for part in self.parts.iter_mut().filter(|part| part.first.is_none() || is_late) {
-            part.source = match std::mem::replace(&mut part.source, Source::Text(Vec::new())) {
+            part.source = match part.take_source() {
                 Source::Compared(compared) if compared.open.is_empty() => {
                     compared.settled(true, is_late)
                 }
