@@ -6,9 +6,12 @@
 # skipped with its reason; a client that fails makes this fail. Needs the package
 # registries; nothing is left behind.
 set -uo pipefail
+
+# Whole, because the next line leaves the folder that it may be relative to.
+SERVER=$(realpath -e -- "$1") || exit
+readonly SERVER
 cd "$(dirname "$0")"
 
-readonly SERVER=$1
 work=$(mktemp -d)
 servers=()
 end() {
@@ -26,8 +29,14 @@ start() {
     servers+=($!)
     for _ in {1..1200}; do
         [[ -s $work/$name.json ]] && break
+        kill -0 "${servers[-1]}" 2>/dev/null || break
         sleep 0.05
     done
+    if [[ ! -s $work/$name.json ]]; then
+        printf '%s did not start:\n' "$name"
+        cat "$work/$name.log"
+        exit 1
+    fi
     # The only address of the file, after its last colon.
     sed -E 's/.*"client":"[^"]*:([0-9]+)".*/\1/' "$work/$name.json" >"$work/$name.port"
 }
