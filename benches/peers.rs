@@ -9,11 +9,12 @@ use ringcached::net::peers::{Handler, Identity, Link, Peers, PeersConfig, Refuse
 use ringcached::ring::NodeId;
 use ringcached::wire::{Hello, Versions, append_frame};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::oneshot;
 
 const FRAME: [u8; 100] = [7; 100];
@@ -80,6 +81,8 @@ fn node(id: u64, segmentation_offload: bool) -> Node {
         node: NodeId(id),
         name: "bench".into(),
         generation: 1,
+        lane: 0,
+        lanes: Box::default(),
     };
     let mut config = PeersConfig::new(identity, hello, "127.0.0.1:0".parse().unwrap());
     config.segmentation_offload = segmentation_offload;
@@ -90,9 +93,12 @@ fn node(id: u64, segmentation_offload: bool) -> Node {
     let (end, ended) = oneshot::channel::<()>();
     let handler = Arc::clone(&echo);
     std::thread::spawn(move || {
-        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let options = LocalOptions::default();
+        let runtime = Builder::new_current_thread().enable_all().build_local(options).unwrap();
         runtime.block_on(async {
-            let peers = Arc::new(Peers::start(config, handler).unwrap());
+            let (peers, lane) = Peers::bind(config).unwrap();
+            tokio::task::spawn_local(lane.run(Rc::new(handler)));
+            let peers = Arc::new(peers);
             ready.send(Arc::clone(&peers)).unwrap();
             let _ = ended.await;
             peers.stop().await;
@@ -113,7 +119,7 @@ fn cpu_us() -> u64 {
 
 fn measure(in_flight: u64, segmentation_offload: bool, time: Duration) {
     let (one, two) = (node(1, segmentation_offload), node(2, segmentation_offload));
-    one.peers.meet(NodeId(2), two.peers.local_addr().unwrap(), 1);
+    one.peers.meet(NodeId(2), 0, two.peers.local_addr(), 1);
     let link = one.links.recv_timeout(Duration::from_secs(10)).unwrap();
     send(&link, in_flight);
     std::thread::sleep(time / 4);

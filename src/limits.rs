@@ -291,8 +291,12 @@ pub const OUTBOX_LATER_BYTES_MAX: usize = 32 << 10;
 /// Bytes of a cluster's name, at most: as many as a label of a DNS name has.
 pub const CLUSTER_NAME_BYTES_MAX: usize = 63;
 
-/// Bytes of the first frame of a connection between nodes, at most: two names and
-/// some numbers, and room for what later versions add. Who is behind it has shown
+/// Lanes of a node, at most: no machine of today forwards more than so many threads
+/// can, and each costs every other node a connection. Threads beyond share one.
+pub const LANES_MAX: usize = 64;
+
+/// Bytes of the first frame of a connection between nodes, at most: two names, the
+/// ports of the lanes and some numbers, and room for what later versions add. Who is behind it has shown
 /// a certificate, and nothing else yet.
 pub const HELLO_BYTES_MAX: usize = 1 << 10;
 

@@ -1,6 +1,8 @@
 //! What a connection asks of whoever understands its bytes.
 
-use super::Output;
+use super::{Member, Output};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Waker;
 
 /// Understands the bytes of one connection. No I/O: the connection brings the
@@ -30,6 +32,33 @@ pub trait Answer {
     fn has_news(&mut self, waker: &Waker) -> bool {
         let _ = waker;
         false
+    }
+}
+
+/// Makes the answers of one worker's connections. Made and used on its thread.
+pub trait Answerer: 'static {
+    /// What it makes.
+    type Answer: Answer + Unpin + 'static;
+
+    /// For a new connection.
+    fn answer(&mut self, member: &Arc<Member>) -> Self::Answer;
+
+    /// What runs beside the connections, on their thread. It is asked for once; the
+    /// worker ends when it has ended, too.
+    fn beside(&mut self) -> Pin<Box<dyn Future<Output = ()>>> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+impl<A, F> Answerer for F
+where
+    A: Answer + Unpin + 'static,
+    F: FnMut(&Arc<Member>) -> A + 'static,
+{
+    type Answer = A;
+
+    fn answer(&mut self, member: &Arc<Member>) -> A {
+        self(member)
     }
 }
 

@@ -1,16 +1,18 @@
 //! All of a node's side towards its clients: threads started, and stopped.
 
-use super::Answer;
+use super::Answerer;
 use super::accept::{self, Door, Surplus};
 use super::budget::Budget;
-use super::census::{Census, Member};
+use super::census::Census;
 use super::listen::Listener;
 use super::patience::Patience;
 use super::stop::{Stop, Stopper};
 use super::worker::{self, Job};
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -36,6 +38,8 @@ pub struct ClientsConfig {
 #[derive(Debug)]
 pub struct Clients {
     threads: Vec<JoinHandle<io::Result<()>>>,
+    /// Closed when no worker has a client any more.
+    served: Receiver<Infallible>,
     stopper: Stopper,
 }
 
@@ -59,23 +63,20 @@ impl Lobby {
 
 impl Clients {
     /// Starts to serve. Each worker makes itself an answerer by `answerers`, on
-    /// its own thread; that one makes an [`Answer`] for each connection.
+    /// its own thread; that one makes an [`Answer`](super::Answer) for each connection.
     ///
     /// # Errors
     /// Where a thread cannot be started. Nobody is served then.
-    pub fn start<A, F>(
+    pub fn start<F: Answerer>(
         config: &ClientsConfig,
         lobby: &Lobby,
         listeners: Vec<Listener>,
         answerers: impl Fn(usize) -> F + Send + Sync + 'static,
-    ) -> io::Result<Self>
-    where
-        A: Answer + Unpin + 'static,
-        F: FnMut(&Arc<Member>) -> A,
-    {
+    ) -> io::Result<Self> {
+        let (serving, served) = channel();
         let budget = Budget::new(config.buffers_bytes);
         let answerers = Arc::new(answerers);
-        let mut clients = Self { threads: Vec::new(), stopper: lobby.stopper.clone() };
+        let mut clients = Self { threads: Vec::new(), served, stopper: lobby.stopper.clone() };
         let mut senders = Vec::new();
         for index in 0..config.workers {
             let (sender, arrivals) = mpsc::unbounded_channel();
@@ -88,6 +89,7 @@ impl Clients {
                 grace: config.grace,
                 arrivals,
                 stop: lobby.stopper.listener(),
+                serves: serving.clone(),
             };
             let answerers = Arc::clone(&answerers);
             clients
@@ -124,6 +126,13 @@ impl Clients {
                 Err(error)
             }
         }
+    }
+
+    /// Waits until nobody is served any more. What runs beside the connections may go
+    /// on.
+    pub fn wait_until_served(&self) {
+        // Nothing ever comes.
+        let _ = self.served.recv();
     }
 
     /// Waits until the node has stopped.

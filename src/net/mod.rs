@@ -26,7 +26,7 @@ mod tls;
 mod worker;
 
 pub use accept::Surplus;
-pub use answer::{Answer, Next, Progress};
+pub use answer::{Answer, Answerer, Next, Progress};
 pub use census::{Census, ConnectionFigures, Member, Peer, Phase, Transport};
 pub use clients::{Clients, ClientsConfig, Lobby};
 pub use events::{End, Event};

@@ -2,7 +2,7 @@
 //!
 //! Nothing on the way of a request crosses from one worker to another.
 
-use super::Answer;
+use super::Answerer;
 use super::accept::Accepted;
 use super::budget::{Budget, OverBudget, in_steps};
 use super::census::{Arrival, Census, Counts, Member, Summons, Ticket, Worker};
@@ -15,9 +15,11 @@ use super::socket::Socket;
 use super::stop::{Stop, StopListener};
 use crate::limits::{HANDSHAKE_S, INPUT_BYTES};
 use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 use std::{fmt, io};
 use tokio::runtime::{Builder, LocalOptions};
@@ -207,15 +209,12 @@ pub(super) struct Job {
     pub(super) grace: Duration,
     pub(super) arrivals: mpsc::UnboundedReceiver<Accepted>,
     pub(super) stop: StopListener,
+    /// Dropped when nobody is served any more.
+    pub(super) serves: Sender<Infallible>,
 }
 
-/// Serves until the node stops. `answerer` makes what understands one
-/// connection.
-pub(super) fn work<A, F>(job: Job, answerer: F) -> io::Result<()>
-where
-    A: Answer + Unpin + 'static,
-    F: FnMut(&Arc<Member>) -> A,
-{
+/// Serves until the node stops.
+pub(super) fn work(job: Job, answerer: impl Answerer) -> io::Result<()> {
     let runtime = Builder::new_current_thread()
         .event_interval(POLLS_BEFORE_EVENTS)
         .enable_all()
@@ -223,15 +222,12 @@ where
     runtime.block_on(serve(job, answerer))
 }
 
-async fn serve<A, F>(mut job: Job, mut answerer: F) -> io::Result<()>
-where
-    A: Answer + Unpin + 'static,
-    F: FnMut(&Arc<Member>) -> A,
-{
+async fn serve(mut job: Job, mut answerer: impl Answerer) -> io::Result<()> {
     let bench = Rc::new(Bench::new(job.index, job.census, job.budget));
     let round = Rc::new(Round::new(&bench)?);
     let turns = Rc::clone(&round);
     let mut turns = tokio::task::spawn_local(async move { turns.serve().await });
+    let beside = tokio::task::spawn_local(answerer.beside());
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stop = loop {
@@ -255,6 +251,11 @@ where
             () = job.stop.out_of_grace(job.grace) => {}
         }
     }
+    turns.abort();
+    let _ = turns.await;
+    drop((round, job.serves));
+    // A panic there was told, and has ended it.
+    let _ = beside.await;
     Ok(())
 }
 
@@ -267,16 +268,12 @@ async fn finish(bench: &Bench) {
 }
 
 /// Makes a connection of a socket. One that is no good is dropped.
-fn open<A, F>(round: &Round, accepted: Accepted, answerer: &mut F)
-where
-    A: Answer + Unpin + 'static,
-    F: FnMut(&Arc<Member>) -> A,
-{
+fn open(round: &Round, accepted: Accepted, answerer: &mut impl Answerer) {
     let Accepted { socket, arrival, tls, ticket } = accepted;
     let bench = round.bench();
     let seat = Seat::new(bench, arrival, ticket);
     bench.counts().total.fetch_add(1, Ordering::Relaxed);
-    let (member, answer) = (Arc::clone(&seat.member), answerer(&seat.member));
+    let (member, answer) = (Arc::clone(&seat.member), answerer.answer(&seat.member));
     let socket = Socket::new(socket, bench);
     // Dropped, it is closed: there is nobody to tell.
     let _ = match tls {
@@ -288,7 +285,7 @@ where
 /// Shakes hands, then serves.
 async fn secure<A>(socket: Socket, acceptor: TlsAcceptor, answer: A, seat: Seat)
 where
-    A: Answer + Unpin + 'static,
+    A: super::Answer + Unpin + 'static,
 {
     // In a box, so that the connection does not keep the room for it.
     let handshake = Box::pin(timeout(Duration::from_secs(HANDSHAKE_S), acceptor.accept(socket)));

@@ -1,7 +1,9 @@
 //! Where all meets that comes from other nodes: gossip, links, frames and time.
 //! Moves no bytes: what is to be done outside is taken out as an [`Effect`].
 
-use super::peers::{Cluster, Executor, Overview, Promises, Repair, Roster, Succession, Waiting};
+use super::peers::{
+    Cluster, Executor, NoMessage, Overview, Promises, Repair, Roster, Succession, Waiting, Word,
+};
 use super::session::{Road, Session};
 use super::{Shared, WriteAck};
 use crate::cluster::{Card, Cause, Change, Event, Members, Phase, View, What};
@@ -97,7 +99,8 @@ impl Hub {
     pub fn new(config: HubConfig, card: Card, shared: &Arc<Shared>, worker: usize) -> Option<Self> {
         let cluster = Arc::clone(shared.cluster.as_ref()?);
         let road = Rc::new(Road::new(shared, worker));
-        let executor = Executor::new(Rc::clone(&road), Arc::clone(&cluster));
+        // It looks at each tick, and when frames came.
+        let executor = Executor::new(Rc::clone(&road), Arc::clone(&cluster), || {});
         let repair = Repair::new(Rc::clone(&road), Arc::clone(&cluster));
         let succession = Succession::new(road, Arc::clone(&cluster));
         let promises = Promises::new(&cluster, config.notice);
@@ -184,24 +187,24 @@ impl Hub {
         frame: &[u8],
         now: Now,
     ) -> Result<bool, RingError> {
-        if !self.executor.frame(link, frame, now) {
-            return Ok(false);
-        }
-        for node in std::mem::take(&mut self.executor.filled) {
-            self.filled_by.insert(node);
-            self.succession.told(node, now);
-        }
-        for (node, term) in std::mem::take(&mut self.executor.promised) {
-            self.promises.give(node, term, self.shared.elapsed());
-        }
-        for (link, call, card) in std::mem::take(&mut self.executor.said) {
-            // Nobody speaks for another.
-            if card.node != link.node() {
-                return Ok(false);
+        let node = link.node();
+        match self.executor.frame(link, frame, now) {
+            Err(NoMessage) => return Ok(false),
+            Ok(None) => {}
+            Ok(Some(Word::Filled)) => {
+                self.filled_by.insert(node);
+                self.succession.told(node, now);
             }
-            self.handle_event(&Event::Heard(card), now)?;
-            let kept = Message::Kept(Kept { call, accepted: true });
-            let _ = link.send(|frame| kept.encode(frame));
+            Ok(Some(Word::Promised(term))) => {
+                self.promises.give(node, term, self.shared.elapsed());
+            }
+            // Nobody speaks for another.
+            Ok(Some(Word::Card(_, card))) if card.node != node => return Ok(false),
+            Ok(Some(Word::Card(call, card))) => {
+                self.handle_event(&Event::Heard(card), now)?;
+                let kept = Message::Kept(Kept { call, accepted: true });
+                let _ = link.send(|frame| kept.encode(frame));
+            }
         }
         Ok(true)
     }

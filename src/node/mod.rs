@@ -5,6 +5,8 @@ mod connections;
 mod counters;
 mod crawler;
 mod hub;
+mod inbox;
+mod lane;
 mod log;
 mod others;
 mod peers;

@@ -1,26 +1,28 @@
-//! The thread from which the other nodes are reached: it runs gossip, the links
-//! and the hub that both come to.
+//! The thread of the other nodes: it runs gossip, the links by which nodes speak of the
+//! cluster, and the hub that both come to.
 
 use super::hub::{Effect, Hub, HubConfig};
-use super::refusals::Refusals;
+use super::inbox::{Inbox, Input};
 use super::server::{now, random_id};
-use super::{Shared, WriteAck};
-use crate::cluster::{Card, Change, Event, Phase, What};
+use super::{Settings, Shared, WriteAck};
+use crate::cluster::{Card, Change, Phase, What};
 use crate::item::Version;
-use crate::limits::{FRAME_HEADROOM_BYTES, FRAMES_WAITING_BYTES_MAX};
+use crate::limits::{FRAME_HEADROOM_BYTES, LANES_MAX};
 use crate::net::gossip::{Gossip, GossipConfig, GossipStart, Report, Seal, Seed};
-use crate::net::peers::{Handler, Identity, Link, Peers, PeersConfig, Refused};
+use crate::net::peers::{Identity, Lane, Link, Peers, PeersConfig};
 use crate::net::{Secret, TlsError};
 use crate::ring::{Layout, Node, NodeId};
 use crate::wire::{Hello, Versions, layout_fingerprint};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fmt, io};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::Notify;
+use tokio::task::spawn_local;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// What a node is told of its cluster.
@@ -34,8 +36,8 @@ pub struct ClusterConfig {
     pub node_name: String,
     /// The zone it stands in, by name.
     pub zone: String,
-    /// Where other nodes reach it by gossip. Calls come in at the next port, or at
-    /// any that is free.
+    /// Where other nodes reach it by gossip. Calls come in at the ports behind it, one
+    /// and one for each worker, or at any that are free.
     pub listen: SocketAddr,
     /// Where others may be.
     pub join: Vec<Seed>,
@@ -72,6 +74,9 @@ pub(super) struct Others {
     address: SocketAddr,
 }
 
+/// What each of the workers runs beside its connections, in their order.
+pub(super) type Lanes = Vec<Lane>;
+
 impl Others {
     /// Starts to look for the others. `client` is where clients reach this node.
     pub(super) fn start(
@@ -80,21 +85,23 @@ impl Others {
         client: Box<str>,
         shared: &Arc<Shared>,
         worker: usize,
-    ) -> io::Result<Self> {
+    ) -> io::Result<(Self, Lanes)> {
         let socket = UdpSocket::bind(config.listen)?;
         let address = socket.local_addr()?;
         let stop = Arc::new(Notify::new());
         let (tell, told) = mpsc::channel();
         let (shared, ended) = (Arc::clone(shared), Arc::clone(&stop));
         let run = move || {
-            let runtime = match Builder::new_current_thread().enable_all().build() {
+            let builder =
+                Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+            let runtime = match builder {
                 Ok(runtime) => runtime,
                 Err(why) => return drop(tell.send(Err(why))),
             };
             runtime.block_on(async {
                 match Meeting::open(config, node, client, socket, &shared, worker) {
-                    Ok(meeting) => {
-                        let _ = tell.send(Ok(()));
+                    Ok((meeting, lanes)) => {
+                        let _ = tell.send(Ok(lanes));
                         meeting.run(&ended).await;
                     }
                     Err(why) => drop(tell.send(Err(why))),
@@ -103,7 +110,7 @@ impl Others {
         };
         let thread = thread::Builder::new().name("peers".to_owned()).spawn(run)?;
         match told.recv() {
-            Ok(Ok(())) => Ok(Self { thread: Some(thread), stop, address }),
+            Ok(Ok(lanes)) => Ok((Self { thread: Some(thread), stop, address }, lanes)),
             Ok(Err(why)) => Err(why),
             Err(_) => Err(io::Error::other("the thread for other nodes ended")),
         }
@@ -126,98 +133,14 @@ impl Drop for Others {
     }
 }
 
-/// What came from other nodes and waits for the hub.
-enum Input {
-    Linked(Arc<Link>),
-    Frame(Arc<Link>, Vec<u8>),
-    Unlinked(Arc<Link>),
-    News(Event),
-}
-
-/// Where it waits: the links and gossip put it there, and the hub takes it out, on
-/// one thread.
-#[derive(Default)]
-struct Inbox {
-    waiting: Mutex<Waiting>,
-    some: Notify,
-    shared: Option<Arc<Shared>>,
-    refusals: Mutex<Refusals>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    inputs: VecDeque<Input>,
-    frame_bytes: usize,
-}
-
-impl Inbox {
-    fn put(&self, input: Input) {
-        let mut waiting = self.waiting();
-        if let Input::Frame(link, frame) = &input {
-            waiting.frame_bytes += frame.len();
-            if waiting.frame_bytes > FRAMES_WAITING_BYTES_MAX {
-                link.end("more comes than can be handled");
-            }
-        }
-        waiting.inputs.push_back(input);
-        drop(waiting);
-        self.some.notify_one();
-    }
-
-    fn take(&self) -> VecDeque<Input> {
-        let mut waiting = self.waiting();
-        waiting.frame_bytes = 0;
-        std::mem::take(&mut waiting.inputs)
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn refuse(&self, what: &str, from: SocketAddr, why: &str) {
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = refusals.line(what, from.ip(), why, now()) {
-            self.log(line);
-        }
-    }
-
-    /// Said whatever `-v` is: who comes and goes here is not a client.
-    fn log(&self, line: String) {
-        if let Some(log) = self.shared.as_ref().and_then(|shared| shared.log.as_ref()) {
-            log.say(line);
-        }
-    }
-}
-
-impl Handler for Inbox {
-    fn linked(&self, link: Arc<Link>) {
-        self.put(Input::Linked(link));
-    }
-
-    fn frame(&self, link: &Arc<Link>, frame: &[u8]) {
-        self.put(Input::Frame(Arc::clone(link), frame.to_vec()));
-    }
-
-    fn idle(&self, _link: &Arc<Link>) {}
-
-    fn unlinked(&self, link: &Arc<Link>) {
-        self.put(Input::Unlinked(Arc::clone(link)));
-    }
-
-    fn refused(&self, addr: SocketAddr, why: &Refused) {
-        self.refuse("call", addr, &why.to_string());
-    }
-
-    fn remark(&self, remark: &str) {
-        self.log(remark.to_owned());
-    }
-}
-
 /// Gossip, links and the hub.
 struct Meeting {
     hub: Hub,
     gossip: Gossip,
-    peers: Peers,
+    /// By which nodes speak of the cluster.
+    first: Peers,
+    /// One for each worker.
+    lanes: Vec<Peers>,
     inbox: Arc<Inbox>,
     generation: u64,
     /// What the log last said of a node's phase.
@@ -238,11 +161,11 @@ impl Meeting {
         socket: UdpSocket,
         shared: &Arc<Shared>,
         worker: usize,
-    ) -> io::Result<Self> {
+    ) -> io::Result<(Self, Lanes)> {
         let (layout, address) = (config.layout(), socket.local_addr()?);
         // Later starts are later lives, also where the clock was set back a little.
         let generation = now().unix_ms();
-        let inbox = Arc::new(Inbox { shared: Some(Arc::clone(shared)), ..Inbox::default() });
+        let inbox = Arc::new(Inbox::new(&shared.remarks));
         let hello = Hello {
             versions: Versions::OURS,
             cluster: config.name.as_str().into(),
@@ -251,22 +174,11 @@ impl Meeting {
             node: node.id,
             name: config.node_name.as_str().into(),
             generation,
+            lane: 0,
+            lanes: Box::default(),
         };
-        let tls = |why: TlsError| io::Error::other(why.to_string());
-        let identity = Identity::from_secret(&config.secret, &config.name, node.id).map_err(tls)?;
-        let frame_bytes = shared.settings.item_bytes_max + FRAME_HEADROOM_BYTES;
-        let listen = |port| {
-            let address = SocketAddr::new(address.ip(), port);
-            let mut peers = PeersConfig::new(identity.clone(), hello.clone(), address);
-            peers.frame_bytes_max = peers.frame_bytes_max.max(frame_bytes);
-            peers.outbox_bytes_max = peers.outbox_bytes_max.max(2 * peers.frame_bytes_max);
-            Peers::start(peers, Arc::clone(&inbox) as Arc<dyn Handler>)
-        };
-        let next = address.port().checked_add(1).map(&listen);
-        let peers = match next {
-            Some(Ok(peers)) => peers,
-            Some(Err(_)) | None => listen(0)?,
-        };
+        let (run, first, workers, lanes) = bind_lanes(&config, hello, address, &shared.settings)?;
+        spawn_local(run.run(Rc::new(Arc::clone(&inbox))));
         let card = Card {
             node: node.id,
             name: config.node_name.as_str().into(),
@@ -274,7 +186,7 @@ impl Meeting {
             sequence: 1,
             client,
             peer: address,
-            calls: peers.local_addr()?.port(),
+            calls: first.local_addr().port(),
             admin: None,
             zone: config.zone.as_str().into(),
             weight: node.weight,
@@ -294,7 +206,9 @@ impl Meeting {
         let reports = Arc::clone(&inbox);
         let gossip = Gossip::start(start, socket, move |report| match report {
             Report::News(event) => reports.put(Input::News(event)),
-            Report::Refused { from, why, .. } => reports.refuse("gossip", from, &why.to_string()),
+            Report::Refused { from, why, .. } => {
+                reports.remarks.refused("gossip", from, &why.to_string(), now());
+            }
         })?;
         let hub = HubConfig {
             layout,
@@ -305,7 +219,8 @@ impl Meeting {
         };
         let hub = Hub::new(hub, card, shared, worker)
             .ok_or_else(|| io::Error::other("a node without a cluster has no hub"))?;
-        Ok(Self { hub, gossip, peers, inbox, generation, phases: BTreeMap::new() })
+        let phases = BTreeMap::new();
+        Ok((Self { hub, gossip, first, lanes, inbox, generation, phases }, workers))
     }
 
     async fn run(mut self, stop: &Notify) {
@@ -314,7 +229,7 @@ impl Meeting {
         let inbox = Arc::clone(&self.inbox);
         loop {
             tokio::select! {
-                () = inbox.some.notified() => self.take_in(),
+                () = inbox.some() => self.take_in(),
                 _ = tick.tick() => {
                     let ticked = self.hub.handle_tick(now());
                     self.told(ticked);
@@ -323,16 +238,25 @@ impl Meeting {
             }
             self.carry_out();
         }
-        let Self { gossip, peers, .. } = self;
+        let Self { gossip, first, lanes, .. } = self;
         gossip.leave().await;
-        peers.stop().await;
+        // All at once: each waits a little for the others to hear of it.
+        let lanes: Vec<_> =
+            lanes.into_iter().map(|lane| spawn_local(async move { lane.stop().await })).collect();
+        first.stop().await;
+        for lane in lanes {
+            let _ = lane.await;
+        }
     }
 
     fn take_in(&mut self) {
         let now = now();
         for input in self.inbox.take() {
             match input {
-                Input::Linked(link) => self.hub.handle_linked(&link),
+                Input::Linked(link) => {
+                    self.hub.handle_linked(&link);
+                    self.link_lanes(&link);
+                }
                 Input::Unlinked(link) => self.hub.handle_unlinked(&link),
                 Input::News(event) => {
                     let heard = self.hub.handle_event(&event, now);
@@ -341,16 +265,33 @@ impl Meeting {
                 Input::Frame(link, frame) => match self.hub.handle_frame(&link, &frame, now) {
                     Ok(true) => {}
                     Ok(false) => link.end("it sent what is no message"),
-                    Err(why) => self.inbox.log(format!("the view stays as it was: {why}")),
+                    Err(why) => self.inbox.remarks.say(format!("the view stays as it was: {why}")),
                 },
             }
         }
         self.hub.handle_idle();
     }
 
+    /// Links each lane to one of the other node's, and each of those to one of ours.
+    fn link_lanes(&self, link: &Link) {
+        let theirs = link.lanes();
+        if theirs.is_empty() {
+            return;
+        }
+        for number in 0..theirs.len().max(self.lanes.len()) {
+            let (ours, theirs) = (number % self.lanes.len(), theirs[number % theirs.len()]);
+            let lane = number as u16 + 1;
+            self.lanes[ours].meet(link.node(), lane, theirs, link.generation());
+        }
+    }
+
+    fn all_lanes(&self) -> impl Iterator<Item = &Peers> {
+        std::iter::once(&self.first).chain(&self.lanes)
+    }
+
     fn told<E: fmt::Display>(&self, told: Result<(), E>) {
         if let Err(why) = told {
-            self.inbox.log(format!("the view stays as it was: {why}"));
+            self.inbox.remarks.say(format!("the view stays as it was: {why}"));
         }
     }
 
@@ -358,13 +299,14 @@ impl Meeting {
         while let Some(effect) = self.hub.poll_effect() {
             match effect {
                 Effect::Meet { node, address, generation } => {
-                    self.peers.meet(node, address, generation);
+                    self.first.meet(node, 0, address, generation);
+                    self.lanes.iter().for_each(|lane| lane.outlive(node, generation));
                 }
-                Effect::Forget(node) => self.peers.forget(node),
+                Effect::Forget(node) => self.all_lanes().for_each(|lane| lane.forget(node)),
                 Effect::Say(card) => {
                     if card.generation > self.generation {
                         self.generation = card.generation;
-                        self.peers.set_generation(card.generation);
+                        self.all_lanes().for_each(|lane| lane.set_generation(card.generation));
                     }
                     self.tell_own(&card);
                     self.gossip.set_card(card);
@@ -382,7 +324,9 @@ impl Meeting {
             let (name, generation, phase) = (plain(&card.name), card.generation, card.phase);
             let what = format!("what=self phase={phase} cause=\"this node\"");
             let id = card.node;
-            self.inbox.log(format!("member node={name} id={id} generation={generation} {what}"));
+            self.inbox
+                .remarks
+                .say(format!("member node={name} id={id} generation={generation} {what}"));
         }
     }
 
@@ -399,7 +343,7 @@ impl Meeting {
         }
         let phase = card.map_or_else(|| "unknown".to_owned(), |card| card.phase.to_string());
         let name = plain(name);
-        self.inbox.log(format!(
+        self.inbox.remarks.say(format!(
             "member node={name} id={node} generation={generation} what={what} phase={phase} \
              cause=\"{cause}\""
         ));
@@ -419,4 +363,38 @@ fn plain(name: &str) -> String {
     } else {
         format!("{name:?}")
     }
+}
+
+/// The links of this thread, and those of the workers: what is to be run, and what it is
+/// told by.
+fn bind_lanes(
+    config: &ClusterConfig,
+    mut hello: Hello,
+    gossip: SocketAddr,
+    settings: &Settings,
+) -> io::Result<(Lane, Peers, Lanes, Vec<Peers>)> {
+    let tls = |why: TlsError| io::Error::other(why.to_string());
+    let identity = Identity::from_secret(&config.secret, &config.name, hello.node).map_err(tls)?;
+    let frame_bytes = settings.item_bytes_max + FRAME_HEADROOM_BYTES;
+    // At so many ports behind that of gossip, or at any that is free.
+    let bind = |hello: Hello, behind| {
+        let listen = |port| {
+            let address = SocketAddr::new(gossip.ip(), port);
+            let mut peers = PeersConfig::new(identity.clone(), hello.clone(), address);
+            peers.frame_bytes_max = peers.frame_bytes_max.max(frame_bytes);
+            peers.outbox_bytes_max = peers.outbox_bytes_max.max(2 * peers.frame_bytes_max);
+            Peers::bind(peers)
+        };
+        let wanted = gossip.port().checked_add(behind).map(listen);
+        wanted.and_then(Result::ok).map_or_else(|| listen(0), Ok)
+    };
+    let (mut run, mut lanes) = (Vec::new(), Vec::new());
+    for lane in 1..=settings.threads.clamp(1, LANES_MAX) as u16 {
+        let (peers, worker) = bind(Hello { lane, ..hello.clone() }, lane + 1)?;
+        run.push(worker);
+        lanes.push(peers);
+    }
+    hello.lanes = lanes.iter().map(|lane| lane.local_addr().port()).collect();
+    let (first, run_first) = bind(hello, 1)?;
+    Ok((run_first, first, run, lanes))
 }

@@ -1,17 +1,47 @@
 //! Who is refused by this node, for the log: whoever tries again and again is
 //! named once in a while, with how often it was.
 
+use super::Log;
 use crate::item::Now;
 use crate::limits::REFUSED_PEERS_MAX;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What the threads that other nodes reach have to say.
+#[derive(Debug)]
+pub(super) struct Remarks {
+    log: Option<Arc<Log>>,
+    refusals: Mutex<Refusals>,
+}
+
+impl Remarks {
+    pub(super) fn new(log: Option<Arc<Log>>) -> Self {
+        Self { log, refusals: Mutex::default() }
+    }
+
+    /// Says it whatever `-v` is: who comes and goes here is not a client.
+    pub(super) fn say(&self, line: String) {
+        if let Some(log) = &self.log {
+            log.say(line);
+        }
+    }
+
+    /// Says who was refused, unless that was said lately.
+    pub(super) fn refused(&self, what: &str, from: SocketAddr, why: &str, now: Now) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = refusals.line(what, from.ip(), why, now) {
+            self.say(line);
+        }
+    }
+}
 
 /// Between two lines about the same machine and the same reason.
 const PAUSE_MS: u64 = 60_000;
 
 /// What has been refused lately.
 #[derive(Debug, Default)]
-pub(super) struct Refusals {
+struct Refusals {
     known: BTreeMap<(IpAddr, String), Known>,
 }
 
@@ -24,7 +54,7 @@ struct Known {
 
 impl Refusals {
     /// The line to log, if this is to be told now.
-    pub(super) fn line(&mut self, what: &str, from: IpAddr, why: &str, now: Now) -> Option<String> {
+    fn line(&mut self, what: &str, from: IpAddr, why: &str, now: Now) -> Option<String> {
         let now_ms = now.unix_ms();
         let key = (from, format!("{what} {why}"));
         if let Some(known) = self.known.get_mut(&key) {

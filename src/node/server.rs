@@ -3,7 +3,8 @@
 use super::bind::{self, Bound};
 use super::crawler::Crawler;
 use super::others::{ClusterConfig, Others};
-use super::{Log, Settings, Shared, SharedView, sessions};
+use super::sessions::{self, Sessions};
+use super::{Log, Settings, Shared, SharedView};
 use crate::cluster::View;
 use crate::item::Now;
 use crate::limits::{BUFFERS_BYTES_MIN, BUFFERS_SHARE};
@@ -16,7 +17,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{error, fmt, io};
 
@@ -214,18 +215,24 @@ impl Running {
         let about = (&bound, &log, cluster);
         let shared = sessions::shared(store, view, settings, &lobby, tls.as_ref(), about);
         let crawler = Crawler::start(Arc::clone(&shared), now).map_err(StartError::Thread)?;
-        let others = match config.cluster {
-            None => None,
+        let (others, lanes) = match config.cluster {
+            None => (None, Vec::new()),
             Some(cluster) => {
                 let (listen, client) = (cluster.listen, bound.first());
                 // Its requests are counted as those of a worker beside the others.
                 let worker = shared.settings.threads.max(1);
                 let others = Others::start(cluster, config.node, client, &shared, worker);
-                Some(others.map_err(|why| StartError::Others(listen, why))?)
+                let (others, lanes) = others.map_err(|why| StartError::Others(listen, why))?;
+                (Some(others), lanes)
             }
         };
         let sessions = Arc::clone(&shared);
-        let answerers = move |worker| sessions::of_worker(&sessions, worker);
+        let lanes: Mutex<Vec<_>> = Mutex::new(lanes.into_iter().map(Some).collect());
+        let answerers = move |worker| {
+            let mut lanes = lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            let lane = lanes.get_mut(worker).and_then(Option::take);
+            Sessions::new(&sessions, worker, lane)
+        };
         let clients = Clients::start(&clients, &lobby, listeners, answerers);
         let clients = clients.map_err(StartError::Thread)?;
         let (id, slots) = (config.node.id, layout.slots());
@@ -323,8 +330,10 @@ impl Running {
     /// # Errors
     /// Where it gave up by itself.
     pub fn wait(self) -> io::Result<()> {
-        let ended = self.clients.wait();
+        self.clients.wait_until_served();
+        // It says goodbye while the workers' lanes still answer the other nodes.
         drop(self.others);
+        let ended = self.clients.wait();
         drop(self.crawler);
         self.log.finish();
         ended

@@ -2,25 +2,50 @@
 
 use super::WriteAck;
 use super::bind::Bound;
+use super::lane;
+use super::refusals::Remarks;
 use super::server::now;
 use super::session::Road;
 use super::{
     ConnectionCount, ConnectionLine, Connections, Ending, Log, Session, Settings, Shared,
     SharedView,
 };
-use crate::net::{Lobby, Member, Peer, Phase, Stop, Tls};
+use crate::net::peers::Lane;
+use crate::net::{Answerer, Lobby, Member, Peer, Phase, Stop, Tls};
 use crate::ring::NodeId;
 use crate::store::Store;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Makes the sessions of one worker.
-pub(super) fn of_worker(
-    shared: &Arc<Shared>,
+/// Makes the sessions of one worker, and serves other nodes beside them.
+pub(super) struct Sessions {
+    shared: Arc<Shared>,
     worker: usize,
-) -> impl FnMut(&Arc<Member>) -> Session + use<> {
-    let road = Rc::new(Road::new(shared, worker));
-    move |member| Session::on(&road, member.id)
+    road: Rc<Road>,
+    lane: Option<Lane>,
+}
+
+impl Sessions {
+    pub(super) fn new(shared: &Arc<Shared>, worker: usize, lane: Option<Lane>) -> Self {
+        let road = Rc::new(Road::new(shared, worker));
+        Self { shared: Arc::clone(shared), worker, road, lane }
+    }
+}
+
+impl Answerer for Sessions {
+    type Answer = Session;
+
+    fn answer(&mut self, member: &Arc<Member>) -> Session {
+        Session::on(&self.road, member.id)
+    }
+
+    fn beside(&mut self) -> Pin<Box<dyn Future<Output = ()>>> {
+        match self.lane.take() {
+            Some(lane) => Box::pin(lane::serve(lane, Arc::clone(&self.shared), self.worker)),
+            None => Box::pin(std::future::ready(())),
+        }
+    }
 }
 
 /// What they share.
@@ -37,6 +62,7 @@ pub(super) fn shared(
         shared = shared.in_cluster(me, write_ack);
     }
     shared.log = Some(Arc::clone(log));
+    shared.remarks = Arc::new(Remarks::new(Some(Arc::clone(log))));
     shared.address = bound.shown();
     shared.connections = Box::new(Lines(lobby.clone()));
     let stopper = lobby.stopper.clone();

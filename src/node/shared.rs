@@ -1,8 +1,9 @@
 //! What all sessions of a node share.
 
 use crate::item::{Now, Version};
-use crate::limits::DRIFT_MS_MAX;
+use crate::limits::{DRIFT_MS_MAX, LANES_MAX};
 use crate::node::peers::{Cluster, WriteAck};
+use crate::node::refusals::Remarks;
 use crate::node::{
     Connections, Counters, Log, NoConnections, Prefixes, Settings, SharedView, Sums, Watch,
 };
@@ -57,6 +58,8 @@ pub struct Shared {
     pub address: Option<String>,
     /// Where to say what `-v` asks for.
     pub log: Option<Arc<Log>>,
+    /// What there is to say of other nodes.
+    pub(super) remarks: Arc<Remarks>,
     /// Whether it was said that items are evicted.
     pub(super) evicts: AtomicBool,
     /// How much to log: clients may change it.
@@ -89,6 +92,7 @@ impl Shared {
             on_refresh_certificates: None,
             address: None,
             log: None,
+            remarks: Arc::new(Remarks::new(None)),
             evicts: AtomicBool::new(false),
             verbosity: AtomicU8::new(settings.verbosity),
             memory_bytes: AtomicU64::new(settings.memory_bytes),
@@ -106,7 +110,8 @@ impl Shared {
     pub fn in_cluster(self, me: NodeId, write_ack: WriteAck) -> Self {
         // Copies that miss a delete are to learn of it.
         self.store.keep_tombstones();
-        let cluster = Cluster::new(me, write_ack, self.store.slots());
+        let lanes = self.settings.threads.min(LANES_MAX) + 1;
+        let cluster = Cluster::new(me, write_ack, self.store.slots(), lanes);
         Self { cluster: Some(Arc::new(cluster)), ..self }
     }
 
@@ -135,6 +140,12 @@ impl Shared {
     #[must_use]
     pub fn counters(&self, worker: usize) -> &Counters {
         &self.workers[worker]
+    }
+
+    /// The number of a worker's lane. Who counts as a worker beside them is the thread
+    /// of the other nodes, and has the first.
+    pub(super) fn lane(&self, worker: usize) -> usize {
+        if worker < self.settings.threads.max(1) { worker + 1 } else { 0 }
     }
 
     /// What all workers counted since the last reset.

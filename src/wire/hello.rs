@@ -2,7 +2,7 @@
 //! of which cluster. Whoever does not belong together finds out here, and why.
 
 use super::codec::{CODEC, append};
-use crate::limits::{CLUSTER_NAME_BYTES_MAX, HELLO_BYTES_MAX, NODE_NAME_BYTES_MAX};
+use crate::limits::{CLUSTER_NAME_BYTES_MAX, HELLO_BYTES_MAX, LANES_MAX, NODE_NAME_BYTES_MAX};
 use crate::ring::{Bound, Layout, NodeId};
 use bincode::{BorrowDecode, Encode};
 use std::fmt;
@@ -63,6 +63,11 @@ pub struct Hello {
     pub name: Box<str>,
     /// Greater with every start.
     pub generation: u64,
+    /// Which of the links between the two nodes this is to be, as who dials says: zero
+    /// for the one by which they speak of the cluster, and others between their lanes.
+    pub lane: u16,
+    /// The ports of the node's lanes, in their order; told by the first link.
+    pub lanes: Box<[u16]>,
 }
 
 /// Why two nodes do not go together.
@@ -145,6 +150,9 @@ struct Rest<'a> {
     node: u64,
     name: &'a str,
     generation: u64,
+    lane: u16,
+    /// Two bytes each, so that nothing is taken for a length that is only claimed.
+    lanes: &'a [u8],
 }
 
 impl Hello {
@@ -153,6 +161,7 @@ impl Hello {
         into.extend_from_slice(&MAGIC);
         into.extend_from_slice(&self.versions.min.to_le_bytes());
         into.extend_from_slice(&self.versions.max.to_le_bytes());
+        let lanes: Vec<u8> = self.lanes.iter().flat_map(|port| port.to_le_bytes()).collect();
         let rest = Rest {
             cluster: &self.cluster,
             slot_bits: self.slot_bits,
@@ -160,6 +169,8 @@ impl Hello {
             node: self.node.0,
             name: &self.name,
             generation: self.generation,
+            lane: self.lane,
+            lanes: &lanes,
         };
         append(into, &rest);
     }
@@ -179,6 +190,10 @@ impl Hello {
         }
         let (rest, _): (Rest<'_>, usize) =
             bincode::borrow_decode_from_slice(rest, CODEC).map_err(|_| NoHello::Malformed)?;
+        let (lanes, odd) = rest.lanes.as_chunks();
+        if !odd.is_empty() {
+            return Err(NoHello::Malformed);
+        }
         let hello = Self {
             versions,
             cluster: rest.cluster.into(),
@@ -187,14 +202,19 @@ impl Hello {
             node: NodeId(rest.node),
             name: rest.name.into(),
             generation: rest.generation,
+            lane: rest.lane,
+            lanes: lanes.iter().map(|port| u16::from_le_bytes(*port)).collect(),
         };
         if hello.is_short() { Ok(hello) } else { Err(NoHello::Malformed) }
     }
 
-    /// Whether its names are as short as they have to be.
+    /// Whether its names and its list are as short as they have to be.
     #[must_use]
     pub fn is_short(&self) -> bool {
-        self.cluster.len() <= CLUSTER_NAME_BYTES_MAX && self.name.len() <= NODE_NAME_BYTES_MAX
+        self.cluster.len() <= CLUSTER_NAME_BYTES_MAX
+            && self.name.len() <= NODE_NAME_BYTES_MAX
+            && self.lanes.len() <= LANES_MAX
+            && usize::from(self.lane) <= LANES_MAX
     }
 
     /// The version to speak with another node, of which this is the hello.
@@ -243,7 +263,8 @@ pub fn layout_fingerprint(layout: &Layout) -> u64 {
 }
 
 // The longest hello there may be fits where one is waited for.
-const _: () = assert!(HELLO_BYTES_MAX >= 2 * (CLUSTER_NAME_BYTES_MAX + NODE_NAME_BYTES_MAX) + 64);
+const NAMES_BYTES_MAX: usize = CLUSTER_NAME_BYTES_MAX + NODE_NAME_BYTES_MAX;
+const _: () = assert!(HELLO_BYTES_MAX >= 2 * (NAMES_BYTES_MAX + 2 * LANES_MAX) + 64);
 
 #[cfg(test)]
 mod tests {
@@ -258,6 +279,8 @@ mod tests {
             node: NodeId(0x1112_1314_1516_1718),
             name: "cache-0".into(),
             generation: 1_800_000_000_000,
+            lane: 0,
+            lanes: [11213, 11214].into(),
         }
     }
 
@@ -281,6 +304,7 @@ mod tests {
             b"\xfd\x18\x17\x16\x15\x14\x13\x12\x11",
             b"\x07cache-0",
             b"\xfd\x00\x50\x5c\x18\xa3\x01\x00\x00",
+            b"\x00\x04\xcd\x2b\xce\x2b",
         ];
         assert_eq!(
             bytes(&hello()).escape_ascii().to_string(),
@@ -307,6 +331,14 @@ mod tests {
         assert_eq!(Hello::decode(&newer), Err(NoHello::Version { theirs }));
         let long = Hello { name: "x".repeat(NODE_NAME_BYTES_MAX + 1).into(), ..hello() };
         assert_eq!(Hello::decode(&bytes(&long)), Err(NoHello::Malformed));
+        let many = Hello { lanes: vec![1; LANES_MAX + 1].into(), ..hello() };
+        assert_eq!(Hello::decode(&bytes(&many)), Err(NoHello::Malformed));
+        let far = Hello { lane: LANES_MAX as u16 + 1, ..hello() };
+        assert_eq!(Hello::decode(&bytes(&far)), Err(NoHello::Malformed));
+        let mut odd = bytes(&hello());
+        let lanes_at = odd.len() - 5;
+        odd[lanes_at] = 3;
+        assert_eq!(Hello::decode(&odd), Err(NoHello::Malformed));
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn a_restart_is_noticed_without_gossip() {
 fn an_older_life_is_refused() {
     let old = Birth::of(1).start();
     let two = Birth::of(2).start();
-    two.peers.meet(NodeId(1), "127.0.0.1:9".parse().unwrap(), 5);
+    two.peers.meet(NodeId(1), 0, "127.0.0.1:9".parse().unwrap(), 5);
     old.meet(&two);
     two.ear.until("not refused", |told| {
         told.refused.iter().any(|why| why.contains("generation 1 of the node is over"))
@@ -123,7 +123,7 @@ fn a_node_may_live_on_with_another_generation() {
     let (one, two) = pair();
     one.talk_to(&two, b"a");
     two.peers.set_generation(2);
-    one.peers.meet(NodeId(2), two.addr, 2);
+    one.peers.meet(NodeId(2), 0, two.addr, 2);
     one.ear.until("no new link", |told| told.links.iter().any(|link| link.generation() == 2));
     assert_eq!(one.log(), ["linked 2.1", "unlinked 2.1", "linked 2.2"]);
 }

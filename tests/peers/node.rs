@@ -3,14 +3,15 @@
 
 use ringcached::limits::NODE_NAME_BYTES_MAX;
 use ringcached::net::Secret;
-use ringcached::net::peers::{Handler, Identity, Link, Peers, PeersConfig, Refused};
+use ringcached::net::peers::{Handler, Identity, Lane, Link, Peers, PeersConfig, Refused};
 use ringcached::ring::{Layout, NodeId};
 use ringcached::wire::{Hello, Versions, append_frame, layout_fingerprint};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::oneshot;
 
 /// Nothing in these tests takes so long unless it is broken.
@@ -142,6 +143,8 @@ impl Birth {
             node: NodeId(self.id),
             name: name.into(),
             generation: self.generation,
+            lane: 0,
+            lanes: Box::default(),
         }
     }
 
@@ -164,9 +167,12 @@ impl Birth {
         let (end, ended) = oneshot::channel();
         let (config, handler) = (self.config(), Arc::clone(&ear));
         let thread = std::thread::spawn(move || {
-            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            let options = LocalOptions::default();
+            let runtime = Builder::new_current_thread().enable_all().build_local(options).unwrap();
             runtime.block_on(async {
-                let peers = Arc::new(start_retrying(&config, &handler));
+                let (peers, lane) = bind_retrying(&config);
+                tokio::task::spawn_local(lane.run(Rc::new(handler)));
+                let peers = Arc::new(peers);
                 ready.send(Arc::clone(&peers)).unwrap();
                 if ended.await == Ok(End::Stop) {
                     peers.stop().await;
@@ -174,17 +180,17 @@ impl Birth {
             });
         });
         let peers = started.recv_timeout(DEADLINE).unwrap();
-        let addr = peers.local_addr().unwrap();
+        let addr = peers.local_addr();
         Node { birth: self.clone(), ear, addr, end, peers, thread }
     }
 }
 
 /// The address of a node that was killed is free a moment later.
-fn start_retrying(config: &PeersConfig, handler: &Arc<Ear>) -> Peers {
+fn bind_retrying(config: &PeersConfig) -> (Peers, Lane) {
     let began = Instant::now();
     loop {
-        match Peers::start(config.clone(), Arc::clone(handler) as _) {
-            Ok(peers) => return peers,
+        match Peers::bind(config.clone()) {
+            Ok(bound) => return bound,
             Err(error) => assert!(began.elapsed() < DEADLINE, "{error}"),
         }
         std::thread::yield_now();
@@ -208,7 +214,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn meet(&self, other: &Self) {
-        self.peers.meet(NodeId(other.birth.id), other.addr, other.birth.generation);
+        self.peers.meet(NodeId(other.birth.id), 0, other.addr, other.birth.generation);
     }
 
     /// The link to a node, which has to come soon.

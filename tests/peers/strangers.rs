@@ -58,7 +58,7 @@ fn the_next_protocol_version_is_spoken_with() {
 #[test]
 fn another_node_than_the_dialled_one_is_refused() {
     let (one, two) = (Birth::of(1).start(), Birth::of(2).start());
-    one.peers.meet(NodeId(3), two.addr, 1);
+    one.peers.meet(NodeId(3), 0, two.addr, 1);
     one.ear.until("not refused", |told| {
         told.refused.iter().any(|why| why == r#"another node is there, called "node-2""#)
     });

@@ -17,6 +17,8 @@ pub(super) struct Greeted {
     /// What came behind the hello.
     pub(super) frames: Frames,
     pub(super) theirs: Hello,
+    /// As whoever dialled says.
+    pub(super) lane: u16,
     pub(super) version: u16,
 }
 
@@ -32,7 +34,8 @@ pub(super) async fn dialled(
         say(&mut send, ours).await.map_err(|error| unsaid(error, proof))?;
         let (theirs, frames) = hear(&mut recv, proof).await?;
         let version = ours.meet(&theirs).map_err(Refused::Hello)?;
-        Ok(Greeted { connection: connection.clone(), send, recv, frames, theirs, version })
+        let lane = ours.lane;
+        Ok(Greeted { connection: connection.clone(), send, recv, frames, theirs, lane, version })
     };
     greeted.await.inspect_err(|why| end(&connection, why))
 }
@@ -59,7 +62,8 @@ pub(super) async fn accepted(
             let _ = timeout(Duration::from_millis(PEER_FAREWELL_MS), connection.closed()).await;
         }
         let (theirs, frames, version) = met?;
-        Ok(Greeted { connection: connection.clone(), send, recv, frames, theirs, version })
+        let lane = theirs.lane;
+        Ok(Greeted { connection: connection.clone(), send, recv, frames, theirs, lane, version })
     };
     greeted.await.inspect_err(|why| end(&connection, why))
 }

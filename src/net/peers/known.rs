@@ -1,4 +1,4 @@
-//! The nodes that were heard of, and the link to each that has one.
+//! The nodes that were heard of, and the links to each that has some.
 //!
 //! One lock, held for a look and never over a call out of here.
 
@@ -7,6 +7,7 @@ use super::refused::Refused;
 use crate::ring::NodeId;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
@@ -18,11 +19,12 @@ pub(super) struct Known(Mutex<Nodes>);
 
 #[derive(Default)]
 struct Nodes {
-    by_id: BTreeMap<NodeId, Node>,
+    by_lane: BTreeMap<(NodeId, u16), Node>,
     /// Nobody is met any more.
     is_closed: bool,
 }
 
+/// One lane of a node.
 struct Node {
     /// Where to dial it, if somebody told.
     addr: Option<SocketAddr>,
@@ -52,6 +54,7 @@ impl Seat {
 #[derive(Clone, Copy)]
 pub(super) struct Target {
     pub(super) node: NodeId,
+    pub(super) lane: u16,
     pub(super) addr: SocketAddr,
 }
 
@@ -70,7 +73,7 @@ impl Known {
         }
         let addr = Some(target.addr);
         let fresh = Node { addr, generation, seat: None, dialler: None };
-        let node = nodes.by_id.entry(target.node).or_insert(fresh);
+        let node = nodes.by_lane.entry((target.node, target.lane)).or_insert(fresh);
         if generation < node.generation {
             return None;
         }
@@ -95,10 +98,27 @@ impl Known {
         dialler
     }
 
-    /// Ends the link to a node and the dialling of it.
+    /// Ends the links to earlier lives of a node.
+    pub(super) fn outlive(&self, node: NodeId, generation: u64) {
+        let mut old = Vec::new();
+        for lane in self.nodes().by_lane.range_mut(lanes_of(node)).map(|(_, lane)| lane) {
+            lane.generation = lane.generation.max(generation);
+            old.extend(lane.seat.clone().filter(|seat| seat.link.generation() < generation));
+        }
+        for old in old {
+            old.link.end("the node has started anew");
+        }
+    }
+
+    /// Ends the links to a node and the dialling of it.
     pub(super) fn forget(&self, node: NodeId) {
-        let Some(node) = self.nodes().by_id.remove(&node) else { return };
-        node.dismiss("the node is not a member any more");
+        let mut nodes = self.nodes();
+        let mut lanes = nodes.by_lane.split_off(&(node, 0));
+        nodes.by_lane.append(&mut lanes.split_off(&(node, u16::MAX)));
+        drop(nodes);
+        for lane in lanes.into_values() {
+            lane.dismiss("the node is not a member any more");
+        }
     }
 
     /// As [`Known::forget`] for all of them and for ever. The links that were in
@@ -106,7 +126,7 @@ impl Known {
     pub(super) fn close(&self) -> Vec<Seat> {
         let mut nodes = self.nodes();
         nodes.is_closed = true;
-        let nodes = std::mem::take(&mut nodes.by_id);
+        let nodes = std::mem::take(&mut nodes.by_lane);
         let seats = nodes.values().filter_map(|node| node.seat.clone()).collect();
         for node in nodes.into_values() {
             node.dismiss("this node ends");
@@ -116,11 +136,11 @@ impl Known {
 
     /// Where the task that `news` wakes is to dial; nowhere if it has been
     /// dismissed.
-    pub(super) fn target(&self, node: NodeId, news: &News) -> Option<Target> {
+    pub(super) fn target(&self, node: NodeId, lane: u16, news: &News) -> Option<Target> {
         let nodes = self.nodes();
-        let known = nodes.by_id.get(&node)?;
+        let known = nodes.by_lane.get(&(node, lane))?;
         known.dialler.as_ref().filter(|dialler| Arc::ptr_eq(dialler, news))?;
-        known.addr.map(|addr| Target { node, addr })
+        known.addr.map(|addr| Target { node, lane, addr })
     }
 
     /// Gives a new link the place of the one before, which is ended and handed
@@ -132,7 +152,7 @@ impl Known {
             return Err(Refused::Unreachable("this node ends".into()));
         }
         let fresh = Node { addr: None, generation, seat: None, dialler: None };
-        let node = nodes.by_id.entry(seat.link.node()).or_insert(fresh);
+        let node = nodes.by_lane.entry(lane_of(&seat.link)).or_insert(fresh);
         if generation < node.generation {
             return Err(Refused::Outdated { generation, known: node.generation });
         }
@@ -148,14 +168,22 @@ impl Known {
     /// A link has ended. A node that nobody told of is forgotten with it.
     pub(super) fn unseat(&self, link: &Arc<Link>) {
         let mut nodes = self.nodes();
-        let Some(node) = nodes.by_id.get_mut(&link.node()) else { return };
+        let Some(node) = nodes.by_lane.get_mut(&lane_of(link)) else { return };
         if node.seat.as_ref().is_some_and(|seat| Arc::ptr_eq(&seat.link, link)) {
             node.seat = None;
         }
         if node.seat.is_none() && node.addr.is_none() {
-            nodes.by_id.remove(&link.node());
+            nodes.by_lane.remove(&lane_of(link));
         }
     }
+}
+
+fn lane_of(link: &Link) -> (NodeId, u16) {
+    (link.node(), link.lane())
+}
+
+fn lanes_of(node: NodeId) -> RangeInclusive<(NodeId, u16)> {
+    (node, 0)..=(node, u16::MAX)
 }
 
 impl Node {

@@ -10,6 +10,7 @@ use crate::wire::FRAME_PREFIX_BYTES;
 use quinn::VarInt;
 use std::fmt;
 use std::mem;
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub struct Link {
     name: Box<str>,
     generation: u64,
     version: u16,
+    lane: u16,
+    lanes: Box<[u16]>,
     outbox_bytes_max: usize,
     frame_bytes_max: usize,
     outbox: Mutex<Outbox>,
@@ -55,6 +58,8 @@ pub(super) struct LinkParts {
     pub(super) name: Box<str>,
     pub(super) generation: u64,
     pub(super) version: u16,
+    pub(super) lane: u16,
+    pub(super) lanes: Box<[u16]>,
     pub(super) outbox_bytes_max: usize,
     pub(super) frame_bytes_max: usize,
     pub(super) on_ready: Box<dyn Fn() + Send + Sync>,
@@ -68,6 +73,8 @@ impl Link {
             name: parts.name,
             generation: parts.generation,
             version: parts.version,
+            lane: parts.lane,
+            lanes: parts.lanes,
             outbox_bytes_max: parts.outbox_bytes_max,
             frame_bytes_max: parts.frame_bytes_max,
             outbox: Mutex::default(),
@@ -91,6 +98,8 @@ impl Link {
             name: Box::default(),
             generation,
             version: crate::wire::PROTOCOL_VERSION,
+            lane: 0,
+            lanes: Box::default(),
             outbox_bytes_max,
             frame_bytes_max: outbox_bytes_max,
             on_ready: Box::new(on_ready),
@@ -120,6 +129,22 @@ impl Link {
     #[must_use]
     pub fn version(&self) -> u16 {
         self.version
+    }
+
+    /// Which of the links to that node this is: zero for the one by which nodes speak
+    /// of the cluster, greater ones for those between lanes.
+    #[must_use]
+    pub fn lane(&self) -> u16 {
+        self.lane
+    }
+
+    /// Where the lanes of the node at the other end are, in their order, as far as it
+    /// told.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<SocketAddr> {
+        let Some(connection) = &self.connection else { return Vec::new() };
+        let ip = connection.remote_address().ip();
+        self.lanes.iter().map(|&port| SocketAddr::new(ip, port)).collect()
     }
 
     /// How long a packet and its answer take, as measured lately; zero where
@@ -251,6 +276,7 @@ impl fmt::Debug for Link {
         f.debug_struct("Link")
             .field("node", &self.node)
             .field("name", &self.name)
+            .field("lane", &self.lane)
             .field("generation", &self.generation)
             .field("ended", &self.why_ended())
             .finish_non_exhaustive()

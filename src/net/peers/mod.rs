@@ -1,9 +1,9 @@
-//! Connections between nodes over QUIC: one for each pair, dialled by the one
-//! with the smaller id, with one stream that carries frames both ways.
+//! Connections between nodes over QUIC: one for each pair of lanes, dialled by the
+//! node with the smaller id, with one stream that carries frames both ways.
 //!
-//! [`Peers`] is told by gossip who is there ([`Peers::meet`]) and keeps a [`Link`]
-//! to each; what comes over it is told to a [`Handler`]. What frames mean is not
-//! known here.
+//! A lane is a socket and the thread that serves it; a node has some. [`Peers`] is told
+//! who is there ([`Peers::meet`]) and keeps a [`Link`] to each; what comes over it is
+//! told to a [`Handler`]. What frames mean is not known here.
 //!
 //! Nothing in here decides who is a member: whoever proves to have the cluster's
 //! secret is linked to, and it is for the handler to answer or not.
@@ -24,19 +24,21 @@ use crate::limits::{FRAME_BYTES_MAX, PEER_FAREWELL_MS};
 use crate::ring::NodeId;
 use crate::wire::Hello;
 use certificate::Proof;
-use known::{Known, Target};
+use known::{Known, News, Target};
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-/// Who is told what happens on links. It is called on the runtime's thread, by
-/// which all other links wait: it never blocks.
-pub trait Handler: Send + Sync + 'static {
+/// Who is told what happens on the links of a lane. It is called on the lane's thread,
+/// by which all its other links wait: it never blocks.
+pub trait Handler: 'static {
     /// There is a link to a node. The one before, if there was one, has ended.
     fn linked(&self, link: Arc<Link>);
 
@@ -56,6 +58,32 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Something that an operator may want to mend.
     fn remark(&self, remark: &str);
+}
+
+impl<H: Handler + ?Sized> Handler for Arc<H> {
+    fn linked(&self, link: Arc<Link>) {
+        (**self).linked(link);
+    }
+
+    fn frame(&self, link: &Arc<Link>, frame: &[u8]) {
+        (**self).frame(link, frame);
+    }
+
+    fn idle(&self, link: &Arc<Link>) {
+        (**self).idle(link);
+    }
+
+    fn unlinked(&self, link: &Arc<Link>) {
+        (**self).unlinked(link);
+    }
+
+    fn refused(&self, addr: SocketAddr, why: &Refused) {
+        (**self).refused(addr, why);
+    }
+
+    fn remark(&self, remark: &str) {
+        (**self).remark(remark);
+    }
 }
 
 /// How a node speaks with its peers.
@@ -102,87 +130,117 @@ impl PeersConfig {
     }
 }
 
-/// All links of a node.
+/// A lane: links to other nodes, by one socket. Any thread may use it; the bytes are
+/// moved by [`Lane::run`].
 pub struct Peers {
     shared: Arc<Shared>,
-    runtime: Handle,
+    /// Nodes to dial from now on.
+    dials: mpsc::UnboundedSender<Dial>,
+}
+
+/// A node that is to be dialled, and what wakes the task that does.
+struct Dial {
+    node: NodeId,
+    lane: u16,
+    news: News,
+}
+
+/// A socket that is bound, and a lane as soon as it runs.
+pub struct Lane {
+    shared: Arc<Shared>,
+    socket: UdpSocket,
+    remark: Option<String>,
+    dials: mpsc::UnboundedReceiver<Dial>,
 }
 
 struct Shared {
     config: PeersConfig,
-    endpoint: quinn::Endpoint,
-    handler: Arc<dyn Handler>,
+    address: SocketAddr,
     known: Known,
     /// Of this node: it may grow while the node lives.
     generation: AtomicU64,
     /// How connections are dialled, and what both ends prove themselves by.
-    dialling: RwLock<(quinn::ClientConfig, Proof)>,
+    proving: RwLock<Proving>,
+    /// There as soon as the lane runs.
+    endpoint: OnceLock<quinn::Endpoint>,
+}
+
+struct Proving {
+    identity: Identity,
+    client: quinn::ClientConfig,
 }
 
 impl Shared {
-    fn hello(&self) -> Hello {
-        Hello { generation: self.generation.load(Ordering::Relaxed), ..self.config.hello.clone() }
+    fn hello(&self, lane: u16) -> Hello {
+        let generation = self.generation.load(Ordering::Relaxed);
+        Hello { generation, lane, ..self.config.hello.clone() }
     }
 
     fn client(&self) -> quinn::ClientConfig {
-        self.dialling.read().unwrap_or_else(PoisonError::into_inner).0.clone()
+        self.proving.read().unwrap_or_else(PoisonError::into_inner).client.clone()
     }
 
     fn proof(&self) -> Proof {
-        self.dialling.read().unwrap_or_else(PoisonError::into_inner).1
+        self.proving.read().unwrap_or_else(PoisonError::into_inner).identity.proof
     }
 }
 
 impl Peers {
-    /// Listens, on the runtime that this is called on.
+    /// Listens; nobody is answered before the lane runs.
     ///
     /// # Errors
     /// Where the address cannot be listened on, or lengths do not go together.
-    pub fn start(config: PeersConfig, handler: Arc<dyn Handler>) -> io::Result<Self> {
+    pub fn bind(config: PeersConfig) -> io::Result<(Self, Lane)> {
         if config.frame_bytes_max > config.outbox_bytes_max.min(FRAME_BYTES_MAX) {
             return Err(io::Error::other("frames are to fit the queue they wait in"));
         }
         if !config.hello.is_short() {
             return Err(io::Error::other("the name of the node or of the cluster is too long"));
         }
-        let (endpoint, remark) = transport::endpoint(&config)?;
-        if let Some(remark) = remark {
-            handler.remark(&remark);
-        }
+        let (socket, remark) = transport::socket(config.listen, config.socket_buffer_bytes)?;
         let client = transport::client_config(&config.identity, &config);
-        let dialling = RwLock::new((client, config.identity.proof));
-        let (known, generation) = (Known::default(), AtomicU64::new(config.hello.generation));
-        let shared = Shared { config, endpoint, handler, known, generation, dialling };
-        let shared = Arc::new(shared);
-        let runtime = Handle::current();
-        runtime.spawn(run::accept(Arc::clone(&shared)));
-        Ok(Self { shared, runtime })
+        let proving = Proving { identity: config.identity.clone(), client };
+        let shared = Arc::new(Shared {
+            address: socket.local_addr()?,
+            known: Known::default(),
+            generation: AtomicU64::new(config.hello.generation),
+            proving: RwLock::new(proving),
+            endpoint: OnceLock::new(),
+            config,
+        });
+        let (dials, told) = mpsc::unbounded_channel();
+        let lane = Lane { shared: Arc::clone(&shared), socket, remark, dials: told };
+        Ok((Self { shared, dials }, lane))
     }
 
     /// Where this node listens.
-    ///
-    /// # Errors
-    /// Where the socket has none.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.shared.endpoint.local_addr()
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.address
     }
 
-    /// Tells where a node is, and which life it lives. Of two nodes the one with
-    /// the smaller id dials, again and again until the other is forgotten; the
-    /// other one waits. A greater generation ends the link to the earlier life
-    /// at once, and a smaller one is passed over.
-    pub fn meet(&self, node: NodeId, addr: SocketAddr, generation: u64) {
+    /// Tells where a lane of a node is, and which life the node lives. Of two nodes the
+    /// one with the smaller id dials, again and again until the other is forgotten;
+    /// the other one waits. A greater generation ends the link to the earlier life at
+    /// once, and a smaller one is passed over.
+    pub fn meet(&self, node: NodeId, lane: u16, addr: SocketAddr, generation: u64) {
         let ours = self.shared.config.hello.node;
         if node == ours {
             return;
         }
-        let target = Target { node, addr };
+        let target = Target { node, lane, addr };
         if let Some(news) = self.shared.known.meet(target, generation, ours < node) {
-            self.runtime.spawn(run::dial(Arc::clone(&self.shared), node, news));
+            // Where nobody listens to it, the lane is at its end.
+            let _ = self.dials.send(Dial { node, lane, news });
         }
     }
 
-    /// Ends the link to a node, and dials it no more. If it dials us, there is a
+    /// Ends the links to earlier lives of a node.
+    pub fn outlive(&self, node: NodeId, generation: u64) {
+        self.shared.known.outlive(node, generation);
+    }
+
+    /// Ends the links to a node, and dials it no more. If it dials us, there is a
     /// link again.
     pub fn forget(&self, node: NodeId) {
         self.shared.known.forget(node);
@@ -191,11 +249,13 @@ impl Peers {
     /// Shows another certificate from now on. Links that are there keep theirs.
     pub fn renew(&self, identity: &Identity) {
         let config = &self.shared.config;
-        let server = transport::server_config(identity, config);
-        self.shared.endpoint.set_server_config(Some(server));
         let client = transport::client_config(identity, config);
-        *self.shared.dialling.write().unwrap_or_else(PoisonError::into_inner) =
-            (client, identity.proof);
+        let proving = Proving { identity: identity.clone(), client };
+        *self.shared.proving.write().unwrap_or_else(PoisonError::into_inner) = proving;
+        // One that is made later looks for itself.
+        if let Some(endpoint) = self.shared.endpoint.get() {
+            endpoint.set_server_config(Some(transport::server_config(identity, config)));
+        }
     }
 
     /// Says another generation from now on: that of this node after it was held
@@ -213,12 +273,83 @@ impl Peers {
             for seat in seats {
                 seat.until_gone().await;
             }
-            self.shared.endpoint.close(link::ENDED, b"this node ends");
-            self.shared.endpoint.wait_idle().await;
+            self.shared.close();
+            if let Some(endpoint) = self.shared.endpoint.get() {
+                endpoint.wait_idle().await;
+            }
         };
         if timeout(Duration::from_millis(PEER_FAREWELL_MS), farewell).await.is_err() {
-            self.shared.endpoint.close(link::ENDED, b"this node ends");
+            self.shared.close();
         }
+    }
+}
+
+impl Drop for Peers {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+impl Shared {
+    fn close(&self) {
+        if let Some(endpoint) = self.endpoint.get() {
+            endpoint.close(link::ENDED, b"this node ends");
+        }
+    }
+}
+
+impl Lane {
+    /// Where it listens.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared.address
+    }
+
+    /// Moves bytes until [`Peers::stop`], and tells the handler of them. To be run on a
+    /// runtime of one thread, on which it spawns more.
+    ///
+    /// # Errors
+    /// Where the runtime does not take the socket.
+    pub async fn run(self, handler: Rc<dyn Handler>) -> io::Result<()> {
+        let Self { shared, socket, remark, mut dials } = self;
+        if let Some(remark) = remark {
+            handler.remark(&remark);
+        }
+        let endpoint = {
+            let proving = shared.proving.read().unwrap_or_else(PoisonError::into_inner);
+            let config = &shared.config;
+            let config = PeersConfig { identity: proving.identity.clone(), ..config.clone() };
+            let endpoint = transport::endpoint(&config, socket)?;
+            shared.endpoint.get_or_init(|| endpoint).clone()
+        };
+        let ours = Rc::new(Ours { shared, endpoint: endpoint.clone(), handler });
+        let mut accept = spawn_local(run::accept(Rc::clone(&ours)));
+        loop {
+            tokio::select! {
+                dial = dials.recv() => match dial {
+                    Some(dial) => drop(spawn_local(run::dial(Rc::clone(&ours), dial))),
+                    None => break,
+                },
+                _ = &mut accept => break,
+            }
+        }
+        endpoint.close(link::ENDED, b"this node ends");
+        let farewell = Duration::from_millis(PEER_FAREWELL_MS);
+        let _ = timeout(farewell, endpoint.wait_idle()).await;
+        Ok(())
+    }
+}
+
+/// A lane that runs.
+struct Ours {
+    shared: Arc<Shared>,
+    endpoint: quinn::Endpoint,
+    handler: Rc<dyn Handler>,
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lane").field("address", &self.shared.address).finish_non_exhaustive()
     }
 }
 

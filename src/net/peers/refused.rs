@@ -36,6 +36,8 @@ pub enum Refused {
     },
     /// It dialled where we do: of two nodes the one with the smaller id dials.
     OursToDial,
+    /// It dialled one of the lanes for the first link, or the other way round.
+    OtherLane,
     /// It refuses us, and says so.
     ByPeer(Box<str>),
     /// It does not answer, or the connection broke.
@@ -56,6 +58,7 @@ impl fmt::Display for Refused {
                 write!(f, "generation {generation} of the node is over, since {known} is known")
             }
             Self::OursToDial => f.write_str("it dialled, where this node has the smaller id"),
+            Self::OtherLane => f.write_str("it dialled another port than the one for this link"),
             Self::ByPeer(why) => write!(f, "it refuses this node: {why}"),
             Self::Unreachable(why) => write!(f, "it cannot be reached: {why}"),
         }

@@ -1,18 +1,20 @@
 //! The tasks: one that accepts, one for each node to dial, one for each link.
 
 use super::greet::{self, Greeted};
-use super::known::{News, Seat, Target};
+use super::known::{Seat, Target};
 use super::link::{Link, LinkParts};
 use super::refused::Refused;
-use super::{Handler, Shared};
+use super::{Dial, Handler, Ours, Shared};
 use crate::limits::{PEER_HANDSHAKES_MAX, PEER_HANDSHAKES_UNASKED, PEER_HELLO_MS, PEER_REDIAL_MS};
 use crate::ring::NodeId;
 use crate::wire::Frames;
 use quinn::{Incoming, ReadError, RecvStream, SendStream, WriteError};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -25,9 +27,9 @@ const HELLO: Duration = Duration::from_millis(PEER_HELLO_MS);
 const GOOD_LINK: Duration = Duration::from_secs(1);
 
 /// Accepts connections until the endpoint is closed.
-pub(super) async fn accept(shared: Arc<Shared>) {
+pub(super) async fn accept(ours: Rc<Ours>) {
     let handshakes = Arc::new(Semaphore::new(PEER_HANDSHAKES_MAX));
-    while let Some(incoming) = shared.endpoint.accept().await {
+    while let Some(incoming) = ours.endpoint.accept().await {
         let Ok(permit) = Arc::clone(&handshakes).try_acquire_owned() else {
             incoming.refuse();
             continue;
@@ -38,60 +40,66 @@ pub(super) async fn accept(shared: Arc<Shared>) {
             let _ = incoming.retry();
             continue;
         }
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
+        let ours = Rc::clone(&ours);
+        spawn_local(async move {
             let addr = incoming.remote_address();
-            let greeted = welcome(&shared, incoming).await;
+            let greeted = welcome(&ours.shared, incoming).await;
             drop(permit);
             let outcome = match greeted {
-                Ok(greeted) => run(&shared, greeted).await,
+                Ok(greeted) => run(&ours, greeted).await,
                 Err(why) => Err(why),
             };
             if let Err(why) = outcome {
-                shared.handler.refused(addr, &why);
+                ours.handler.refused(addr, &why);
             }
         });
     }
 }
 
-async fn welcome(shared: &Arc<Shared>, incoming: Incoming) -> Result<Greeted, Refused> {
+async fn welcome(shared: &Shared, incoming: Incoming) -> Result<Greeted, Refused> {
     let proof = shared.proof();
     let greeted = timeout(HELLO, async {
         let lost = |loss| Refused::from_loss(&loss, proof);
         let connection = incoming.accept().map_err(lost)?.await.map_err(lost)?;
-        greet::accepted(connection, &shared.hello(), proof).await
+        greet::accepted(connection, &shared.hello(shared.config.hello.lane), proof).await
     });
     let greeted = greeted.await.unwrap_or(Err(Refused::Silent))?;
-    if greeted.theirs.node > shared.config.hello.node {
-        greet::end(&greeted.connection, &Refused::OursToDial);
-        return Err(Refused::OursToDial);
-    }
-    Ok(greeted)
+    let ours = &shared.config.hello;
+    let why = if greeted.theirs.node > ours.node {
+        Refused::OursToDial
+    } else if (greeted.lane == 0) != (ours.lane == 0) {
+        Refused::OtherLane
+    } else {
+        return Ok(greeted);
+    };
+    greet::end(&greeted.connection, &why);
+    Err(why)
 }
 
 /// Dials a node until it is forgotten, again and again, and runs what comes of it.
-pub(super) async fn dial(shared: Arc<Shared>, node: NodeId, news: News) {
-    let mut pause = Pause::new(shared.config.hello.node, node);
+pub(super) async fn dial(ours: Rc<Ours>, dial: Dial) {
+    let Dial { node, lane, news } = dial;
+    let mut pause = Pause::new(ours.shared.config.hello.node, node, lane);
     let mut told = None;
-    while let Some(target) = shared.known.target(node, &news) {
+    while let Some(target) = ours.shared.known.target(node, lane, &news) {
         let dialled = tokio::select! {
             biased;
             () = news.notified() => {
                 pause.begin_anew();
                 continue;
             }
-            dialled = call(&shared, target) => dialled,
+            dialled = call(&ours, target) => dialled,
         };
         match dialled {
             Ok(greeted) => {
                 let began = Instant::now();
-                let outcome = run(&shared, greeted).await;
-                told = report(&shared, target.addr, told.as_ref(), outcome.err());
+                let outcome = run(&ours, greeted).await;
+                told = report(&*ours.handler, target.addr, told.as_ref(), outcome.err());
                 if began.elapsed() >= GOOD_LINK {
                     pause.begin_anew();
                 }
             }
-            Err(why) => told = report(&shared, target.addr, told.as_ref(), Some(why)),
+            Err(why) => told = report(&*ours.handler, target.addr, told.as_ref(), Some(why)),
         }
         tokio::select! {
             () = news.notified() => pause.begin_anew(),
@@ -102,25 +110,26 @@ pub(super) async fn dial(shared: Arc<Shared>, node: NodeId, news: News) {
 
 /// Tells of a failure, unless it is the same as the last one.
 fn report(
-    shared: &Shared,
+    handler: &dyn Handler,
     addr: SocketAddr,
     told: Option<&Refused>,
     why: Option<Refused>,
 ) -> Option<Refused> {
     if let Some(why) = why.as_ref().filter(|why| told != Some(*why)) {
-        shared.handler.refused(addr, why);
+        handler.refused(addr, why);
     }
     why
 }
 
-async fn call(shared: &Shared, target: Target) -> Result<Greeted, Refused> {
+async fn call(ours: &Ours, target: Target) -> Result<Greeted, Refused> {
+    let shared = &ours.shared;
     let proof = shared.proof();
     let greeted = timeout(HELLO, async {
         let unreachable = |why: &dyn ToString| Refused::Unreachable(why.to_string().into());
-        let connecting = shared.endpoint.connect_with(shared.client(), target.addr, SERVER_NAME);
+        let connecting = ours.endpoint.connect_with(shared.client(), target.addr, SERVER_NAME);
         let connecting = connecting.map_err(|why| unreachable(&why))?;
         let connection = connecting.await.map_err(|loss| Refused::from_loss(&loss, proof))?;
-        greet::dialled(connection, &shared.hello(), proof).await
+        greet::dialled(connection, &shared.hello(target.lane), proof).await
     });
     let no_answer = || Err(Refused::Unreachable("no answer".into()));
     let greeted = greeted.await.unwrap_or_else(|_| no_answer())?;
@@ -133,7 +142,8 @@ async fn call(shared: &Shared, target: Target) -> Result<Greeted, Refused> {
 }
 
 /// Carries frames in both directions until the link ends, for whatever reason.
-async fn run(shared: &Arc<Shared>, mut greeted: Greeted) -> Result<(), Refused> {
+async fn run(ours: &Ours, mut greeted: Greeted) -> Result<(), Refused> {
+    let shared = &ours.shared;
     let ready = Arc::new(Notify::new());
     let link = Arc::new(link(shared, &greeted, &ready));
     let (going, gone) = watch::channel(());
@@ -148,7 +158,7 @@ async fn run(shared: &Arc<Shared>, mut greeted: Greeted) -> Result<(), Refused> 
     if let Some(before) = before {
         before.until_gone().await;
     }
-    let handler = &*shared.handler;
+    let handler = &*ours.handler;
     handler.linked(Arc::clone(&link));
     greeted.frames.set_bytes_max(shared.config.frame_bytes_max);
     let why = tokio::select! {
@@ -170,6 +180,8 @@ fn link(shared: &Shared, greeted: &Greeted, ready: &Arc<Notify>) -> Link {
         name: greeted.theirs.name.clone(),
         generation: greeted.theirs.generation,
         version: greeted.version,
+        lane: greeted.lane,
+        lanes: greeted.theirs.lanes.clone(),
         outbox_bytes_max: shared.config.outbox_bytes_max,
         frame_bytes_max: shared.config.frame_bytes_max,
         on_ready: Box::new(move || ready.notify_one()),
@@ -229,8 +241,9 @@ struct Pause {
 }
 
 impl Pause {
-    fn new(ours: NodeId, theirs: NodeId) -> Self {
-        let spread = xxh3_64_with_seed(&ours.0.to_le_bytes(), theirs.0);
+    fn new(ours: NodeId, theirs: NodeId, lane: u16) -> Self {
+        let seed = theirs.0.wrapping_add(lane.into());
+        let spread = xxh3_64_with_seed(&ours.0.to_le_bytes(), seed);
         Self { us: *PEER_REDIAL_MS.start() * 1000, spread }
     }
 

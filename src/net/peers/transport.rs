@@ -37,18 +37,16 @@ const INCOMING_MAX: usize = 1024;
 const INCOMING_BYTES: u64 = 16 << 10;
 const INCOMING_BYTES_TOTAL: u64 = 4 << 20;
 
-/// A socket that sends and receives for all connections, and what is to be said
-/// about it.
-pub(super) fn endpoint(config: &PeersConfig) -> io::Result<(Endpoint, Option<String>)> {
-    let (socket, remark) = socket(config.listen, config.socket_buffer_bytes)?;
+/// What sends and receives for all connections by this socket, on the runtime that
+/// this is called on.
+pub(super) fn endpoint(config: &PeersConfig, socket: UdpSocket) -> io::Result<Endpoint> {
     // Derived and not drawn: a node that was restarted at the same address can
     // so tell its peers that it knows nothing of their connections.
     let reset_key = Key::new(HMAC_SHA256, &config.identity.reset_key);
     let mut quic = EndpointConfig::new(Arc::new(reset_key));
     quic.cid_generator(|| Box::new(RandomIds));
     let server = server_config(&config.identity, config);
-    let endpoint = Endpoint::new(quic, Some(server), socket, Arc::new(TokioRuntime))?;
-    Ok((endpoint, remark))
+    Endpoint::new(quic, Some(server), socket, Arc::new(TokioRuntime))
 }
 
 /// How connections are dialled from now on.
@@ -93,8 +91,12 @@ fn transport(config: &PeersConfig) -> TransportConfig {
     transport
 }
 
-/// The kernel's own buffers hold a burst of a hundred packets and lose the next.
-fn socket(listen: SocketAddr, buffer_bytes: usize) -> io::Result<(UdpSocket, Option<String>)> {
+/// A socket, and what is to be said about it. The kernel's own buffers hold a burst of
+/// a hundred packets and lose the next.
+pub(super) fn socket(
+    listen: SocketAddr,
+    buffer_bytes: usize,
+) -> io::Result<(UdpSocket, Option<String>)> {
     let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     // What the kernel does not give is told below, whatever the reason.

@@ -8,13 +8,12 @@ use crate::memcache::Protocol;
 use crate::net::peers::Link;
 use crate::node::Session;
 use crate::node::session::{Road, Role};
-use crate::ring::NodeId;
 use crate::store::{Merged, PREFETCH_MAX};
 use crate::wire::{self, Ask, Keep, Kept, Message, Reply, Told};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
@@ -27,13 +26,21 @@ pub(in crate::node) struct Executor {
     next_job: u64,
     /// Jobs that wait no longer.
     ready: Arc<Ready>,
-    /// Cards that other nodes have told, to be acted by and acknowledged.
-    pub(in crate::node) said: Vec<(Arc<Link>, u32, Card)>,
-    /// Nodes that have sent all they had for this one.
-    pub(in crate::node) filled: Vec<NodeId>,
-    /// To whom this node has promised something, and for how long.
-    pub(in crate::node) promised: Vec<(NodeId, Duration)>,
 }
+
+/// What another node said of the cluster, which is for the hub.
+pub(in crate::node) enum Word {
+    /// A card, to be acted by before this call is acknowledged.
+    Card(u32, Card),
+    /// It has sent all it had for this node.
+    Filled,
+    /// It was promised, for so long, that nobody takes its place.
+    Promised(Duration),
+}
+
+/// What came is no message.
+#[derive(Debug)]
+pub(in crate::node) struct NoMessage;
 
 /// Requests of one call that were executed, and whose answers wait for copies.
 struct Job {
@@ -52,8 +59,17 @@ struct Executed {
     least: u8,
 }
 
-#[derive(Debug, Default)]
-struct Ready(Mutex<Vec<u64>>);
+struct Ready {
+    jobs: Mutex<Vec<u64>>,
+    /// Told of each.
+    bell: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Ready {
+    fn jobs(&self) -> MutexGuard<'_, Vec<u64>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 struct JobWaker {
     ready: Arc<Ready>,
@@ -62,7 +78,8 @@ struct JobWaker {
 
 impl Wake for JobWaker {
     fn wake(self: Arc<Self>) {
-        self.ready.0.lock().unwrap_or_else(PoisonError::into_inner).push(self.job);
+        self.ready.jobs().push(self.job);
+        (self.ready.bell)();
     }
 }
 
@@ -73,39 +90,41 @@ impl fmt::Debug for Executor {
 }
 
 impl Executor {
-    pub(in crate::node) fn new(road: Rc<Road>, cluster: Arc<Cluster>) -> Self {
-        Self {
-            road,
-            cluster,
-            jobs: BTreeMap::new(),
-            next_job: 0,
-            ready: Arc::default(),
-            said: Vec::new(),
-            filled: Vec::new(),
-            promised: Vec::new(),
-        }
+    /// `bell` is rung, from any thread, when [`Executor::finish_jobs`] has something to
+    /// do.
+    pub(in crate::node) fn new(
+        road: Rc<Road>,
+        cluster: Arc<Cluster>,
+        bell: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
+        let ready = Arc::new(Ready { jobs: Mutex::default(), bell: Box::new(bell) });
+        Self { road, cluster, jobs: BTreeMap::new(), next_job: 0, ready }
     }
 
-    /// A frame came. What is no message ends the link: false.
-    pub(in crate::node) fn frame(&mut self, link: &Arc<Link>, frame: &[u8], now: Now) -> bool {
-        let Ok(message) = Message::decode(frame) else { return false };
-        match message {
+    /// A frame came. What is no message is to end the link.
+    pub(in crate::node) fn frame(
+        &mut self,
+        link: &Arc<Link>,
+        frame: &[u8],
+        now: Now,
+    ) -> Result<Option<Word>, NoMessage> {
+        match Message::decode(frame).map_err(|_| NoMessage)? {
             Message::Told(told) => {
-                self.cluster.answered(link.node(), told.call, Answer::Message(frame.to_vec()), now);
+                self.cluster.answered(link, told.call, Answer::Message(frame.to_vec()), now);
             }
             Message::Kept(kept) => {
                 let answer = if kept.accepted { Answer::Kept } else { Answer::Refused };
-                self.cluster.answered(link.node(), kept.call, answer, now);
+                self.cluster.answered(link, kept.call, answer, now);
             }
             Message::Ask(ask) => self.ask(link, &ask, now),
             Message::Keep(keep) => self.keep(link, &keep, now),
-            Message::Say(say) => match wire::card(say.card) {
-                Ok(card) => self.said.push((Arc::clone(link), say.call, card)),
-                Err(_) => return false,
-            },
+            Message::Say(say) => {
+                let card = wire::card(say.card).map_err(|_| NoMessage)?;
+                return Ok(Some(Word::Card(say.call, card)));
+            }
             Message::Filled(filled) => {
                 self.road.flushed(Version(filled.floor), now);
-                self.filled.push(link.node());
+                return Ok(Some(Word::Filled));
             }
             Message::Flush(flush) => {
                 let accepted = self.road.flushed(Version(flush.floor), now);
@@ -115,21 +134,18 @@ impl Executor {
             }
             Message::Promise(promise) => {
                 let accepted = self.road.is_live(link.node());
-                if accepted {
-                    let term = Duration::from_millis(promise.term_ms.into());
-                    self.promised.push((link.node(), term));
-                }
                 let kept = Message::Kept(Kept { call: promise.call, accepted });
                 let _ = link.send(|frame| kept.encode(frame));
+                let term = Duration::from_millis(promise.term_ms.into());
+                return Ok(accepted.then_some(Word::Promised(term)));
             }
         }
-        true
+        Ok(None)
     }
 
     /// Answers what waits no longer.
     pub(in crate::node) fn finish_jobs(&mut self) {
-        let ready =
-            std::mem::take(&mut *self.ready.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let ready = std::mem::take(&mut *self.ready.jobs());
         for number in ready {
             let Some(job) = self.jobs.remove(&number) else { continue };
             let waker = self.waker(number);

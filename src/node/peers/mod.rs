@@ -14,7 +14,7 @@ mod turn;
 mod waiting;
 
 pub(super) use dirty::{Dirty, Slots};
-pub(super) use executor::Executor;
+pub(super) use executor::{Executor, NoMessage, Word};
 pub(super) use overview::Overview;
 pub(super) use peer::Peer;
 pub(super) use promises::{Promised, Promises};
@@ -98,6 +98,8 @@ pub(super) struct Cluster {
     pub(super) dirty: Dirty,
     pub(super) held_back: HeldBack,
     pub(super) promised: Promised,
+    /// Of this node.
+    lanes: usize,
     peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
     /// Who does not want to wait longer than until then.
     alarms: Mutex<Vec<(Now, Arc<Waiting>)>>,
@@ -163,10 +165,12 @@ fn copied<'a>(item: &Item<'a>) -> Copied<'a> {
 }
 
 impl Cluster {
-    pub(super) fn new(me: NodeId, write_ack: WriteAck, slots: u32) -> Self {
+    /// Of this node, which serves others by so many lanes.
+    pub(super) fn new(me: NodeId, write_ack: WriteAck, slots: u32, lanes: usize) -> Self {
         Self {
             me,
             write_ack,
+            lanes,
             dirty: Dirty::new(slots),
             held_back: HeldBack::none(slots),
             promised: Promised::default(),
@@ -210,8 +214,8 @@ impl Cluster {
         self.write_ack.of_others(others)
     }
 
-    /// Sends all that a turn has gathered.
-    pub(super) fn send(&self, turn: Turn, now: Now) -> Sent {
+    /// Sends all that a turn has gathered, by a lane.
+    pub(super) fn send(&self, lane: usize, turn: Turn, now: Now) -> Sent {
         let (sendings, needs) = turn.into_parts();
         let hurry = !needs.is_empty();
         let waiting = Arc::new(Waiting::new(sendings.len(), needs));
@@ -223,17 +227,17 @@ impl Cluster {
             };
             // Copies that nobody waits for.
             let hurry = hurry || !matches!(sending.what, What::Keep(_));
-            self.call(sending, call, hurry);
+            self.call(lane, sending, call, hurry);
         }
         Sent { waiting, sendings }
     }
 
-    fn call(&self, sending: &Sending, call: Call, hurry: bool) {
+    fn call(&self, lane: usize, sending: &Sending, call: Call, hurry: bool) {
         let Some(peer) = self.peer(sending.to) else {
             self.dirty.mark(sending.to, call.slots.iter().copied());
             return call.end(Answer::Unsent);
         };
-        let sent = peer.call(call, hurry, |call, frame| {
+        let sent = peer.call(lane, call, hurry, |call, frame| {
             let message = match &sending.what {
                 What::Ask { executor, .. } => Message::Ask(crate::wire::Ask {
                     call,
@@ -250,10 +254,10 @@ impl Cluster {
     }
 
     /// An answer to one of this node's calls.
-    pub(super) fn answered(&self, from: NodeId, call: u32, answer: Answer, now: Now) {
-        let Some(peer) = self.peer(from) else { return };
-        if let Err(failed) = peer.answered(call, answer, now) {
-            self.dirty.mark(from, failed.slots);
+    pub(super) fn answered(&self, link: &Link, call: u32, answer: Answer, now: Now) {
+        let Some(peer) = self.peer(link.node()) else { return };
+        if let Err(failed) = peer.answered(link, call, answer, now) {
+            self.dirty.mark(link.node(), failed.slots);
         }
     }
 
@@ -264,7 +268,7 @@ impl Cluster {
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)
                 .entry(node)
-                .or_insert_with(|| Arc::new(Peer::new(node))),
+                .or_insert_with(|| Arc::new(Peer::new(node, self.lanes))),
         );
         self.failed(node, peer.linked(link));
     }
@@ -333,7 +337,7 @@ impl Cluster {
         floor.0 > self.floor_known.load(Ordering::Acquire)
     }
 
-    /// A call to each of these nodes; over when all have ended.
+    /// A call to each of these nodes by the first link; over when all have ended.
     fn call_all(&self, to: &[NodeId], now: Now, write: impl Fn(u32, &mut Vec<u8>)) -> Arc<Waiting> {
         let waiting = Arc::new(Waiting::for_all(to.len()));
         for (number, &node) in to.iter().enumerate() {
@@ -344,7 +348,7 @@ impl Cluster {
             };
             match self.peer(node) {
                 // Whoever waits is told where it fails.
-                Some(peer) => drop(peer.call(call, true, &write)),
+                Some(peer) => drop(peer.call(0, call, true, &write)),
                 None => call.end(Answer::Unsent),
             }
         }

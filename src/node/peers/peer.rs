@@ -1,4 +1,4 @@
-//! One other node, as this one sees it: the link to it and the calls under way.
+//! One other node, as this one sees it: the links to it and the calls under way.
 
 use super::calls::{Call, CallTable};
 use super::waiting::Answer;
@@ -12,13 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(in crate::node) struct Peer {
     pub(in crate::node) node: NodeId,
-    state: Mutex<State>,
+    /// One for each lane of this node, by its number.
+    paths: Box<[Mutex<Path>]>,
     /// The millisecond of its last answer.
     heard_ms: AtomicU64,
 }
 
+/// What is under way by one link.
 #[derive(Debug, Default)]
-struct State {
+struct Path {
     link: Option<Arc<Link>>,
     calls: CallTable,
 }
@@ -30,27 +32,30 @@ pub(super) struct Failed {
 }
 
 impl Peer {
-    pub(super) fn new(node: NodeId) -> Self {
-        Self { node, state: Mutex::default(), heard_ms: AtomicU64::new(0) }
+    pub(super) fn new(node: NodeId, lanes: usize) -> Self {
+        let paths = std::iter::repeat_with(Mutex::default).take(lanes.max(1)).collect();
+        Self { node, paths, heard_ms: AtomicU64::new(0) }
     }
 
-    /// Sends what `write` writes for a call of this number; in no hurry, where nobody
-    /// waits for its answer.
+    /// Sends what `write` writes for a call of this number by a lane's link, or by the
+    /// first one where that lane has none; in no hurry, where nobody waits for its
+    /// answer.
     pub(super) fn call(
         &self,
+        lane: usize,
         call: Call,
         hurry: bool,
         write: impl FnOnce(u32, &mut Vec<u8>),
     ) -> Result<(), Failed> {
-        let mut state = self.state();
-        let Some(link) = state.link.clone() else {
-            drop(state);
+        let mut path = self.linked_path(lane);
+        let Some(link) = path.link.clone() else {
+            drop(path);
             return Err(unsent(call));
         };
-        let number = match state.calls.begin(call) {
+        let number = match path.calls.begin(call) {
             Ok(number) => number,
             Err(call) => {
-                drop(state);
+                drop(path);
                 return Err(unsent(call));
             }
         };
@@ -61,14 +66,14 @@ impl Peer {
         if sent.is_ok() {
             return Ok(());
         }
-        let call = state.calls.end(number);
-        drop(state);
+        let call = path.calls.end(number);
+        drop(path);
         call.map_or(Ok(()), |call| Err(unsent(call)))
     }
 
     /// Sends what nobody answers. Where there is no link, or no room, it is lost.
     pub(super) fn say(&self, write: impl FnOnce(&mut Vec<u8>)) {
-        let link = self.state().link.clone();
+        let link = self.first().link.clone();
         let _ = link.map(|link| link.send(write));
     }
 
@@ -78,10 +83,16 @@ impl Peer {
         now.unix_ms() >= self.heard_ms.load(Ordering::Relaxed).saturating_add(ms)
     }
 
-    /// The call of this number has ended.
-    pub(super) fn answered(&self, number: u32, answer: Answer, now: Now) -> Result<(), Failed> {
+    /// The call of this number has ended, as is said by this link.
+    pub(super) fn answered(
+        &self,
+        link: &Link,
+        number: u32,
+        answer: Answer,
+        now: Now,
+    ) -> Result<(), Failed> {
         self.heard_ms.store(now.unix_ms(), Ordering::Relaxed);
-        let call = self.state().calls.end(number);
+        let call = self.path(link).and_then(|mut path| path.calls.end(number));
         // One that was given up before has no more to say.
         let Some(call) = call else { return Ok(()) };
         let refused = answer == Answer::Refused;
@@ -91,53 +102,77 @@ impl Peer {
 
     /// There is a link now, perhaps in place of another.
     pub(super) fn linked(&self, link: &Arc<Link>) -> Vec<Failed> {
-        self.replace(Some(Arc::clone(link)))
+        let Some(mut path) = self.path(link) else { return Vec::new() };
+        path.link = Some(Arc::clone(link));
+        let calls = path.calls.all();
+        drop(path);
+        calls.into_iter().map(lost).collect()
     }
 
     /// This link is gone; if there is another by now, that one stays.
     pub(super) fn unlinked(&self, link: &Arc<Link>) -> Vec<Failed> {
-        let is_current =
-            self.state().link.as_ref().is_some_and(|current| Arc::ptr_eq(current, link));
-        if is_current { self.replace(None) } else { Vec::new() }
+        let Some(mut path) = self.path(link) else { return Vec::new() };
+        if !path.link.as_ref().is_some_and(|current| Arc::ptr_eq(current, link)) {
+            return Vec::new();
+        }
+        path.link = None;
+        let calls = path.calls.all();
+        drop(path);
+        calls.into_iter().map(lost).collect()
     }
 
     /// The node is down: nobody waits for it any more.
     pub(super) fn give_up(&self) -> Vec<Failed> {
-        let calls = self.state().calls.all();
+        let calls: Vec<Call> = self.paths().flat_map(|mut path| path.calls.all()).collect();
         calls.into_iter().map(|call| failed(call, Answer::Dead)).collect()
     }
 
     /// Ends the calls whose deadline is over, and sends what waited for company.
     pub(super) fn tick(&self, now: Now) -> Vec<Failed> {
-        let mut state = self.state();
-        let (calls, link) = (state.calls.overdue(now), state.link.clone());
-        drop(state);
-        if let Some(link) = link {
-            link.announce();
+        let mut overdue = Vec::new();
+        for mut path in self.paths() {
+            let link = path.link.clone();
+            overdue.append(&mut path.calls.overdue(now));
+            drop(path);
+            if let Some(link) = link {
+                link.announce();
+            }
         }
-        calls.into_iter().map(lost).collect()
+        overdue.into_iter().map(lost).collect()
     }
 
     pub(in crate::node) fn is_linked(&self) -> bool {
-        self.state().link.is_some()
+        self.first().link.is_some()
     }
 
     /// Calls under way.
     pub(in crate::node) fn calls(&self) -> usize {
-        self.state().calls.len()
+        self.paths().map(|path| path.calls.len()).sum()
     }
 
-    fn replace(&self, link: Option<Arc<Link>>) -> Vec<Failed> {
-        let mut state = self.state();
-        state.link = link;
-        let calls = state.calls.all();
-        drop(state);
-        calls.into_iter().map(lost).collect()
+    /// The path of a link. None where only the other node asks by it: it has more lanes
+    /// than this one.
+    fn path(&self, link: &Link) -> Option<MutexGuard<'_, Path>> {
+        self.paths.get(usize::from(link.lane())).map(locked)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn linked_path(&self, lane: usize) -> MutexGuard<'_, Path> {
+        let path = self.paths.get(lane).map(locked).filter(|path| path.link.is_some());
+        path.unwrap_or_else(|| self.first())
     }
+
+    fn first(&self) -> MutexGuard<'_, Path> {
+        locked(&self.paths[0])
+    }
+
+    /// No two are locked at once, as long as each is dropped before the next.
+    fn paths(&self) -> impl Iterator<Item = MutexGuard<'_, Path>> {
+        self.paths.iter().map(locked)
+    }
+}
+
+fn locked(path: &Mutex<Path>) -> MutexGuard<'_, Path> {
+    path.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn unsent(call: Call) -> Failed {

@@ -255,7 +255,7 @@ mod tests {
     }
 
     fn begin() -> (Arc<Cluster>, Promises) {
-        let cluster = Arc::new(Cluster::new(ME, WriteAck::Quorum, 1 << 16));
+        let cluster = Arc::new(Cluster::new(ME, WriteAck::Quorum, 1 << 16, 1));
         let promises = Promises::new(&cluster, TERM);
         (cluster, promises)
     }

@@ -298,7 +298,7 @@ impl Road {
     /// Sends what a turn has gathered.
     pub(in crate::node) fn send(&self, turn: Turn, now: Now) -> Sent {
         match &self.shared.cluster {
-            Some(cluster) => cluster.send(turn, now),
+            Some(cluster) => cluster.send(self.shared.lane(self.worker), turn, now),
             None => Sent::nothing(),
         }
     }
