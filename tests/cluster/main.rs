@@ -17,7 +17,7 @@ mod trouble;
 mod will;
 
 use node::{Node, path, wait_until};
-use nodes::{listed, nodes, nodes_at_once};
+use nodes::{another, listed, nodes, nodes_at_once};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -50,6 +50,32 @@ fn every_key_is_at_every_node() {
             let expected = format!("VALUE {key} 7 {}\r\n{value}\r\nEND\r\n", value.len());
             client.ask(&format!("get {key}\r\n"), &expected);
         }
+    }
+}
+
+/// However many workers each has, and with one that has more than the others.
+#[test]
+fn each_worker_has_a_lane_to_each_node() {
+    let mut nodes = nodes("lanes", 2, "");
+    nodes.push(another(&nodes, "lanes", 2, "-t 3"));
+    for (node, workers) in nodes.iter().zip(["2", "2", "3"]) {
+        let lanes = || {
+            let lines = node.connect().lines("stats cluster\r\n");
+            lines.iter().filter(|line| line.ends_with(&format!(":lanes {workers}"))).count()
+        };
+        wait_until("all lanes are linked", || lanes() == 2);
+    }
+    // One connection for each worker and one more, so that each serves some.
+    let mut clients: Vec<_> =
+        nodes.iter().flat_map(|node| [node.connect(), node.connect()]).collect();
+    for (number, key) in (0..60).map(|number| (number, format!("key-{number}"))) {
+        let writer = number % clients.len();
+        clients[writer].ask(&format!("set {key} 0 0 1\r\na\r\n"), "STORED\r\n");
+        for client in &mut clients {
+            client.ask(&format!("append {key} 0 0 1\r\nb\r\n"), "STORED\r\n");
+        }
+        let expected = format!("VALUE {key} 0 7\r\nabbbbbb\r\nEND\r\n");
+        clients[writer].ask(&format!("get {key}\r\n"), &expected);
     }
 }
 

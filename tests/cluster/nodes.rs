@@ -34,7 +34,9 @@ pub(crate) fn another(nodes: &[Node], name: &str, number: usize, flags: &str) ->
         .map_or(String::new(), |first| format!("--join {}", first.ready["peer"].as_str().unwrap()));
     let name = format!("cluster-{name}-{number}");
     let port = if flags.contains("-p ") { "" } else { "-p 0" };
-    let flags = format!("{port} -t 2 --peer-listen 127.0.0.1:0 {join} --node-id {name} {flags}");
+    let threads = if flags.contains("-t ") { "" } else { "-t 2" };
+    let flags =
+        format!("{port} {threads} --peer-listen 127.0.0.1:0 {join} --node-id {name} {flags}");
     Node::start_as(&name, &flags)
 }
 

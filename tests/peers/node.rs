@@ -115,6 +115,8 @@ pub(crate) struct Birth {
     pub(crate) identity: Option<Identity>,
     pub(crate) idle_timeout: Duration,
     pub(crate) outbox_bytes_max: usize,
+    pub(crate) lane: u16,
+    pub(crate) lanes: &'static [u16],
 }
 
 impl Birth {
@@ -129,6 +131,8 @@ impl Birth {
             identity: None,
             idle_timeout: Duration::from_secs(3),
             outbox_bytes_max: 16 << 20,
+            lane: 0,
+            lanes: &[],
         }
     }
 
@@ -143,8 +147,8 @@ impl Birth {
             node: NodeId(self.id),
             name: name.into(),
             generation: self.generation,
-            lane: 0,
-            lanes: Box::default(),
+            lane: self.lane,
+            lanes: self.lanes.into(),
         }
     }
 

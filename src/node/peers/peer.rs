@@ -145,6 +145,11 @@ impl Peer {
         self.first().link.is_some()
     }
 
+    /// How many of this node's lanes have a link of their own to it.
+    pub(in crate::node) fn linked_lanes(&self) -> usize {
+        self.paths().skip(1).filter(|path| path.link.is_some()).count()
+    }
+
     /// Calls under way.
     pub(in crate::node) fn calls(&self) -> usize {
         self.paths().map(|path| path.calls.len()).sum()

@@ -73,6 +73,8 @@ fn other(node: NodeId, member: &Member, cluster: &Cluster, report: &mut Report<'
     report.stat(format_args!("{node}:standing"), standing);
     let linked = peer.as_ref().is_some_and(|peer| peer.is_linked());
     report.yes_no(format_args!("{node}:linked"), linked);
+    let lanes = peer.as_ref().map_or(0, |peer| peer.linked_lanes());
+    report.stat(format_args!("{node}:lanes"), lanes);
     report.stat(format_args!("{node}:calls"), peer.map_or(0, |peer| peer.calls()));
     report.stat(format_args!("{node}:dirty_slots"), cluster.dirty.count(node));
 }
