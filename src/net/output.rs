@@ -144,10 +144,20 @@ impl Output {
 }
 
 impl Output {
+    /// Copies the large values in: for whoever wants all in one piece.
+    pub(crate) fn flatten(&mut self) {
+        if !self.shared.is_empty() {
+            self.bytes = self.take();
+        }
+    }
+
     /// Takes all that waits, in one piece: for whoever has no socket.
     #[must_use]
     pub fn take(&mut self) -> Vec<u8> {
         let Self { bytes, shared, .. } = std::mem::take(self);
+        if shared.is_empty() {
+            return bytes;
+        }
         let mut whole = Vec::with_capacity(bytes.len());
         let mut from = 0;
         for (at, value) in shared {

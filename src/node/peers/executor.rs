@@ -5,6 +5,7 @@ use crate::cluster::Card;
 use crate::item::{Key, Now, Version};
 use crate::limits::{TOLD_ALWAYS_BYTES_MAX, TOLD_BYTES_HIGH};
 use crate::memcache::Protocol;
+use crate::net::Output;
 use crate::net::peers::Link;
 use crate::node::Session;
 use crate::node::session::{Road, Role};
@@ -12,6 +13,7 @@ use crate::store::{Merged, PREFETCH_MAX};
 use crate::wire::{self, Ask, Keep, Kept, Message, Reply, Told};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
@@ -47,12 +49,16 @@ struct Job {
     link: Arc<Link>,
     call: u32,
     executed: Vec<Executed>,
+    /// The answers to all of them.
+    replies: Vec<u8>,
     sent: Sent,
 }
 
 /// What became of one request.
+#[derive(Default)]
 struct Executed {
-    reply: Option<Vec<u8>>,
+    /// Where its answer is.
+    reply: Option<Range<usize>>,
     /// Of what an owner saw.
     version: Option<Version>,
     calls: Calls,
@@ -165,19 +171,26 @@ impl Executor {
         let mut session = Session::of_peer(&self.road, Role::Peer(ask.executor));
         // Who asks may not know yet that this node was started anew.
         let may = ask.executor == wire::Executor::Primary || self.road.has_all(now);
-        let execute = |session: &mut Session, request: &wire::Request<'_>| {
+        let mut out = Output::default();
+        let mut execute = |session: &mut Session, request: &wire::Request<'_>| {
+            let mut executed = Executed::default();
             if !may {
-                return Executed { reply: None, version: None, calls: Calls::default(), least: 0 };
+                return executed;
             }
-            let protocol = in_ours(request.protocol);
+            let (protocol, from) = (in_ours(request.protocol), out.bytes().len());
             if ask.executor == wire::Executor::Owner {
-                let (version, reply) = session.execute_as_owner(protocol, request.bytes, now);
-                let (reply, version, calls) = (Some(reply), Some(version), Calls::default());
-                return Executed { reply, version, calls, least: 0 };
+                let version = session.execute_as_owner(protocol, request.bytes, now, &mut out);
+                executed.version = Some(version);
+            } else {
+                (executed.calls, executed.least) =
+                    session.execute(protocol, request.bytes, now, &mut out);
             }
-            let (reply, calls, least) = session.execute(protocol, request.bytes, now);
-            let reply = if session.take_refused() { None } else { Some(reply) };
-            Executed { reply, version: None, calls, least }
+            out.flatten();
+            match session.take_refused() {
+                true => out.bytes().truncate(from),
+                false => executed.reply = Some(from..out.bytes().len()),
+            }
+            executed
         };
         let mut executed = Vec::with_capacity(ask.requests.len());
         for requests in ask.requests.chunks(PREFETCH_MAX) {
@@ -188,7 +201,8 @@ impl Executor {
         }
         let turn = std::mem::take(&mut *self.road.turn());
         let sent = self.road.send(turn, now);
-        let job = Job { link: Arc::clone(link), call: ask.call, executed, sent };
+        let (link, replies) = (Arc::clone(link), out.take());
+        let job = Job { link, call: ask.call, executed, replies, sent };
         let number = self.next_job;
         if job.sent.waiting.is_over(&self.waker(number)) {
             return tell(&job);
@@ -233,7 +247,7 @@ fn in_ours(protocol: wire::Protocol) -> Protocol {
 /// it asks again, and it is a read, for no other answer is long.
 fn tell(job: &Job) {
     let mut told_bytes = 0;
-    let replies = job.executed.iter().map(|executed| match &executed.reply {
+    let replies = job.executed.iter().map(|executed| match executed.reply.clone() {
         None => Reply::NotMine,
         Some(_) if job.sent.waiting.is_met(executed.calls, executed.least) == Some(false) => {
             Reply::Unacknowledged
@@ -242,6 +256,7 @@ fn tell(job: &Job) {
             Reply::Busy
         }
         Some(reply) => {
+            let reply = &job.replies[reply];
             told_bytes += reply.len();
             match executed.version {
                 None => Reply::Done(reply),

@@ -393,8 +393,8 @@ impl Cluster {
             let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
             alarms.extract_if(.., |(at, _)| *at <= now).collect()
         };
-        for (_, waiting) in due {
-            waiting.time_is_up();
+        for (at, waiting) in due {
+            waiting.time_is_up(at);
         }
         for peer in self.peers() {
             self.failed(peer.node, peer.tick(now));

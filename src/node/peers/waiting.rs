@@ -1,5 +1,6 @@
 //! What somebody waits for: the answers of other nodes to what one turn asked.
 
+use crate::item::Now;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -85,8 +86,8 @@ struct State {
     places: Vec<Place>,
     needs: Vec<Need>,
     waker: Option<Waker>,
-    /// Somebody does not want to wait any longer for some of them.
-    alarm: bool,
+    /// Somebody does not want to wait any longer than until then for some of them.
+    alarm: Option<Now>,
     is_pause: bool,
 }
 
@@ -126,7 +127,7 @@ impl Waiting {
     /// Waits for so many calls, as far as they are needed.
     pub(super) fn new(calls: usize, needs: Vec<Need>) -> Self {
         let places = std::iter::repeat_with(Place::default).take(calls).collect();
-        Self(Mutex::new(State { places, needs, waker: None, alarm: false, is_pause: false }))
+        Self(Mutex::new(State { places, needs, waker: None, alarm: None, is_pause: false }))
     }
 
     /// A call has ended.
@@ -154,15 +155,15 @@ impl Waiting {
         pause
     }
 
-    /// Wakes whoever waits, though not all is over.
-    pub(super) fn time_is_up(&self) {
+    /// Wakes whoever waits, though not all is over: it was to be over by then.
+    pub(super) fn time_is_up(&self, due: Now) {
         let mut state = self.state();
         if state.is_over() {
             return;
         }
         match state.is_pause {
             true => state.places[0] = Place::Taken,
-            false => state.alarm = true,
+            false => state.alarm = Some(due),
         }
         let waker = state.waker.take();
         drop(state);
@@ -183,11 +184,12 @@ impl Waiting {
     }
 
     pub(in crate::node) fn is_alarmed(&self) -> bool {
-        self.state().alarm
+        self.state().alarm.is_some()
     }
 
-    pub(in crate::node) fn take_alarm(&self) -> bool {
-        std::mem::take(&mut self.state().alarm)
+    /// When it was due, if it was.
+    pub(in crate::node) fn take_alarm(&self) -> Option<Now> {
+        self.state().alarm.take()
     }
 
     /// Whether so many of the calls ended well; unknown as long as they may yet.

@@ -37,6 +37,10 @@ pub(super) enum Place {
 /// A read that is not answered for so long is sent to another owner as well.
 pub(super) const HEDGE_MS: u64 = 25;
 
+/// Who looks so much later whether it is there was busy itself, and what came
+/// meanwhile may wait to be read.
+pub(super) const LATE_MS: u64 = 10;
+
 /// Between two tries to find who executes for a key, where the nodes do not agree
 /// yet.
 const PAUSE_MS: u64 = 10;
@@ -300,7 +304,7 @@ impl Session {
         waits.tried = true;
         let protocol = self.protocol.unwrap_or(Protocol::Text);
         let road = Rc::clone(&self.road);
-        waits.settle(protocol, now, |node| road.is_slow(node, now));
+        waits.settle(protocol, now, |node, due| road.is_slow(node, now, due));
         self.settle_flushes(&mut waits, protocol, now);
         if waits.parts.iter().all(Part::is_settled) {
             *out = waits.finish();
@@ -390,12 +394,13 @@ impl Session {
         let hash = self.hash_of_request(protocol, bytes)?;
         let primary = match self.road.place(hash) {
             Place::Here => {
-                let (reply, calls, least) = self.execute(protocol, bytes, now);
+                let mut reply = Output::default();
+                let (calls, least) = self.execute(protocol, bytes, now, &mut reply);
                 if self.take_refused() {
                     // Meanwhile it is not this node's any more.
                     return None;
                 }
-                let text = Some(whole_or_one(reply, kind));
+                let text = Some(whole_or_one(reply.take(), kind));
                 return Some(Source::Written { text, calls, least });
             }
             Place::There(primary) => primary,
@@ -431,8 +436,9 @@ impl Session {
         let mut compared = Compared { open, missing, newest, again: again.clone() };
         for owner in owners {
             if self.road.is_me(owner) {
-                let (version, reply) = self.execute_as_owner(again.protocol, &again.bytes, now);
-                compared.add(version.0, reply);
+                let mut reply = Output::default();
+                let version = self.execute_as_owner(again.protocol, &again.bytes, now, &mut reply);
+                compared.add(version.0, reply.take());
             } else {
                 let (executor, reads) = (Executor::Owner, again.kind.reads);
                 let mut turn = self.road.turn();
@@ -450,12 +456,13 @@ impl Session {
         protocol: Protocol,
         bytes: &[u8],
         now: Now,
-    ) -> (Version, Vec<u8>) {
+        out: &mut Output,
+    ) -> Version {
         let role = std::mem::replace(&mut self.role, Role::Peer(Executor::Owner));
         let version = self.with_key(protocol, bytes, |road, key| road.version(key, now));
-        let (reply, ..) = self.execute(protocol, bytes, now);
+        self.execute(protocol, bytes, now, out);
         self.role = role;
-        (version.unwrap_or(Version::ZERO), reply)
+        version.unwrap_or(Version::ZERO)
     }
 
     /// Gets ready for these whole requests, as many as are worth it at once.
@@ -476,8 +483,8 @@ impl Session {
         protocol: Protocol,
         bytes: &[u8],
         now: Now,
-    ) -> (Vec<u8>, Calls, u8) {
-        let mut out = Output::default();
+        out: &mut Output,
+    ) -> (Calls, u8) {
         // The connection's own line and value may be half read.
         let before = (self.protocol.replace(protocol), self.authenticated, self.role);
         let half_read = (self.searched, self.answered, self.unwanted);
@@ -490,13 +497,13 @@ impl Session {
         }
         let mut used = 0;
         while used < bytes.len() {
-            match self.step(&bytes[used..], now, &mut out) {
+            match self.step(&bytes[used..], now, out) {
                 // However much it is, one answer goes in one piece.
                 Step::Done(more) | Step::Full(more) => used += more,
                 Step::Value { used: more, len } => {
                     used += more;
                     let body = bytes[used..].iter().take(len).copied().collect();
-                    self.value_came(body, now, &mut out);
+                    self.value_came(body, now, out);
                     break;
                 }
                 _ => break,
@@ -506,6 +513,6 @@ impl Session {
         (self.protocol, self.authenticated, self.role) = before;
         (self.searched, self.answered, self.unwanted) = half_read;
         self.pending = pending;
-        (out.take(), calls, least)
+        (calls, least)
     }
 }

@@ -1,6 +1,6 @@
 //! The way from a key to its item: hash, owners, primary, store.
 
-use super::elsewhere::{HEDGE_MS, Parts, Place};
+use super::elsewhere::{HEDGE_MS, LATE_MS, Parts, Place};
 use crate::cluster::View;
 use crate::item::{Copied, Key, Now, Op, Outcome, Store, Version};
 use crate::node::peers::{Calls, Cluster, Sent, Slots, Turn, Waiting};
@@ -115,8 +115,27 @@ impl Road {
             count += 1;
         }
         if count > 1 {
-            self.shared.store.prefetch(&hashes[..count]);
+            let here = self.keep_ours(&mut hashes[..count]);
+            self.shared.store.prefetch(&hashes[..here]);
         }
+    }
+
+    /// Moves those that this node executes for to the front, and says how many they
+    /// are. The table is asked for one right after the other, so that the waits for
+    /// memory overlap; whoever asks for them again finds them near.
+    fn keep_ours(&self, hashes: &mut [KeyHash]) -> usize {
+        let mut reader = self.view.borrow_mut();
+        let (view, me) = (reader.view(), self.me());
+        if me.is_none() || view.is_alone() {
+            return hashes.len();
+        }
+        let mut ours = 0;
+        for at in 0..hashes.len() {
+            let hash = hashes[at];
+            hashes[ours] = hash;
+            ours += usize::from(view.primary(hash) == me);
+        }
+        ours
     }
 
     #[inline]
@@ -182,10 +201,14 @@ impl Road {
         self.me() == Some(node)
     }
 
-    /// Whether nothing came from a node for longer than a read waits.
-    pub(super) fn is_slow(&self, node: NodeId, now: Now) -> bool {
+    /// Whether nothing came from a node for longer than a read waits, which was to be
+    /// answered by then. Where this node comes to look too late, it gives the other one
+    /// more time.
+    pub(super) fn is_slow(&self, node: NodeId, now: Now, due: Now) -> bool {
+        let is_late = now.unix_ms() > due.unix_ms() + LATE_MS;
+        let patience_ms = if is_late { 4 * HEDGE_MS } else { HEDGE_MS };
         let peer = self.shared.cluster.as_ref().and_then(|cluster| cluster.peer(node));
-        peer.is_none_or(|peer| peer.is_slow(now, HEDGE_MS))
+        peer.is_none_or(|peer| peer.is_slow(now, patience_ms))
     }
 
     /// Whether a node is held for live.

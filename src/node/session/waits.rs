@@ -195,18 +195,19 @@ impl Waits {
     }
 
     /// Takes the answers that came. Of whom `is_slow` says so, nobody waits any longer
-    /// for an answer to a read that another owner can give.
+    /// for an answer to a read that another owner can give; it is told when that answer
+    /// was due.
     pub(super) fn settle(
         &mut self,
         protocol: Protocol,
         now: Now,
-        is_slow: impl Fn(NodeId) -> bool,
+        is_slow: impl Fn(NodeId, Now) -> bool,
     ) {
         let is_late = self.is_late(now);
         self.settle_first(is_late);
         for round in 0..self.rounds.len() {
             let sent = &self.rounds[round];
-            let alarmed = sent.waiting.take_alarm();
+            let due = sent.waiting.take_alarm();
             for (number, sending) in sent.sendings.iter().enumerate() {
                 let call = number as u16;
                 let is_its = |part: &Part| part.round == round && part.waits_for(call);
@@ -217,7 +218,10 @@ impl Waits {
                 let has_some = self.parts.iter().any(|part| is_its(part) && part.has_an_answer());
                 let answer = match sent.waiting.take(call) {
                     Some(answer) => answer,
-                    None if alarmed && sending.only_reads() && !has_some && is_slow(sending.to) => {
+                    None if sending.only_reads()
+                        && !has_some
+                        && due.is_some_and(|due| is_slow(sending.to, due)) =>
+                    {
                         for part in self.parts.iter_mut().filter(|part| is_its(part)) {
                             part.give_up_for_now(round, sending);
                         }
