@@ -2,7 +2,8 @@
 //! Moves no bytes: what is to be done outside is taken out as an [`Effect`].
 
 use super::peers::{
-    Cluster, Executor, NoMessage, Overview, Promises, Repair, Roster, Succession, Waiting, Word,
+    Cluster, Executor, NoMessage, Overview, Promises, Repair, Roster, Said, Settling, Succession,
+    Waiting, Word,
 };
 use super::session::{Road, Session};
 use super::{Shared, WriteAck};
@@ -69,8 +70,14 @@ pub struct Hub {
     card: Card,
     members: Members,
     started: Now,
-    /// While this node joins: who has sent it all there is for it.
+    /// While this node joins: since which of its cards, and who has sent it all there
+    /// was for it then.
+    joins_since: Said,
     filled_by: BTreeSet<NodeId>,
+    /// Cards of others that this node acts by, and what has to end before it says so.
+    settling: Vec<(Arc<Link>, u32, Settling)>,
+    /// While this node leaves: what has to end before.
+    leaving: Option<Settling>,
     /// Then it says again that it joins: what another said to that may be lost. It
     /// waits longer each time, for whoever is asked begins anew.
     ask_again_at: Now,
@@ -113,15 +120,18 @@ impl Hub {
             succession,
             promises,
             config,
-            card,
             members: Members::new(),
             started,
+            joins_since: Said::of(&card),
             filled_by: BTreeSet::new(),
+            settling: Vec::new(),
+            leaving: None,
             ask_again_at: Now::from_unix_ms(started.unix_ms() + ASK_WAIT_MS),
             ask_wait_ms: ASK_WAIT_MS,
             beginning: None,
             served: BTreeMap::new(),
             effects: VecDeque::new(),
+            card,
         };
         // The ring of this node alone has been made before.
         let _ = hub.publish();
@@ -168,7 +178,7 @@ impl Hub {
         self.cluster.linked(link);
         if self.is_joining(link.node()) {
             // It may have been told that it has all by a link that was over already.
-            self.repair.came(link.node());
+            self.came(link.node());
         }
     }
 
@@ -191,10 +201,14 @@ impl Hub {
         match self.executor.frame(link, frame, now) {
             Err(NoMessage) => return Ok(false),
             Ok(None) => {}
-            Ok(Some(Word::Filled)) => {
-                self.filled_by.insert(node);
+            Ok(Some(Word::Filled(said))) => {
+                // What was sent for an earlier reason is not all there is.
+                if said >= self.joins_since {
+                    self.filled_by.insert(node);
+                }
                 self.succession.told(node, now);
             }
+            Ok(Some(Word::Relayed)) => self.succession.told(node, now),
             Ok(Some(Word::Promised(term))) => {
                 self.promises.give(node, term, self.shared.elapsed());
             }
@@ -202,8 +216,11 @@ impl Hub {
             Ok(Some(Word::Card(_, card))) if card.node != node => return Ok(false),
             Ok(Some(Word::Card(call, card))) => {
                 self.handle_event(&Event::Heard(card), now)?;
-                let kept = Message::Kept(Kept { call, accepted: true });
-                let _ = link.send(|frame| kept.encode(frame));
+                let settling = Settling::begin(&self.cluster, Some(node));
+                // Whoever calls anew waits no more for the call before.
+                self.settling.retain(|(other, ..)| other.node() != node);
+                self.settling.push((Arc::clone(link), call, settling));
+                self.acknowledge();
             }
         }
         Ok(true)
@@ -212,6 +229,27 @@ impl Hub {
     /// All frames that came together have been handled.
     pub fn handle_idle(&mut self) {
         self.executor.finish_jobs();
+        self.acknowledge();
+    }
+
+    /// Says which cards this node acts by, with all that it does.
+    fn acknowledge(&mut self) {
+        let cluster = &self.cluster;
+        for (link, call, _) in self.settling.extract_if(.., |(.., that)| that.is_over(cluster)) {
+            let kept = Message::Kept(Kept { call, accepted: true });
+            let _ = link.send(|frame| kept.encode(frame));
+        }
+    }
+
+    /// This node executes no more from now on. What it has begun has ended when this
+    /// says so.
+    #[must_use]
+    pub fn leave(&mut self) -> bool {
+        if self.leaving.is_none() {
+            self.cluster.leave();
+        }
+        let leaving = self.leaving.get_or_insert_with(|| Settling::begin(&self.cluster, None));
+        leaving.is_over(&self.cluster)
     }
 
     /// Time passed.
@@ -229,9 +267,10 @@ impl Hub {
             self.cluster.down(node);
         }
         self.executor.finish_jobs();
+        self.acknowledge();
         let elapsed = self.shared.elapsed();
         let may_take_over = self.promises.may_take_over(elapsed);
-        self.succession.step(now, may_take_over, self.repair.to_be_told());
+        self.succession.step(now, may_take_over);
         self.promises.step(&self.live_others(), elapsed, |cluster, node, term_ms| {
             cluster.ask_promise(node, term_ms, now)
         });
@@ -263,6 +302,7 @@ impl Hub {
         self.ask_wait_ms = ASK_WAIT_MS;
         self.ask_again_at = Now::from_unix_ms(self.shared.now().unix_ms() + ASK_WAIT_MS);
         self.say();
+        self.joins_since = Said::of(&self.card);
         self.publish()?;
         self.all_came();
         Ok(())
@@ -271,8 +311,13 @@ impl Hub {
     /// Nobody knows what the others have.
     fn all_came(&mut self) {
         for node in self.live_others() {
-            self.repair.came(node);
+            self.came(node);
         }
+    }
+
+    fn came(&mut self, node: NodeId) {
+        let said = self.members.current_card(node).map(Said::of);
+        self.repair.came(node, said.unwrap_or_default());
     }
 
     /// What is flushed here stands on the card, so that whoever was away learns it.
@@ -433,7 +478,7 @@ impl Hub {
         for node in self.live_others() {
             let generation = self.members.find(node).map_or(0, |member| member.generation);
             if self.served.insert(node, generation) != Some(generation) {
-                self.repair.came(node);
+                self.came(node);
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 //! worker's own thread.
 
 use super::Shared;
-use super::peers::{Cluster, Executor, NoMessage, Word};
+use super::peers::{Cluster, Executor, NoMessage};
 use super::server::now;
 use super::session::Road;
 use crate::net::peers::{Handler, Lane, Link, Refused};
@@ -18,9 +18,9 @@ pub(super) async fn serve(lane: Lane, shared: Arc<Shared>, worker: usize) {
     let some = Arc::new(Notify::new());
     let bell = Arc::clone(&some);
     let road = Rc::new(Road::new(&shared, worker));
-    let executor = Executor::new(road, Arc::clone(&cluster), move || bell.notify_one());
+    let executor = Executor::new(Rc::clone(&road), Arc::clone(&cluster), move || bell.notify_one());
     let handler =
-        Rc::new(Serving { shared: Arc::clone(&shared), cluster, executor: executor.into() });
+        Rc::new(Serving { road, shared: Arc::clone(&shared), cluster, executor: executor.into() });
     let run = lane.run(Rc::clone(&handler) as Rc<dyn Handler>);
     let finish = async {
         loop {
@@ -39,6 +39,7 @@ pub(super) async fn serve(lane: Lane, shared: Arc<Shared>, worker: usize) {
 }
 
 struct Serving {
+    road: Rc<Road>,
     shared: Arc<Shared>,
     cluster: Arc<Cluster>,
     executor: RefCell<Executor>,
@@ -50,9 +51,10 @@ impl Handler for Serving {
     }
 
     fn frame(&self, link: &Arc<Link>, frame: &[u8]) {
+        let _turn = Road::begin_turn(&self.road);
         match self.executor.borrow_mut().frame(link, frame, now()) {
             Ok(None) => {}
-            Ok(Some(Word::Card(..) | Word::Filled | Word::Promised(_))) => {
+            Ok(Some(_)) => {
                 link.end("it spoke of the cluster by a link that is not for it");
             }
             Err(NoMessage) => link.end("it sent what is no message"),

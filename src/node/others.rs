@@ -7,7 +7,7 @@ use super::server::{now, random_id};
 use super::{Settings, Shared, WriteAck};
 use crate::cluster::{Card, Change, Phase, What};
 use crate::item::Version;
-use crate::limits::{FRAME_HEADROOM_BYTES, LANES_MAX};
+use crate::limits::{FRAME_HEADROOM_BYTES, LANES_MAX, PEER_FAREWELL_MS};
 use crate::net::gossip::{Gossip, GossipConfig, GossipStart, Report, Seal, Seed};
 use crate::net::peers::{Identity, Lane, Link, Peers, PeersConfig};
 use crate::net::{Secret, TlsError};
@@ -23,7 +23,7 @@ use std::{fmt, io};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// What a node is told of its cluster.
 #[derive(Clone, Debug)]
@@ -238,6 +238,7 @@ impl Meeting {
             }
             self.carry_out();
         }
+        self.end_turns().await;
         let Self { gossip, first, lanes, .. } = self;
         gossip.leave().await;
         // All at once: each waits a little for the others to hear of it.
@@ -246,6 +247,17 @@ impl Meeting {
         first.stop().await;
         for lane in lanes {
             let _ = lane.await;
+        }
+    }
+
+    /// Executes no more, so that those who hear that this node leaves can take its place
+    /// at once.
+    async fn end_turns(&mut self) {
+        let until = Instant::now() + Duration::from_millis(PEER_FAREWELL_MS);
+        let inbox = Arc::clone(&self.inbox);
+        while !self.hub.leave() && Instant::now() < until {
+            let _ = timeout(TICK, inbox.some()).await;
+            self.take_in();
         }
     }
 

@@ -1,7 +1,7 @@
 //! What all sessions of a node share.
 
 use crate::item::{Now, Version};
-use crate::limits::{DRIFT_MS_MAX, LANES_MAX};
+use crate::limits::DRIFT_MS_MAX;
 use crate::node::peers::{Cluster, WriteAck};
 use crate::node::refusals::Remarks;
 use crate::node::{
@@ -110,8 +110,8 @@ impl Shared {
     pub fn in_cluster(self, me: NodeId, write_ack: WriteAck) -> Self {
         // Copies that miss a delete are to learn of it.
         self.store.keep_tombstones();
-        let lanes = self.settings.threads.min(LANES_MAX) + 1;
-        let cluster = Cluster::new(me, write_ack, self.store.slots(), lanes);
+        let (threads, slots) = (self.workers.len(), self.store.slots());
+        let cluster = Cluster::new(me, write_ack, slots, threads);
         Self { cluster: Some(Arc::new(cluster)), ..self }
     }
 

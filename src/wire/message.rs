@@ -23,6 +23,8 @@ pub enum Message<'a> {
     Filled(Filled),
     /// This is flushed.
     Flush(Flush),
+    /// You have the last writes of those who died, as far as I have them.
+    Relayed(Relayed),
 }
 
 /// Requests of clients, in the order in which they are to be executed.
@@ -159,9 +161,20 @@ pub struct Say<'a> {
     pub card: &'a [u8],
 }
 
-/// The sender has sent all that it had for the receiver.
+/// The sender has sent all that it had for the receiver when that one said a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Filled {
+    /// What was written up to this version is gone.
+    pub floor: u64,
+    /// Of the receiver's card.
+    pub generation: u64,
+    /// Of the receiver's card.
+    pub sequence: u64,
+}
+
+/// The sender has sent what it has of the last writes of nodes that died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Relayed {
     /// What was written up to this version is gone.
     pub floor: u64,
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use ringcached::limits::{ASK_REQUESTS_MAX, FRAME_BYTES_MAX, KEEP_ITEMS_MAX, KEY_BYTES_MAX};
 use ringcached::wire::{
     Ask, Body, DecodeError, Executor, Filled, Flush, Frames, Hello, Item, Keep, Kept, Message,
-    Promise, Protocol, Reply, Request, Say, Told, append_frame,
+    Promise, Protocol, Relayed, Reply, Request, Say, Told, append_frame,
 };
 use std::time::{Duration, Instant};
 
@@ -57,8 +57,12 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
             r"\x05\x00\x00\x00\x04\x02\xfb\xa0\x0f",
         ),
         (Message::Say(Say { call: 4, card: b"card" }), r"\x07\x00\x00\x00\x05\x04\x04card"),
-        (Message::Filled(Filled { floor: 9 }), r"\x02\x00\x00\x00\x06\t"),
+        (
+            Message::Filled(Filled { floor: 9, generation: 300, sequence: 7 }),
+            r"\x06\x00\x00\x00\x06\t\xfb,\x01\x07",
+        ),
         (Message::Flush(Flush { call: 3, floor: 300 }), r"\x05\x00\x00\x00\x07\x03\xfb,\x01"),
+        (Message::Relayed(Relayed { floor: 9 }), r"\x02\x00\x00\x00\x08\t"),
     ]
 }
 
@@ -150,7 +154,8 @@ fn held(message: &Message<'_>) -> usize {
         | Message::Promise(_)
         | Message::Say(_)
         | Message::Filled(_)
-        | Message::Flush(_) => 0,
+        | Message::Flush(_)
+        | Message::Relayed(_) => 0,
     }
 }
 

@@ -79,6 +79,19 @@ impl CallTable {
         self.take(|_| true)
     }
 
+    /// The numbers of those that bring copies.
+    pub(super) fn copies(&self) -> impl Iterator<Item = u32> {
+        let brings = |place: &Place| place.call.as_ref().is_some_and(|call| !call.slots.is_empty());
+        let places = (0..).zip(&self.places).filter(move |(_, place)| brings(place));
+        places.map(|(number, place): (u32, _)| u32::from(place.uses) << 16 | number)
+    }
+
+    /// Whether the call of this number has not ended.
+    pub(super) fn is_under_way(&self, number: u32) -> bool {
+        let place = self.places.get(usize::from(number as u16));
+        place.is_some_and(|place| u32::from(place.uses) == number >> 16 && place.call.is_some())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.places.len() - self.free.len()
     }

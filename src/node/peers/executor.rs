@@ -1,6 +1,6 @@
 //! Executes what other nodes ask for, and keeps the copies they send.
 
-use super::{Answer, Calls, Cluster, Sent};
+use super::{Answer, Calls, Cluster, Said, Sent};
 use crate::cluster::Card;
 use crate::item::{Key, Now, Version};
 use crate::limits::{TOLD_ALWAYS_BYTES_MAX, TOLD_BYTES_HIGH};
@@ -10,7 +10,7 @@ use crate::net::peers::Link;
 use crate::node::Session;
 use crate::node::session::{Road, Role};
 use crate::store::{Merged, PREFETCH_MAX};
-use crate::wire::{self, Ask, Keep, Kept, Message, Reply, Told};
+use crate::wire::{self, Ask, Filled, Keep, Kept, Message, Reply, Told};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -34,8 +34,10 @@ pub(in crate::node) struct Executor {
 pub(in crate::node) enum Word {
     /// A card, to be acted by before this call is acknowledged.
     Card(u32, Card),
-    /// It has sent all it had for this node.
-    Filled,
+    /// It has sent all it had for this node when that said this of itself.
+    Filled(Said),
+    /// It has sent what it has of the last writes of those who died.
+    Relayed,
     /// It was promised, for so long, that nobody takes its place.
     Promised(Duration),
 }
@@ -130,7 +132,12 @@ impl Executor {
             }
             Message::Filled(filled) => {
                 self.road.flushed(Version(filled.floor), now);
-                return Ok(Some(Word::Filled));
+                let Filled { generation, sequence, .. } = filled;
+                return Ok(Some(Word::Filled(Said { generation, sequence })));
+            }
+            Message::Relayed(relayed) => {
+                self.road.flushed(Version(relayed.floor), now);
+                return Ok(Some(Word::Relayed));
             }
             Message::Flush(flush) => {
                 let accepted = self.road.flushed(Version(flush.floor), now);

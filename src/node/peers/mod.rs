@@ -9,6 +9,7 @@ mod overview;
 mod peer;
 mod promises;
 mod repair;
+mod settling;
 mod succession;
 mod turn;
 mod waiting;
@@ -19,21 +20,22 @@ pub(super) use overview::Overview;
 pub(super) use peer::Peer;
 pub(super) use promises::{Promised, Promises};
 pub(super) use repair::Repair;
+pub(super) use settling::{Settling, Turns};
 pub(super) use succession::{HeldBack, Succession};
 pub(super) use turn::{AskedAt, Sending, Turn};
 pub(super) use waiting::{Answer, Calls, Waiting};
 
-use crate::cluster::View;
+use crate::cluster::{Card, View};
 use crate::item::{Copied, CopiedBody, Expiry, Now, Standing, Version};
 use crate::net::peers::Link;
 use crate::ring::{KeyHash, NodeId};
 use crate::store::Found;
-use crate::wire::{Filled, Flush, Item, Message, Promise, Say};
+use crate::wire::{Filled, Flush, Item, Message, Promise, Relayed, Say};
 use calls::Call;
 use overview::Overviews;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use turn::What;
@@ -98,6 +100,9 @@ pub(super) struct Cluster {
     pub(super) dirty: Dirty,
     pub(super) held_back: HeldBack,
     pub(super) promised: Promised,
+    pub(super) turns: Turns,
+    /// This node leaves, and executes no more.
+    leaves: AtomicBool,
     /// Of this node.
     lanes: usize,
     peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
@@ -110,6 +115,20 @@ pub(super) struct Cluster {
     floor_known: AtomicU64,
     /// The millisecond of the last tick.
     ticked_ms: AtomicU64,
+}
+
+/// Which card of a node: one that was said later in a life, or in a later life, is
+/// greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Said {
+    pub(super) generation: u64,
+    pub(super) sequence: u64,
+}
+
+impl Said {
+    pub(super) fn of(card: &Card) -> Self {
+        Self { generation: card.generation, sequence: card.sequence }
+    }
 }
 
 /// Where clients reach the nodes that serve, for those who ask.
@@ -165,12 +184,15 @@ fn copied<'a>(item: &Item<'a>) -> Copied<'a> {
 }
 
 impl Cluster {
-    /// Of this node, which serves others by so many lanes.
-    pub(super) fn new(me: NodeId, write_ack: WriteAck, slots: u32, lanes: usize) -> Self {
+    /// Of this node, whose requests are executed by so many threads, that of the other
+    /// nodes among them; each has a lane.
+    pub(super) fn new(me: NodeId, write_ack: WriteAck, slots: u32, threads: usize) -> Self {
         Self {
             me,
             write_ack,
-            lanes,
+            turns: Turns::new(threads),
+            leaves: AtomicBool::new(false),
+            lanes: threads,
             dirty: Dirty::new(slots),
             held_back: HeldBack::none(slots),
             promised: Promised::default(),
@@ -300,10 +322,21 @@ impl Cluster {
         self.dirty.forget(node);
     }
 
-    /// Tells a node that it has all that this one had for it, and what is flushed.
-    pub(super) fn tell_filled(&self, node: NodeId, floor: Version) {
+    /// Tells a node that it has all that this one had for it when it said this of
+    /// itself, and what is flushed.
+    pub(super) fn tell_filled(&self, node: NodeId, said: Said, floor: Version) {
+        let Said { generation, sequence } = said;
+        let filled = Filled { floor: floor.0, generation, sequence };
         if let Some(peer) = self.peer(node) {
-            peer.say(|frame| Message::Filled(Filled { floor: floor.0 }).encode(frame));
+            peer.say(|frame| Message::Filled(filled).encode(frame));
+        }
+    }
+
+    /// Tells a node that the last writes of those who died are sent, and what is
+    /// flushed.
+    pub(super) fn tell_relayed(&self, node: NodeId, floor: Version) {
+        if let Some(peer) = self.peer(node) {
+            peer.say(|frame| Message::Relayed(Relayed { floor: floor.0 }).encode(frame));
         }
     }
 
@@ -384,6 +417,16 @@ impl Cluster {
     pub(super) fn keeps_time(&self, now: Now) -> bool {
         let ticked = self.ticked_ms.load(Ordering::Acquire);
         ticked == 0 || now.unix_ms().saturating_sub(ticked) < STANDSTILL_MS
+    }
+
+    /// This node leaves: others take its place as soon as they hear of it.
+    pub(super) fn leave(&self) {
+        self.leaves.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it has not begun to leave.
+    pub(super) fn stays(&self) -> bool {
+        !self.leaves.load(Ordering::SeqCst)
     }
 
     /// Ends what is overdue.

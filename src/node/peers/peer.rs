@@ -150,6 +150,19 @@ impl Peer {
         self.paths().skip(1).filter(|path| path.link.is_some()).count()
     }
 
+    /// The calls under way that bring copies: their lanes and numbers.
+    pub(super) fn copies_under_way(&self) -> Vec<(usize, u32)> {
+        let paths = self.paths().enumerate();
+        let copies = |(lane, path): (usize, MutexGuard<'_, Path>)| {
+            path.calls.copies().map(|number| (lane, number)).collect::<Vec<_>>()
+        };
+        paths.flat_map(copies).collect()
+    }
+
+    pub(super) fn is_under_way(&self, lane: usize, number: u32) -> bool {
+        locked(&self.paths[lane]).calls.is_under_way(number)
+    }
+
     /// Calls under way.
     pub(in crate::node) fn calls(&self) -> usize {
         self.paths().map(|path| path.calls.len()).sum()

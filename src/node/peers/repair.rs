@@ -4,13 +4,13 @@
 //! One pass over the memory serves one node at a time, a few items at a step, and
 //! waits for the last ones to be kept before it sends more.
 
-use super::{Answer, Cluster, Sent, Slots, Turn};
+use super::{Answer, Cluster, Said, Sent, Slots, Turn};
 use crate::item::Now;
 use crate::limits::{GATHERS_MAX, REPAIR_REST_MS, REPAIR_TRIES};
 use crate::node::session::Road;
 use crate::ring::NodeId;
 use crate::store::WalkFrom;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,8 +21,9 @@ pub(in crate::node) struct Repair {
     road: Rc<Road>,
     cluster: Arc<Cluster>,
     pass: Option<Pass>,
-    /// Nodes that have come back, and are to be told when they have all.
-    tell: BTreeSet<NodeId>,
+    /// Nodes that have come back, and are to be told when they have all: what they said
+    /// of themselves before that began.
+    tell: BTreeMap<NodeId, Said>,
     /// Nodes that refuse something: how often they did, and until when they are
     /// left alone.
     refusing: BTreeMap<NodeId, (u32, Now)>,
@@ -46,19 +47,14 @@ impl fmt::Debug for Repair {
 
 impl Repair {
     pub(in crate::node) fn new(road: Rc<Road>, cluster: Arc<Cluster>) -> Self {
-        Self { road, cluster, pass: None, tell: BTreeSet::new(), refusing: BTreeMap::new() }
+        Self { road, cluster, pass: None, tell: BTreeMap::new(), refusing: BTreeMap::new() }
     }
 
     /// A node came, perhaps not for the first time: nobody knows what it has.
-    pub(in crate::node) fn came(&mut self, node: NodeId) {
+    pub(in crate::node) fn came(&mut self, node: NodeId, said: Said) {
         self.cluster.dirty.mark(node, self.road.slots_of(node));
-        self.tell.insert(node);
+        self.tell.insert(node, said);
         self.refusing.remove(&node);
-    }
-
-    /// Nodes that are to be told when they have all.
-    pub(in crate::node) fn to_be_told(&self) -> &BTreeSet<NodeId> {
-        &self.tell
     }
 
     /// Goes on for a moment.
@@ -108,7 +104,7 @@ impl Repair {
                 && !rests(node)
         };
         let marked = self.cluster.dirty.marked();
-        let to = marked.into_iter().chain(self.tell.iter().copied()).find(is_linked)?;
+        let to = marked.into_iter().chain(self.tell.keys().copied()).find(is_linked)?;
         // Who is to be told may have no slot that is marked.
         let (slots, from) = match self.cluster.dirty.take(to) {
             Some(slots) => (slots, Some(WalkFrom::default())),
@@ -133,8 +129,10 @@ impl Repair {
                 refusing.0
             }
         };
-        if tries >= REPAIR_TRIES && self.tell.remove(&to) {
-            self.cluster.tell_filled(to, self.road.flush_floor(now));
+        if tries >= REPAIR_TRIES
+            && let Some(said) = self.tell.remove(&to)
+        {
+            self.cluster.tell_filled(to, said, self.road.flush_floor(now));
         }
     }
 }

@@ -135,14 +135,8 @@ impl Succession {
         self.awaited.remove(&node);
     }
 
-    /// Goes on for a moment. Nodes that wait to be told for another reason, with
-    /// all there is for them, are told by that.
-    pub(in crate::node) fn step(
-        &mut self,
-        now: Now,
-        may_take_over: bool,
-        told_later: &BTreeSet<NodeId>,
-    ) {
+    /// Goes on for a moment.
+    pub(in crate::node) fn step(&mut self, now: Now, may_take_over: bool) {
         self.awaited.retain(|&node| self.road.is_live(node));
         if now >= self.deadline {
             self.awaited.clear();
@@ -181,10 +175,8 @@ impl Succession {
         }
         for peer in self.cluster.peers() {
             let node = peer.node;
-            // One that catches up would take it for the end of all that is sent to it.
-            let is_awaiting = self.road.executed(node) && !told_later.contains(&node);
-            if is_awaiting && !pass.failed.contains(&node) {
-                self.cluster.tell_filled(node, self.road.flush_floor(now));
+            if !pass.failed.contains(&node) {
+                self.cluster.tell_relayed(node, self.road.flush_floor(now));
             }
         }
     }

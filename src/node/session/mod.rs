@@ -217,6 +217,7 @@ impl Session {
 
 impl Answer for Session {
     fn answer(&mut self, input: &[u8], out: &mut Output) -> Progress {
+        let _turn = Road::begin_turn(&self.road);
         let now = self.shared().now();
         let before = out.len();
         if self.waits.is_some()
@@ -271,6 +272,7 @@ impl Answer for Session {
     }
 
     fn body(&mut self, body: Vec<u8>, out: &mut Output) -> Progress {
+        let _turn = Road::begin_turn(&self.road);
         let now = self.shared().now();
         self.among_others = self.road.is_shared();
         let (from, before, came) = (out.bytes().len(), out.len(), body.len());

@@ -10,6 +10,7 @@ use crate::store::{Found, Merged, PREFETCH_MAX, SharedValue, WalkFrom};
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The way from a key to its item, for all sessions of one worker. Every
@@ -36,6 +37,14 @@ impl Road {
             parts: RefCell::default(),
             least: Cell::new(0),
         }
+    }
+
+    /// This thread goes by the view from now on until the turn is dropped.
+    #[inline]
+    pub(in crate::node) fn begin_turn(road: &Rc<Self>) -> Option<InTurn> {
+        let cluster = road.shared.cluster.as_ref()?;
+        cluster.turns.begin(road.worker);
+        Some(InTurn(Rc::clone(road)))
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -150,6 +159,18 @@ impl Road {
     }
 }
 
+/// A turn of a worker.
+pub(in crate::node) struct InTurn(Rc<Road>);
+
+impl Drop for InTurn {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(cluster) = &self.0.shared.cluster {
+            cluster.turns.end(self.0.worker);
+        }
+    }
+}
+
 /// The way to other nodes.
 impl Road {
     /// Who executes for a key.
@@ -171,7 +192,8 @@ impl Road {
 
     /// Whether nobody can have taken this node's place.
     fn may_execute(&self, cluster: &Cluster, view: &View, hash: KeyHash) -> bool {
-        cluster.keeps_time(self.shared.now())
+        cluster.stays()
+            && cluster.keeps_time(self.shared.now())
             && cluster.promised.holds(view, hash, cluster.me, self.shared.elapsed())
     }
 
