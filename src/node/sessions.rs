@@ -7,10 +7,10 @@ use super::refusals::Remarks;
 use super::server::now;
 use super::session::Road;
 use super::{
-    ConnectionCount, ConnectionLine, Connections, Ending, Log, Session, Settings, Shared,
-    SharedView,
+    ConnectionCount, ConnectionLine, Connections, Ending, Log, RefreshCertificates, Session,
+    Settings, Shared, SharedView,
 };
-use crate::net::peers::Lane;
+use crate::net::peers::{Lane, PeerCertificates};
 use crate::net::{Answerer, Lobby, Member, Peer, Phase, Stop, Tls};
 use crate::ring::NodeId;
 use crate::store::Store;
@@ -54,7 +54,7 @@ pub(super) fn shared(
     view: SharedView,
     settings: Settings,
     lobby: &Lobby,
-    tls: Option<&Arc<Tls>>,
+    refresh: Option<RefreshCertificates>,
     (bound, log, cluster): (&Bound, &Arc<Log>, Option<(NodeId, WriteAck)>),
 ) -> Arc<Shared> {
     let mut shared = Shared::new(store, view, settings, Box::new(now));
@@ -72,10 +72,7 @@ pub(super) fn shared(
             Ending::Graceful => Stop::Graceful,
         });
     });
-    let tls = tls.cloned();
-    shared.on_refresh_certificates = tls.map(|tls| -> Box<dyn Fn() -> bool + Send + Sync> {
-        Box::new(move || tls.reload().is_ok())
-    });
+    shared.on_refresh_certificates = refresh;
     let shared = Arc::new(shared);
     // The connections are known to what is shared: it must not keep itself.
     let hearer = Arc::downgrade(&shared);
@@ -85,6 +82,29 @@ pub(super) fn shared(
         }
     });
     shared
+}
+
+/// Reads all certificates again, each for itself; none where there are none. What is
+/// no good is logged.
+pub(super) fn refresh(
+    tls: Option<Arc<Tls>>,
+    peers: Option<Arc<PeerCertificates>>,
+    log: &Arc<Log>,
+) -> Option<RefreshCertificates> {
+    if tls.is_none() && peers.is_none() {
+        return None;
+    }
+    let log = Arc::clone(log);
+    Some(Box::new(move || {
+        let outcomes =
+            [tls.as_deref().map(Tls::reload), peers.as_deref().map(PeerCertificates::reload)];
+        let mut are_good = true;
+        for why in outcomes.into_iter().flatten().filter_map(Result::err) {
+            log.say(format!("refresh_certs: the old certificates stay: {why}"));
+            are_good = false;
+        }
+        are_good
+    }))
 }
 
 /// The connections, in the words of the statistics.

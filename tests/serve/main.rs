@@ -140,6 +140,8 @@ fn what_cannot_be_is_refused_with_a_reason() {
         ("-B udp", "ascii"),
         ("--copies 9", "--copies: from 1 to 4"),
         ("--peer-listen 192.0.2.1:0", "secret"),
+        ("--peer-ca ca.pem --peer-key key.pem", "all three or none"),
+        ("--peer-ca /no/such/ca --peer-cert x --peer-key y", "/no/such/ca: "),
         ("-m 64MB", "MB"),
     ];
     for (line, reason) in cases {

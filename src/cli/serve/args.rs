@@ -191,6 +191,19 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "PATH")]
     pub(super) secret_file: Option<PathBuf>,
 
+    /// Certificates of the authority that signs those of all nodes, in PEM, instead of
+    /// one that is made of the secret; with --peer-cert and --peer-key
+    #[arg(long, value_name = "FILE")]
+    pub(super) peer_ca: Option<PathBuf>,
+
+    /// Certificates to show to other nodes, this node's own first
+    #[arg(long, value_name = "FILE")]
+    pub(super) peer_cert: Option<PathBuf>,
+
+    /// The key to them
+    #[arg(long, value_name = "FILE")]
+    pub(super) peer_key: Option<PathBuf>,
+
     /// Nodes that keep each key; the same on all nodes
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     pub(super) copies: u8,
