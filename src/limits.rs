@@ -220,6 +220,14 @@ pub const WAITED_BODY_BYTES_MAX: usize = 64 << 10;
 /// and does not listen to take memory.
 pub const OUTPUT_BYTES_HIGH: usize = 256 << 10;
 
+/// Requests a second that a limit may name, at most: as many as no node answers, and
+/// one of them is counted by its nanoseconds.
+pub const RATE_PER_S_MAX: u32 = 10_000_000;
+
+/// Clients whose requests are counted apart, at most, those among them that went away
+/// within the last second: some megabytes. All beyond count as one.
+pub const RATED_CLIENTS_MAX: usize = 1 << 16;
+
 /// Prefixes of keys that are counted apart, at most: clients choose them.
 pub const PREFIXES_MAX: usize = 4096;
 

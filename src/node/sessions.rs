@@ -37,7 +37,7 @@ impl Answerer for Sessions {
     type Answer = Session;
 
     fn answer(&mut self, member: &Arc<Member>) -> Session {
-        Session::on(&self.road, member.id)
+        Session::of_client(&self.road, member.id, &member.peer)
     }
 
     fn beside(&mut self) -> Pin<Box<dyn Future<Output = ()>>> {

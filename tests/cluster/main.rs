@@ -13,6 +13,7 @@ mod demo;
 mod net;
 #[allow(dead_code, reason = "other tests start nodes with it too")]
 mod nodes;
+mod rates;
 mod seen;
 mod trouble;
 mod will;

@@ -78,6 +78,7 @@ impl Node {
     }
 
     /// One that may never serve: nobody waits for it.
+    #[allow(dead_code, reason = "only where there are several nodes")]
     pub(crate) fn begin_as(name: &str, flags: &str) -> Self {
         let stderr_file = path(&format!("{name}.stderr"));
         let mut command = program(flags);

@@ -31,7 +31,6 @@ use tokio_rustls::rustls::crypto::{
 use tokio_rustls::rustls::pki_types::{
     CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime,
 };
-use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{
@@ -166,7 +165,10 @@ fn check_signature(
         match look {
             Ok(()) => {}
             Err(rustls::Error::InvalidCertificate(why)) if is_of_time(&why) => {}
-            Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            // Another authority of the same name has another key.
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            )) => {
                 let ca = files.ca.display();
                 return Err(wrong(format!("no certificate in {ca} has signed it")));
             }
