@@ -323,6 +323,17 @@ pub const FRAME_BYTES_MAX: usize = (1 << 30) + (64 << 10);
 /// connection, and there are no more places than a call's number has low bits.
 pub const CALLS_MAX: usize = 1 << 16;
 
+/// Reads that a node leaves without an answer in a row until no more are sent to it: each
+/// has cost a client the time after which another owner is asked.
+pub const BREAKER_FAILURES: u32 = 4;
+
+/// Milliseconds from the first to the last of them, at least: many at one moment say
+/// only that somebody stood still then.
+pub const BREAKER_SPAN_MS: u64 = 50;
+
+/// Milliseconds from one read that finds out whether such a node answers to the next.
+pub const BREAKER_PAUSE_MS: u64 = 1000;
+
 /// Bytes that one turn gathers for other nodes before it sends them.
 pub const TURN_BYTES_HIGH: usize = 256 << 10;
 

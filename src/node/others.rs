@@ -363,7 +363,7 @@ impl Meeting {
 }
 
 /// A name as it is, or in quotes where it would not be one word.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
     if !name.is_empty() && name.bytes().all(is_word) {
         name.to_owned()

@@ -63,6 +63,10 @@ pub(super) fn shared(
     }
     shared.log = Some(Arc::clone(log));
     shared.remarks = Arc::new(Remarks::new(Some(Arc::clone(log))));
+    if let Some(cluster) = &shared.cluster {
+        // It was made just now.
+        let _ = cluster.remarks.set(Arc::clone(&shared.remarks));
+    }
     shared.address = bound.shown();
     shared.connections = Box::new(Lines(lobby.clone()));
     let stopper = lobby.stopper.clone();
