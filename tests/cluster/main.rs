@@ -6,6 +6,7 @@
 #[path = "../serve/node.rs"]
 mod node;
 
+mod access;
 mod breaker;
 mod certificates;
 mod crowd;
