@@ -220,6 +220,14 @@ pub const WAITED_BODY_BYTES_MAX: usize = 64 << 10;
 /// and does not listen to take memory.
 pub const OUTPUT_BYTES_HIGH: usize = 256 << 10;
 
+/// Requests a second that a limit may name, at most: as many as no node answers, and
+/// one of them is counted by its nanoseconds.
+pub const RATE_PER_S_MAX: u32 = 10_000_000;
+
+/// Clients whose requests are counted apart, at most, those among them that went away
+/// within the last second: some megabytes. All beyond count as one.
+pub const RATED_CLIENTS_MAX: usize = 1 << 16;
+
 /// Prefixes of keys that are counted apart, at most: clients choose them.
 pub const PREFIXES_MAX: usize = 4096;
 
@@ -314,6 +322,17 @@ pub const FRAME_BYTES_MAX: usize = (1 << 30) + (64 << 10);
 /// Calls to one peer that wait for their ends, at most: each is a turn of a
 /// connection, and there are no more places than a call's number has low bits.
 pub const CALLS_MAX: usize = 1 << 16;
+
+/// Reads that a node leaves without an answer in a row until no more are sent to it: each
+/// has cost a client the time after which another owner is asked.
+pub const BREAKER_FAILURES: u32 = 4;
+
+/// Milliseconds from the first to the last of them, at least: many at one moment say
+/// only that somebody stood still then.
+pub const BREAKER_SPAN_MS: u64 = 50;
+
+/// Milliseconds from one read that finds out whether such a node answers to the next.
+pub const BREAKER_PAUSE_MS: u64 = 1000;
 
 /// Bytes that one turn gathers for other nodes before it sends them.
 pub const TURN_BYTES_HIGH: usize = 256 << 10;

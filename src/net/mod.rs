@@ -35,4 +35,4 @@ pub use output::Output;
 pub use patience::Patience;
 pub use secret::{Secret, SecretError};
 pub use stop::{Stop, Stopper};
-pub use tls::{ClientCertificates, Tls, TlsError, TlsFiles, TlsVersion};
+pub use tls::{ClientCertificates, ClientFiles, Tls, TlsError, TlsFiles, TlsVersion};

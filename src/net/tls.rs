@@ -1,4 +1,5 @@
-//! The certificates that a node shows to its clients, and those it asks of them.
+//! The certificates that a node shows to its clients, and those it asks of them; and how
+//! a command of this program reaches such a node.
 
 use crate::limits::SECRETS_FILE_BYTES_MAX;
 use std::fs::File;
@@ -13,7 +14,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
 
 /// Where the certificates are, and what is asked of clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +150,35 @@ fn client_verifier(files: &TlsFiles) -> Result<Option<Arc<dyn ClientCertVerifier
         ClientCertificates::Ignored | ClientCertificates::Required => builder,
     };
     builder.build().map(Some).map_err(|why| wrong(path, &why))
+}
+
+/// What a client of TLS trusts in, and what it shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientFiles {
+    /// Certificates, one of which is to have signed the server's, in PEM.
+    pub ca: PathBuf,
+    /// Its own certificates and the key to them, where the server asks for them.
+    pub own: Option<(PathBuf, PathBuf)>,
+}
+
+impl ClientFiles {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// As [`Tls::open`].
+    pub fn open(&self) -> Result<ClientConfig, TlsError> {
+        let mut roots = RootCertStore::empty();
+        // Those of a system may be of all kinds.
+        if roots.add_parsable_certificates(certificates(&self.ca)?).0 == 0 {
+            return Err(wrong(&self.ca, &"no certificate of an authority in it"));
+        }
+        let builder = ClientConfig::builder_with_provider(default_provider().into());
+        let builder = builder.with_safe_default_protocol_versions().map_err(|why| refused(&why))?;
+        let builder = builder.with_root_certificates(roots);
+        let Some((chain, key)) = &self.own else { return Ok(builder.with_no_client_auth()) };
+        let own = builder.with_client_auth_cert(certificates(chain)?, private_key(key)?);
+        own.map_err(|why| refused(&why))
+    }
 }
 
 pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {

@@ -102,6 +102,8 @@ counters! {
     store_too_large,
     /// Values for which there was no room.
     store_no_memory,
+    /// Requests that were beyond what may be asked in a second.
+    rate_limited,
     /// Bytes of requests.
     bytes_read,
     /// Bytes of answers.

@@ -11,6 +11,7 @@ mod log;
 mod others;
 mod peers;
 mod prefixes;
+mod rates;
 mod refusals;
 mod server;
 mod session;

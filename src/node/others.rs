@@ -9,7 +9,7 @@ use crate::cluster::{Card, Change, Phase, What};
 use crate::item::Version;
 use crate::limits::{FRAME_HEADROOM_BYTES, LANES_MAX, PEER_FAREWELL_MS};
 use crate::net::gossip::{Gossip, GossipConfig, GossipStart, Report, Seal, Seed};
-use crate::net::peers::{Identity, Lane, Link, Peers, PeersConfig};
+use crate::net::peers::{Identity, Lane, Link, PeerCertificates, Peers, PeersConfig};
 use crate::net::{Secret, TlsError};
 use crate::ring::{Layout, Node, NodeId};
 use crate::wire::{Hello, Versions, layout_fingerprint};
@@ -32,6 +32,8 @@ pub struct ClusterConfig {
     pub name: String,
     /// What its nodes know each other by.
     pub secret: Secret,
+    /// What they show each other, where that is not made of the secret.
+    pub certificates: Option<Arc<PeerCertificates>>,
     /// What this node is called; its id is the hash of it.
     pub node_name: String,
     /// The zone it stands in, by name.
@@ -143,6 +145,7 @@ struct Meeting {
     lanes: Vec<Peers>,
     inbox: Arc<Inbox>,
     generation: u64,
+    certificates: Option<Arc<PeerCertificates>>,
     /// What the log last said of a node's phase.
     phases: BTreeMap<NodeId, (u64, Phase)>,
 }
@@ -219,8 +222,9 @@ impl Meeting {
         };
         let hub = Hub::new(hub, card, shared, worker)
             .ok_or_else(|| io::Error::other("a node without a cluster has no hub"))?;
-        let phases = BTreeMap::new();
-        Ok((Self { hub, gossip, first, lanes, inbox, generation, phases }, workers))
+        let (certificates, phases) = (config.certificates, BTreeMap::new());
+        let this = Self { hub, gossip, first, lanes, inbox, generation, certificates, phases };
+        Ok((this, workers))
     }
 
     async fn run(mut self, stop: &Notify) {
@@ -233,6 +237,9 @@ impl Meeting {
                 _ = tick.tick() => {
                     let ticked = self.hub.handle_tick(now());
                     self.told(ticked);
+                }
+                identity = PeerCertificates::renewed(self.certificates.as_deref()) => {
+                    self.all_lanes().for_each(|lane| lane.renew(&identity));
                 }
                 () = stop.notified() => break,
             }
@@ -368,7 +375,7 @@ impl Meeting {
 }
 
 /// A name as it is, or in quotes where it would not be one word.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
     if !name.is_empty() && name.bytes().all(is_word) {
         name.to_owned()
@@ -386,7 +393,10 @@ fn bind_lanes(
     settings: &Settings,
 ) -> io::Result<(Lane, Peers, Lanes, Vec<Peers>)> {
     let tls = |why: TlsError| io::Error::other(why.to_string());
-    let identity = Identity::from_secret(&config.secret, &config.name, hello.node).map_err(tls)?;
+    let identity = match &config.certificates {
+        Some(certificates) => certificates.identity(),
+        None => Identity::from_secret(&config.secret, &config.name, hello.node).map_err(tls)?,
+    };
     let frame_bytes = settings.item_bytes_max + FRAME_HEADROOM_BYTES;
     // At so many ports behind that of gossip, or at any that is free.
     let bind = |hello: Hello, behind| {

@@ -212,8 +212,10 @@ impl Running {
         let view = SharedView::new(View::settled(&ring));
         let log = Arc::new(Log::start().map_err(StartError::Thread)?);
         let cluster = config.cluster.as_ref().map(|cluster| (config.node.id, cluster.write_ack));
+        let certificates = told.and_then(|cluster| cluster.certificates.clone());
+        let refresh = sessions::refresh(tls.clone(), certificates, &log);
         let about = (&bound, &log, cluster);
-        let shared = sessions::shared(store, view, settings, &lobby, tls.as_ref(), about);
+        let shared = sessions::shared(store, view, settings, &lobby, refresh, about);
         let crawler = Crawler::start(Arc::clone(&shared), now).map_err(StartError::Thread)?;
         let (others, lanes) = match config.cluster {
             None => (None, Vec::new()),

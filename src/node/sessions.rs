@@ -7,10 +7,10 @@ use super::refusals::Remarks;
 use super::server::now;
 use super::session::Road;
 use super::{
-    ConnectionCount, ConnectionLine, Connections, Ending, Log, Session, Settings, Shared,
-    SharedView,
+    ConnectionCount, ConnectionLine, Connections, Ending, Log, RefreshCertificates, Session,
+    Settings, Shared, SharedView,
 };
-use crate::net::peers::Lane;
+use crate::net::peers::{Lane, PeerCertificates};
 use crate::net::{Answerer, Lobby, Member, Peer, Phase, Stop, Tls};
 use crate::ring::NodeId;
 use crate::store::Store;
@@ -37,7 +37,7 @@ impl Answerer for Sessions {
     type Answer = Session;
 
     fn answer(&mut self, member: &Arc<Member>) -> Session {
-        Session::on(&self.road, member.id)
+        Session::of_client(&self.road, member.id, &member.peer)
     }
 
     fn beside(&mut self) -> Pin<Box<dyn Future<Output = ()>>> {
@@ -54,7 +54,7 @@ pub(super) fn shared(
     view: SharedView,
     settings: Settings,
     lobby: &Lobby,
-    tls: Option<&Arc<Tls>>,
+    refresh: Option<RefreshCertificates>,
     (bound, log, cluster): (&Bound, &Arc<Log>, Option<(NodeId, WriteAck)>),
 ) -> Arc<Shared> {
     let mut shared = Shared::new(store, view, settings, Box::new(now));
@@ -63,6 +63,10 @@ pub(super) fn shared(
     }
     shared.log = Some(Arc::clone(log));
     shared.remarks = Arc::new(Remarks::new(Some(Arc::clone(log))));
+    if let Some(cluster) = &shared.cluster {
+        // It was made just now.
+        let _ = cluster.remarks.set(Arc::clone(&shared.remarks));
+    }
     shared.address = bound.shown();
     shared.connections = Box::new(Lines(lobby.clone()));
     let stopper = lobby.stopper.clone();
@@ -72,10 +76,7 @@ pub(super) fn shared(
             Ending::Graceful => Stop::Graceful,
         });
     });
-    let tls = tls.cloned();
-    shared.on_refresh_certificates = tls.map(|tls| -> Box<dyn Fn() -> bool + Send + Sync> {
-        Box::new(move || tls.reload().is_ok())
-    });
+    shared.on_refresh_certificates = refresh;
     let shared = Arc::new(shared);
     // The connections are known to what is shared: it must not keep itself.
     let hearer = Arc::downgrade(&shared);
@@ -85,6 +86,29 @@ pub(super) fn shared(
         }
     });
     shared
+}
+
+/// Reads all certificates again, each for itself; none where there are none. What is
+/// no good is logged.
+pub(super) fn refresh(
+    tls: Option<Arc<Tls>>,
+    peers: Option<Arc<PeerCertificates>>,
+    log: &Arc<Log>,
+) -> Option<RefreshCertificates> {
+    if tls.is_none() && peers.is_none() {
+        return None;
+    }
+    let log = Arc::clone(log);
+    Some(Box::new(move || {
+        let outcomes =
+            [tls.as_deref().map(Tls::reload), peers.as_deref().map(PeerCertificates::reload)];
+        let mut are_good = true;
+        for why in outcomes.into_iter().flatten().filter_map(Result::err) {
+            log.say(format!("refresh_certs: the old certificates stay: {why}"));
+            are_good = false;
+        }
+        are_good
+    }))
 }
 
 /// The connections, in the words of the statistics.

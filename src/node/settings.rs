@@ -3,6 +3,7 @@
 use crate::net::{Surplus, TlsFiles};
 use crate::node::Users;
 use crate::ring::Layout;
+use std::num::NonZeroU32;
 
 /// What memcached this node is like: clients choose by it what they may ask.
 pub const VERSION: &str = "1.6.45";
@@ -71,6 +72,10 @@ pub struct Settings {
     pub users: Option<Users>,
     /// Seconds after which a silent connection is closed; zero is never.
     pub idle_timeout_s: u32,
+    /// Requests a second of each client, at most; none is no limit.
+    pub client_rate_limit: Option<NonZeroU32>,
+    /// Requests a second of all clients together, at most; none is no limit.
+    pub rate_limit: Option<NonZeroU32>,
     /// What becomes of the connection that is one too many.
     pub surplus: Surplus,
     /// Bytes that requests and answers under way may hold; zero is not known.
@@ -106,6 +111,8 @@ impl Default for Settings {
             binding: Binding::Auto,
             users: None,
             idle_timeout_s: 0,
+            client_rate_limit: None,
+            rate_limit: None,
             surplus: Surplus::Refuse,
             buffers_bytes: 0,
             tls: None,

@@ -3,6 +3,7 @@
 use crate::item::{Now, Version};
 use crate::limits::DRIFT_MS_MAX;
 use crate::node::peers::{Cluster, WriteAck};
+use crate::node::rates::Rates;
 use crate::node::refusals::Remarks;
 use crate::node::{
     Connections, Counters, Log, NoConnections, Prefixes, Settings, SharedView, Sums, Watch,
@@ -44,6 +45,8 @@ pub struct Shared {
     pub settings: Settings,
     /// Counts by prefix.
     pub prefixes: Prefixes,
+    /// How much clients may ask, where that is limited.
+    pub(super) rates: Option<Arc<Rates>>,
     /// Who watches.
     pub watch: Watch,
     /// The connections.
@@ -86,6 +89,7 @@ impl Shared {
             view,
             cluster: None,
             prefixes: Prefixes::new(settings.prefix_delimiter, settings.detail_enabled),
+            rates: Rates::new(settings.rate_limit, settings.client_rate_limit),
             watch: Watch::default(),
             connections: Box::new(NoConnections),
             on_shutdown: Box::new(|_| {}),

@@ -6,12 +6,16 @@
 #[path = "../serve/node.rs"]
 mod node;
 
+mod access;
+mod breaker;
+mod certificates;
 mod crowd;
 mod cuts;
 mod demo;
 mod net;
 #[allow(dead_code, reason = "other tests start nodes with it too")]
 mod nodes;
+mod rates;
 mod seen;
 mod trouble;
 mod will;

@@ -12,6 +12,7 @@ mod golden;
 mod large;
 mod leases;
 mod meta;
+mod rates;
 mod splits;
 mod statistics;
 mod unfinished;

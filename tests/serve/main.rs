@@ -4,6 +4,7 @@ mod descriptors;
 mod log;
 mod memory;
 mod node;
+mod rates;
 mod reload;
 
 use node::{Node, path, program, wait_until};
@@ -140,6 +141,10 @@ fn what_cannot_be_is_refused_with_a_reason() {
         ("-B udp", "ascii"),
         ("--copies 9", "--copies: from 1 to 4"),
         ("--peer-listen 192.0.2.1:0", "secret"),
+        ("--peer-ca ca.pem --peer-key key.pem", "all three or none"),
+        ("--peer-ca /no/such/ca --peer-cert x --peer-key y", "/no/such/ca: "),
+        ("--rate-limit 0", "from 1 to 10000000"),
+        ("--client-rate-limit 20M", "from 1 to 10000000"),
         ("-m 64MB", "MB"),
     ];
     for (line, reason) in cases {

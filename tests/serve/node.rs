@@ -63,10 +63,8 @@ impl Node {
     }
 
     /// The same with a command whose flags these are.
-    pub(crate) fn spawn(mut command: Command, ready_file: PathBuf, stderr_file: PathBuf) -> Self {
-        let _ = fs::remove_file(&ready_file);
-        let child = command.arg("--ready-file").arg(&ready_file).spawn().unwrap();
-        let mut node = Self { child, ready: Value::Null, ready_file, stderr_file };
+    pub(crate) fn spawn(command: Command, ready_file: PathBuf, stderr_file: PathBuf) -> Self {
+        let mut node = Self::begin(command, ready_file, stderr_file);
         let started = Instant::now();
         while node.ready.is_null() {
             if let Ok(text) = fs::read_to_string(&node.ready_file) {
@@ -77,6 +75,21 @@ impl Node {
             thread::yield_now();
         }
         node
+    }
+
+    /// One that may never serve: nobody waits for it.
+    #[allow(dead_code, reason = "only where there are several nodes")]
+    pub(crate) fn begin_as(name: &str, flags: &str) -> Self {
+        let stderr_file = path(&format!("{name}.stderr"));
+        let mut command = program(flags);
+        command.stderr(File::create(&stderr_file).unwrap());
+        Self::begin(command, path(&format!("{name}.ready")), stderr_file)
+    }
+
+    fn begin(mut command: Command, ready_file: PathBuf, stderr_file: PathBuf) -> Self {
+        let _ = fs::remove_file(&ready_file);
+        let child = command.arg("--ready-file").arg(&ready_file).spawn().unwrap();
+        Self { child, ready: Value::Null, ready_file, stderr_file }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -133,7 +133,7 @@ fn finish(world: &mut World, plan: &Plan, history: &mut History) {
     }
 }
 
-fn rest(world: &mut World, seed: u64, when: &str) {
+pub(crate) fn rest(world: &mut World, seed: u64, when: &str) {
     let from = world.now_ms();
     // A while longer: what is not noticed yet is to be noticed.
     for _ in 0..200 {
@@ -146,7 +146,7 @@ fn rest(world: &mut World, seed: u64, when: &str) {
     }
 }
 
-fn ask(world: &mut World, client: &mut Client, request: &str) -> String {
+pub(crate) fn ask(world: &mut World, client: &mut Client, request: &str) -> String {
     let mut ended = client.begin(world, request);
     let from = world.now_ms();
     while ended.is_none() {

@@ -1,9 +1,11 @@
 //! `members` and `status`: the cluster, as one of its nodes sees it.
 
+mod access;
 mod seen;
 
 use super::output::{self, Cell, Column, Format, Table};
 use super::{CliError, Exit};
+use access::Access;
 use clap::Args;
 use seen::{Node, Seen};
 use serde::Serialize;
@@ -15,6 +17,9 @@ pub(crate) struct MembersArgs {
     /// A node's address for clients
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:11211")]
     server: String,
+
+    #[command(flatten)]
+    access: Access,
 
     /// How to print it
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
@@ -44,7 +49,7 @@ struct Members {
 
 /// Lists the nodes.
 pub(crate) fn members(args: &MembersArgs) -> Result<Exit, CliError> {
-    let seen = Seen::ask(&args.server)?;
+    let seen = Seen::ask(&args.server, &args.access)?;
     if !seen.is_in_cluster() {
         return Err(alone(&args.server));
     }
@@ -61,7 +66,7 @@ pub(crate) fn members(args: &MembersArgs) -> Result<Exit, CliError> {
 
 /// Judges the cluster, and lists the nodes.
 pub(crate) fn status(args: &MembersArgs) -> Result<Exit, CliError> {
-    let seen = Seen::ask(&args.server)?;
+    let seen = Seen::ask(&args.server, &args.access)?;
     if !seen.is_in_cluster() {
         return Err(alone(&args.server));
     }

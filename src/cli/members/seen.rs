@@ -1,15 +1,17 @@
 //! What a node says of its cluster: `stats cluster`, asked for and read.
 
+use super::access::{self, Access};
 use crate::cli::CliError;
 use crate::limits::NODES_MAX;
 use crate::wire::CARD_BYTES_MAX;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
 
-/// How long a node may take to be reached, and to say a line.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes that one of its lines may have: the names of many nodes.
+const LINE_BYTES_MAX: u64 = 1 << 20;
+
+/// What a server of TLS begins with where it does not understand.
+const TLS_ALERT: u8 = 21;
 
 /// Bytes that such an answer may have: a few lines for each card.
 const ANSWER_BYTES_MAX: u64 = (4 * CARD_BYTES_MAX * NODES_MAX) as u64;
@@ -25,26 +27,28 @@ pub(super) struct Seen {
 
 impl Seen {
     /// Asks the node at this address.
-    pub(super) fn ask(server: &str) -> Result<Self, CliError> {
-        let failed = |why: io::Error| match why.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-                CliError::TimedOut(format!("{server} does not answer"))
+    pub(super) fn ask(server: &str, access: &Access) -> Result<Self, CliError> {
+        let failed = |why: io::Error| access::failed(server, &why);
+        let introduction = access.introduction()?;
+        let mut stream = BufReader::new(access.connect(server)?);
+        if let Some(introduction) = introduction {
+            stream.get_mut().write_all(introduction.as_bytes()).map_err(failed)?;
+            let line = line(&mut stream, server)?;
+            if line != "STORED" {
+                return Err(answered(server, &line));
             }
-            _ => CliError::Failed(format!("{server}: {why}")),
-        };
-        let mut stream = connect(server)?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
-        stream.write_all(b"stats cluster\r\n").map_err(failed)?;
+        }
+        stream.get_mut().write_all(b"stats cluster\r\n").map_err(failed)?;
         let mut seen = Self::default();
-        for line in BufReader::new(stream.take(ANSWER_BYTES_MAX)).lines() {
-            let line = line.map_err(failed)?;
+        let mut stream = stream.take(ANSWER_BYTES_MAX);
+        loop {
+            let line = line(&mut stream, server)?;
             match line.strip_prefix("STAT ") {
                 Some(said) => seen.take(said),
                 None if line == "END" => return Ok(seen),
-                None => return Err(CliError::Failed(format!("{server} answers: {line}"))),
+                None => return Err(answered(server, &line)),
             }
         }
-        Err(CliError::Failed(format!("{server} ended the connection")))
     }
 
     fn take(&mut self, said: &str) {
@@ -117,17 +121,27 @@ impl<'a> Node<'a> {
     }
 }
 
-fn connect(server: &str) -> Result<TcpStream, CliError> {
-    let failed =
-        |why: io::Error| CliError::CannotConnect(format!("cannot connect to {server}: {why}"));
-    let mut last = io::Error::other("there is no such address");
-    for address in server.to_socket_addrs().map_err(failed)? {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(stream) => return Ok(stream),
-            Err(why) => last = why,
-        }
+/// The next line of an answer.
+fn line(stream: &mut impl BufRead, server: &str) -> Result<String, CliError> {
+    let failed = |why: io::Error| access::failed(server, &why);
+    if stream.fill_buf().map_err(failed)?.first() == Some(&TLS_ALERT) {
+        return Err(CliError::Failed(format!("{server} speaks TLS: say --tls")));
     }
-    Err(failed(last))
+    let mut line = String::new();
+    stream.by_ref().take(LINE_BYTES_MAX).read_line(&mut line).map_err(failed)?;
+    match line.strip_suffix('\n') {
+        Some(line) => Ok(line.trim_end_matches('\r').to_owned()),
+        None => Err(CliError::Failed(format!("{server} ended the connection"))),
+    }
+}
+
+/// Something else than was asked for.
+fn answered(server: &str, line: &str) -> CliError {
+    let hint = match line {
+        "CLIENT_ERROR unauthenticated" => ": it has users, so name one with --user",
+        _ => "",
+    };
+    CliError::Failed(format!("{server} answers: {line}{hint}"))
 }
 
 #[cfg(test)]

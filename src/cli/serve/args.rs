@@ -2,9 +2,11 @@
 //! long name too.
 
 use crate::cli::units;
+use crate::limits::RATE_PER_S_MAX;
 use crate::net::gossip::Seed;
 use clap::{ArgAction, Args, ValueEnum};
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// What a node is told. Every flag of memcached is here: those that ask for
@@ -128,6 +130,15 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(super) send_timeout: u32,
 
+    /// Requests a second of each client, at most, by its address; each key of a read
+    /// is one [default: no limit]
+    #[arg(long, value_name = "OPS", value_parser = rate)]
+    pub(super) client_rate_limit: Option<NonZeroU32>,
+
+    /// Requests a second of all clients together, at most [default: no limit]
+    #[arg(long, value_name = "OPS", value_parser = rate)]
+    pub(super) rate_limit: Option<NonZeroU32>,
+
     /// memcached's extended options, with commas between them
     #[arg(short = 'o', long, value_name = "OPTIONS", value_delimiter = ',')]
     pub(super) extended: Vec<String>,
@@ -190,6 +201,19 @@ pub(crate) struct ClusterArgs {
     /// or set `RINGCACHED_SECRET`
     #[arg(long, value_name = "PATH")]
     pub(super) secret_file: Option<PathBuf>,
+
+    /// Certificates of the authority that signs those of all nodes, in PEM, instead of
+    /// one that is made of the secret; with --peer-cert and --peer-key
+    #[arg(long, value_name = "FILE")]
+    pub(super) peer_ca: Option<PathBuf>,
+
+    /// Certificates to show to other nodes, this node's own first
+    #[arg(long, value_name = "FILE")]
+    pub(super) peer_cert: Option<PathBuf>,
+
+    /// The key to them
+    #[arg(long, value_name = "FILE")]
+    pub(super) peer_key: Option<PathBuf>,
 
     /// Nodes that keep each key; the same on all nodes
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
@@ -289,6 +313,13 @@ fn megabytes(text: &str) -> Result<u64, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
     let bytes = if is_plain { units::bytes(&format!("{text}m")) } else { units::bytes(text) };
     bytes.map_err(|why| why.to_string())
+}
+
+fn rate(text: &str) -> Result<NonZeroU32, String> {
+    let wrong = || format!("a number of requests from 1 to {RATE_PER_S_MAX}");
+    let requests = units::count(text).map_err(|_| wrong())?;
+    let requests = u32::try_from(requests).ok().filter(|&requests| requests <= RATE_PER_S_MAX);
+    requests.and_then(NonZeroU32::new).ok_or_else(wrong)
 }
 
 fn octal(text: &str) -> Result<u32, String> {

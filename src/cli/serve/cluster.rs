@@ -5,10 +5,12 @@ use crate::cli::CliError;
 use crate::limits::{CLUSTER_NAME_BYTES_MAX, COPIES_MAX};
 use crate::net::Secret;
 use crate::net::gossip::GossipConfig;
+use crate::net::peers::{PeerCertificates, PeerFiles};
 use crate::node::{ClusterConfig, WriteAck};
 use crate::ring::Node;
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where the secret may stand instead of a file.
@@ -25,10 +27,12 @@ pub(super) fn config(args: &ServeArgs, node: Node) -> Result<Option<ClusterConfi
         return Err(usage(&format!("--copies: from 1 to {COPIES_MAX}")));
     }
     let secret = secret(told)?;
+    let certificates = certificates(told)?;
     let is_wanted = told.peer_listen.is_some()
         || !told.join.is_empty()
         || told.cluster.is_some()
-        || secret.is_some();
+        || secret.is_some()
+        || certificates.is_some();
     if !is_wanted {
         return Ok(None);
     }
@@ -49,6 +53,7 @@ pub(super) fn config(args: &ServeArgs, node: Node) -> Result<Option<ClusterConfi
     Ok(Some(ClusterConfig {
         name,
         secret: secret.map_or_else(|| Secret::new(NO_SECRET), Ok).map_err(wrong)?,
+        certificates,
         node_name: args.node_id.clone().unwrap_or_else(|| node.id.to_string()),
         zone: args.zone.clone().unwrap_or_default(),
         listen,
@@ -77,6 +82,21 @@ fn secret(told: &ClusterArgs) -> Result<Option<Secret>, CliError> {
         Err(env::VarError::NotPresent) => Ok(None),
         Err(why) => Err(CliError::Usage(format!("{SECRET_VARIABLE}: {why}"))),
     }
+}
+
+/// What the operator's own authority has signed, in three files or in none.
+fn certificates(told: &ClusterArgs) -> Result<Option<Arc<PeerCertificates>>, CliError> {
+    let (ca, chain, key) = match (&told.peer_ca, &told.peer_cert, &told.peer_key) {
+        (None, None, None) => return Ok(None),
+        (Some(ca), Some(chain), Some(key)) => (ca.clone(), chain.clone(), key.clone()),
+        _ => {
+            let why = "--peer-ca, --peer-cert and --peer-key go together: name all three or none";
+            return Err(CliError::Usage(why.to_owned()));
+        }
+    };
+    let opened = PeerCertificates::open(PeerFiles { ca, chain, key });
+    let wrong = |why| CliError::Usage(format!("certificates for other nodes: {why}"));
+    opened.map(|opened| Some(Arc::new(opened))).map_err(wrong)
 }
 
 fn wrong(why: impl std::fmt::Display) -> CliError {

@@ -150,6 +150,8 @@ fn settings(args: &ServeArgs, extended: &Extended, users: Option<Users>) -> Sett
             ProtocolName::Binary => Binding::Binary,
         },
         users,
+        client_rate_limit: args.client_rate_limit,
+        rate_limit: args.rate_limit,
         idle_timeout_s: args.idle_timeout.or(extended.idle_timeout_s).unwrap_or(0),
         ..Settings::default()
     }

@@ -41,8 +41,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
 
     let failed = |why: std::io::Error| CliError::Failed(why.to_string());
     let signals = Signals::hear().map_err(failed)?;
+    let peers = config.cluster.as_ref().and_then(|cluster| cluster.certificates.clone());
     let running = Running::start(config).map_err(|why| refused(&why))?;
-    let secrets = Secrets { tls: running.tls(), users };
+    let secrets = Secrets { tls: running.tls(), users, peers };
     signals.obey(running.stopper(), secrets, running.log()).map_err(failed)?;
     let _pid = args.pidfile.as_deref().map(write_pid).transpose()?;
     let _ready = match serves(&running) {

@@ -1,9 +1,10 @@
 //! The files of secrets that a node reads at its start and again when it is told
-//! to: users and certificates.
+//! to: users and certificates, those for other nodes among them.
 
 use crate::cli::CliError;
 use crate::limits::SECRETS_FILE_BYTES_MAX;
 use crate::net::Tls;
+use crate::net::peers::PeerCertificates;
 use crate::node::Users;
 use std::fs::{self, File};
 use std::io::Read;
@@ -63,6 +64,7 @@ fn bytes(path: &Path) -> Result<Vec<u8>, String> {
 pub(super) struct Secrets {
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) users: Option<UsersFile>,
+    pub(super) peers: Option<Arc<PeerCertificates>>,
 }
 
 impl Secrets {
@@ -72,12 +74,16 @@ impl Secrets {
             Ok(()) => "new connections get the new certificates".to_owned(),
             Err(why) => format!("the old certificates stay: {why}"),
         });
+        let peers = self.peers.as_deref().map(|peers| match peers.reload() {
+            Ok(()) => "new links to other nodes get the new certificates".to_owned(),
+            Err(why) => format!("the old certificates for other nodes stay: {why}"),
+        });
         let users = self.users.as_ref().map(|file| match file.reload() {
             Ok(()) => format!("{} users", file.users.count()),
             Err(why) => format!("the old users stay: {why}"),
         });
         let warning = self.users.as_ref().and_then(UsersFile::warning);
-        let said: Vec<String> = tls.into_iter().chain(users).chain(warning).collect();
+        let said: Vec<String> = tls.into_iter().chain(peers).chain(users).chain(warning).collect();
         match said.is_empty() {
             true => vec!["there is nothing to read again".to_owned()],
             false => said,

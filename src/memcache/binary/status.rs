@@ -23,6 +23,8 @@ pub enum Status {
     Unknown,
     /// There is no room, whatever is evicted.
     NoRoom,
+    /// It is asked too much.
+    Busy,
     /// It may go better later.
     Temporary,
 }
@@ -42,6 +44,7 @@ impl Status {
             Self::Unauthenticated => 0x20,
             Self::Unknown => 0x81,
             Self::NoRoom => 0x82,
+            Self::Busy => 0x85,
             Self::Temporary => 0x86,
         }
     }
@@ -60,6 +63,7 @@ impl Status {
             Self::Unauthenticated => b"Auth failure.",
             Self::Unknown => b"Unknown command",
             Self::NoRoom => b"Out of memory",
+            Self::Busy => b"Too many requests a second",
             Self::Temporary => b"Temporary failure",
         }
     }

@@ -16,6 +16,7 @@ use rcgen::{
     KeyUsagePurpose, PKCS_ED25519,
 };
 use ring::digest::{SHA256, digest};
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::{fmt, slice};
@@ -33,7 +34,8 @@ use tokio_rustls::rustls::pki_types::{
 use tokio_rustls::rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use tokio_rustls::rustls::version::TLS13;
 use tokio_rustls::rustls::{
-    self, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+    self, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig,
+    SignatureScheme,
 };
 
 /// What peers speak inside of TLS.
@@ -112,9 +114,11 @@ impl Identity {
             added.map_err(|reason| TlsError::File { path: files.ca.clone(), reason })?;
         }
         let (chain, key) = (certificates(&files.chain)?, private_key(&files.key)?);
+        check_signature(files, &roots, &chain)?;
         let mut reset_key = [0; 32];
         reset_key.copy_from_slice(digest(&SHA256, key.secret_der()).as_ref());
-        Self::new(roots, chain, key, Proof::Files, reset_key).map_err(refused)
+        let made = Self::new(roots, chain, key, Proof::Files, reset_key);
+        made.map_err(|why| TlsError::File { path: files.key.clone(), reason: why.to_string() })
     }
 
     fn new(
@@ -136,6 +140,52 @@ impl Identity {
             reset_key,
         })
     }
+}
+
+/// Whether other nodes will take this for a node's, on both ends of a link. Whether it
+/// is out of date they say themselves: clocks differ.
+fn check_signature(
+    files: &PeerFiles,
+    roots: &RootCertStore,
+    chain: &[CertificateDer<'static>],
+) -> Result<(), TlsError> {
+    let wrong = |reason| TlsError::File { path: files.chain.clone(), reason };
+    let (provider, roots) = (Arc::new(default_provider()), Arc::new(roots.clone()));
+    let algorithms = provider.signature_verification_algorithms;
+    let as_server = Signed { roots: Arc::clone(&roots), algorithms };
+    let as_client = WebPkiClientVerifier::builder_with_provider(roots, provider).build();
+    let as_client = as_client.map_err(refused)?;
+    let Some((own, rest)) = chain.split_first() else { return Err(wrong("empty".to_owned())) };
+    let (name, now) = (ServerName::from(Ipv4Addr::LOCALHOST), UnixTime::now());
+    let looks = [
+        as_server.verify_server_cert(own, rest, &name, &[], now).map(drop),
+        as_client.verify_client_cert(own, rest, now).map(drop),
+    ];
+    for look in looks {
+        match look {
+            Ok(()) => {}
+            Err(rustls::Error::InvalidCertificate(why)) if is_of_time(&why) => {}
+            // Another authority of the same name has another key.
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            )) => {
+                let ca = files.ca.display();
+                return Err(wrong(format!("no certificate in {ca} has signed it")));
+            }
+            Err(why) => return Err(wrong(why.to_string())),
+        }
+    }
+    Ok(())
+}
+
+fn is_of_time(why: &CertificateError) -> bool {
+    matches!(
+        why,
+        CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. }
+    )
 }
 
 fn client(

@@ -13,12 +13,14 @@ mod greet;
 mod known;
 mod link;
 mod refused;
+mod renewal;
 mod run;
 mod transport;
 
 pub use certificate::{Identity, PeerFiles};
 pub use link::{Full, Link};
 pub use refused::Refused;
+pub use renewal::PeerCertificates;
 
 use crate::limits::{FRAME_BYTES_MAX, PEER_FAREWELL_MS};
 use crate::ring::NodeId;

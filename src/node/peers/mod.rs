@@ -2,6 +2,7 @@
 //! becomes of it. Moves no bytes and keeps no clock: frames come in and go out
 //! through links, and the time is passed in.
 
+mod breaker;
 mod calls;
 mod dirty;
 mod executor;
@@ -14,6 +15,7 @@ mod succession;
 mod turn;
 mod waiting;
 
+pub(super) use breaker::Breakers;
 pub(super) use dirty::{Dirty, Slots};
 pub(super) use executor::{Executor, NoMessage, Word};
 pub(super) use overview::Overview;
@@ -25,8 +27,11 @@ pub(super) use succession::{HeldBack, Succession};
 pub(super) use turn::{AskedAt, Sending, Turn};
 pub(super) use waiting::{Answer, Calls, Waiting};
 
+use super::others::plain;
+use super::refusals::Remarks;
 use crate::cluster::{Card, View};
 use crate::item::{Copied, CopiedBody, Expiry, Now, Standing, Version};
+use crate::limits::BREAKER_FAILURES;
 use crate::net::peers::Link;
 use crate::ring::{KeyHash, NodeId};
 use crate::store::Found;
@@ -36,7 +41,7 @@ use overview::Overviews;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use turn::What;
 
@@ -103,6 +108,9 @@ pub(super) struct Cluster {
     pub(super) turns: Turns,
     /// This node leaves, and executes no more.
     leaves: AtomicBool,
+    pub(super) breakers: Breakers,
+    /// Where to say that one opens, or closes.
+    pub(super) remarks: OnceLock<Arc<Remarks>>,
     /// Of this node.
     lanes: usize,
     peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
@@ -196,6 +204,8 @@ impl Cluster {
             dirty: Dirty::new(slots),
             held_back: HeldBack::none(slots),
             promised: Promised::default(),
+            breakers: Breakers::default(),
+            remarks: OnceLock::new(),
             peers: RwLock::default(),
             alarms: Mutex::default(),
             roster: Mutex::default(),
@@ -278,6 +288,7 @@ impl Cluster {
     /// An answer to one of this node's calls.
     pub(super) fn answered(&self, link: &Link, call: u32, answer: Answer, now: Now) {
         let Some(peer) = self.peer(link.node()) else { return };
+        self.close_breaker(link.node(), "it answers");
         if let Err(failed) = peer.answered(link, call, answer, now) {
             self.dirty.mark(link.node(), failed.slots);
         }
@@ -292,6 +303,7 @@ impl Cluster {
                 .entry(node)
                 .or_insert_with(|| Arc::new(Peer::new(node, self.lanes))),
         );
+        self.close_breaker(node, "it was linked anew");
         self.failed(node, peer.linked(link));
     }
 
@@ -303,9 +315,32 @@ impl Cluster {
 
     /// A node is held for dead: nobody waits for it.
     pub(super) fn down(&self, node: NodeId) {
+        self.close_breaker(node, "it is held for dead");
         if let Some(peer) = self.peer(node) {
             self.failed(node, peer.give_up());
         }
+    }
+
+    /// A node did not answer in time: after some of them no reads are sent to it.
+    pub(super) fn not_answered(&self, node: NodeId, now: Now) {
+        if self.breakers.failed(node, now) {
+            let cause = format!("{BREAKER_FAILURES} in a row were not answered");
+            self.tell_breaker(node, "open", &cause);
+        }
+    }
+
+    fn close_breaker(&self, node: NodeId, cause: &str) {
+        if self.breakers.clear(node) {
+            self.tell_breaker(node, "closed", cause);
+        }
+    }
+
+    fn tell_breaker(&self, node: NodeId, what: &str, cause: &str) {
+        let Some(remarks) = self.remarks.get() else { return };
+        let overview = self.overview();
+        let card = overview.members.current_card(node);
+        let name = plain(card.map_or("unknown", |card| &card.name));
+        remarks.say(format!("breaker node={name} id={node} what={what} cause=\"{cause}\""));
     }
 
     /// Wakes whoever waits, if that is not over by then.
@@ -440,7 +475,11 @@ impl Cluster {
             waiting.time_is_up(at);
         }
         for peer in self.peers() {
-            self.failed(peer.node, peer.tick(now));
+            let overdue = peer.tick(now);
+            if !overdue.is_empty() {
+                self.not_answered(peer.node, now);
+            }
+            self.failed(peer.node, overdue);
         }
     }
 

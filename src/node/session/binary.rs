@@ -34,22 +34,36 @@ impl Session {
             reply::status(out.bytes(), &request.header, Status::Unauthenticated);
             return Step::Close(0);
         }
+        match self.is_limited() {
+            true => self.limited_binary(&request, input, now, out),
+            false => self.binary_request(&request, input, now, out),
+        }
+    }
+
+    #[inline]
+    pub(super) fn binary_request(
+        &mut self,
+        request: &Request<'_>,
+        input: &[u8],
+        now: Now,
+        out: &mut Output,
+    ) -> Step {
         if self.among_others
-            && let Some(step) = self.binary_elsewhere(&request, input, out)
+            && let Some(step) = self.binary_elsewhere(request, input, out)
         {
             return step;
         }
         let used = request.header.head_len();
         match request.verb {
-            Verb::Get { with_key, .. } => self.binary_get(&request, with_key, now, out),
-            Verb::Touch => self.binary_touch(&request, now, out),
+            Verb::Get { with_key, .. } => self.binary_get(request, with_key, now, out),
+            Verb::Touch => self.binary_touch(request, now, out),
             Verb::Store(_) | Verb::Extend(_) => {
-                return self.binary_store(&request, input, now, out);
+                return self.binary_store(request, input, now, out);
             }
-            Verb::Delete => self.binary_delete(&request, now, out),
-            Verb::Count(kind) => self.binary_count(&request, kind, now, out),
-            Verb::SaslAuth => return self.binary_sasl(&request, input, out),
-            _ => return self.binary_admin(&request, used, now, out),
+            Verb::Delete => self.binary_delete(request, now, out),
+            Verb::Count(kind) => self.binary_count(request, kind, now, out),
+            Verb::SaslAuth => return self.binary_sasl(request, input, out),
+            _ => return self.binary_admin(request, used, now, out),
         }
         Step::Done(used)
     }

@@ -217,11 +217,11 @@ impl Session {
     ) {
         let from = out.bytes().len();
         let source = match place {
-            Place::There(node) => {
+            Place::There(node) => self.around(node, protocol, kind, bytes).unwrap_or_else(|| {
                 let executor = Executor::Primary;
                 let at = self.road.turn().ask(node, executor, protocol, kind.reads, bytes);
                 Source::Asked(at, kind)
-            }
+            }),
             // Somebody may be back soon.
             Place::Here | Place::Nowhere => {
                 let again =
@@ -230,6 +230,34 @@ impl Session {
             }
         };
         self.road.parts().0.push(Part::new(from, from, source));
+    }
+
+    /// Asks the other owners for a read whose primary does not answer; none where it is
+    /// to be asked all the same.
+    fn around(
+        &mut self,
+        primary: NodeId,
+        protocol: Protocol,
+        kind: Kind,
+        bytes: &[&[u8]],
+    ) -> Option<Source> {
+        if !kind.reads || !self.road.knows_of_failures() {
+            return None;
+        }
+        // It is not to overtake what was written before it.
+        if self.road.parts().0.iter().any(Part::writes) || !self.road.passes_by(primary) {
+            return None;
+        }
+        let again = Again { protocol, bytes: bytes.concat(), kind, lost: true, unsent: false };
+        let hash = self.hash_of_request(protocol, &again.bytes)?;
+        let (owners, least) = self.road.owners_beside(hash, Some(primary));
+        if owners.len() < usize::from(least) {
+            // They may not have what was acknowledged.
+            return None;
+        }
+        let source = self.ask_owners(hash, Some(primary), &again, self.shared().now())?;
+        self.road.count_passed_by();
+        Some(source)
     }
 
     /// Remembers that the answer written from there on waits for copies.
@@ -304,7 +332,7 @@ impl Session {
         waits.tried = true;
         let protocol = self.protocol.unwrap_or(Protocol::Text);
         let road = Rc::clone(&self.road);
-        waits.settle(protocol, now, |node, due| road.is_slow(node, now, due));
+        waits.settle(protocol, now, |node, due| road.gives_up(node, now, due));
         self.settle_flushes(&mut waits, protocol, now);
         if waits.parts.iter().all(Part::is_settled) {
             *out = waits.finish();

@@ -15,6 +15,7 @@ mod crawler;
 mod elsewhere;
 mod flush;
 mod meta;
+mod rate;
 mod read;
 mod road;
 mod stats;
@@ -28,10 +29,11 @@ use crate::item::Now;
 use crate::limits::OUTPUT_BYTES_HIGH;
 use crate::memcache::Protocol;
 use crate::memcache::text::Ahead;
-use crate::net::{Answer, Next, Output, Progress};
+use crate::net::{Answer, Next, Output, Peer, Progress};
 use crate::node::{Binding, Counters, Shared, Watcher};
 use crate::wire::Executor;
 use crawler::Dump;
+use rate::Limit;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -62,6 +64,8 @@ pub struct Session {
     pending: Option<Box<Pending>>,
     /// The answers of the last turn, where they wait for other nodes.
     waits: Option<Box<Waits>>,
+    /// How much may be asked, where that is limited.
+    limit: Option<Box<Limit>>,
 }
 
 /// For whom a session executes.
@@ -106,15 +110,25 @@ enum Step {
 }
 
 impl Session {
-    /// A session for one connection of this worker, on a road of its own.
+    /// A session for one connection from this machine to this worker, on a road of its
+    /// own.
     #[must_use]
     pub fn new(shared: &Arc<Shared>, worker: usize, connection: u64) -> Self {
-        Self::on(&Rc::new(Road::new(shared, worker)), connection)
+        Self::of_client(&Rc::new(Road::new(shared, worker)), connection, &Peer::Unix)
     }
 
     /// A session for one connection of the worker whose road this is.
-    #[must_use]
-    pub(super) fn on(road: &Rc<Road>, connection: u64) -> Self {
+    pub(super) fn of_client(road: &Rc<Road>, connection: u64, peer: &Peer) -> Self {
+        let shared = road.shared();
+        let rates = shared.rates.as_ref();
+        let limit = rates.map(|rates| Limit::new(rates.allowance(peer, shared.elapsed())));
+        let limit = limit.map(Box::new);
+        let mut session = Self::on(road, connection);
+        session.limit = limit;
+        session
+    }
+
+    fn on(road: &Rc<Road>, connection: u64) -> Self {
         let shared = road.shared();
         let protocol = match shared.settings.binding {
             Binding::Auto => None,
@@ -134,6 +148,7 @@ impl Session {
             refused: false,
             pending: None,
             waits: None,
+            limit: None,
         }
     }
 
@@ -313,6 +328,6 @@ mod tests {
 
     #[test]
     fn an_idle_session_is_small() {
-        assert!(size_of::<Session>() <= 56);
+        assert!(size_of::<Session>() <= 64);
     }
 }

@@ -233,6 +233,33 @@ impl Road {
         peer.is_none_or(|peer| peer.is_slow(now, patience_ms))
     }
 
+    /// The same; where it is so, somebody waits for it no longer.
+    pub(super) fn gives_up(&self, node: NodeId, now: Now, due: Now) -> bool {
+        let is_slow = self.is_slow(node, now, due);
+        if let Some(cluster) = self.shared.cluster.as_ref().filter(|_| is_slow) {
+            cluster.not_answered(node, now);
+        }
+        is_slow
+    }
+
+    /// Whether a read goes past a node, for it did not answer the last ones.
+    pub(super) fn passes_by(&self, node: NodeId) -> bool {
+        let cluster = self.shared.cluster.as_ref();
+        cluster.is_some_and(|cluster| !cluster.breakers.may_ask(node, self.shared.now()))
+    }
+
+    /// Whether any node did not answer lately.
+    #[inline]
+    pub(super) fn knows_of_failures(&self) -> bool {
+        self.shared.cluster.as_ref().is_some_and(|cluster| cluster.breakers.are_any())
+    }
+
+    pub(super) fn count_passed_by(&self) {
+        if let Some(cluster) = &self.shared.cluster {
+            cluster.breakers.pass_by();
+        }
+    }
+
     /// Whether a node is held for live.
     pub(in crate::node) fn is_live(&self, node: NodeId) -> bool {
         let mut reader = self.view.borrow_mut();

@@ -12,15 +12,30 @@ const LINE_BYTES_MIN: usize = 4;
 impl Session {
     pub(super) fn text(&mut self, input: &[u8], now: Now, out: &mut Output) -> Step {
         match Line::find(input, std::mem::take(&mut self.searched) as usize) {
-            Line::Whole { text, used } if self.authenticated => {
-                self.line(text, input, used, now, out)
+            Line::Whole { text, used } if self.is_limited() => {
+                self.limited_line(text, input, used, now, out)
             }
-            Line::Whole { text, used } => self.introduction(text, input, used, out),
+            Line::Whole { text, used } => self.any_line(text, input, used, now, out),
             Line::Partial => {
                 self.searched = input.len() as u32;
                 Step::Partial
             }
             Line::Endless => Step::Close(0),
+        }
+    }
+
+    #[inline]
+    pub(super) fn any_line(
+        &mut self,
+        line: &[u8],
+        input: &[u8],
+        used: usize,
+        now: Now,
+        out: &mut Output,
+    ) -> Step {
+        match self.authenticated {
+            true => self.line(line, input, used, now, out),
+            false => self.introduction(line, input, used, out),
         }
     }
 

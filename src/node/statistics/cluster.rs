@@ -25,6 +25,9 @@ pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
     report.stat("flush_floor", shared.store.flush_floor(now).0);
     report.stat("view", view.fingerprint());
     slots(view, shared.settings.layout.copies, report);
+    let (opened, passed_by) = cluster.breakers.counts();
+    report.stat("breakers_opened", opened);
+    report.stat("reads_past_breakers", passed_by);
     let others = || overview.members.iter().filter(|&(node, _)| node != me.node);
     report.stat("members", others().count() + 1);
     said(me, report);
@@ -76,6 +79,8 @@ fn other(node: NodeId, member: &Member, cluster: &Cluster, report: &mut Report<'
     let lanes = peer.as_ref().map_or(0, |peer| peer.linked_lanes());
     report.stat(format_args!("{node}:lanes"), lanes);
     report.stat(format_args!("{node}:calls"), peer.map_or(0, |peer| peer.calls()));
+    let breaker = if cluster.breakers.is_open(node) { "open" } else { "closed" };
+    report.stat(format_args!("{node}:breaker"), breaker);
     report.stat(format_args!("{node}:dirty_slots"), cluster.dirty.count(node));
 }
 

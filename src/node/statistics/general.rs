@@ -75,6 +75,9 @@ fn requests(shared: &Shared, figures: &Figures, report: &mut Report<'_>) {
     report.stat("store_no_memory", sums.store_no_memory);
     report.stat("auth_cmds", sums.auth_cmds);
     report.stat("auth_errors", sums.auth_errors);
+    if shared.rates.is_some() {
+        report.stat("rate_limited", sums.rate_limited);
+    }
     report.stat("bytes_read", sums.bytes_read);
     report.stat("bytes_written", sums.bytes_written);
 }

@@ -13,6 +13,17 @@ pub(super) fn report(shared: &Shared, report: &mut Report<'_>) {
     external(report);
     tls(shared, report);
     report.all(&[("num_napi_ids", "0"), ("memory_file", "(null)"), ("client_flags_size", "4")]);
+    limits(shared, report);
+}
+
+/// What memcached does not have, where it was asked for.
+fn limits(shared: &Shared, report: &mut Report<'_>) {
+    if let Some(requests) = shared.settings.client_rate_limit {
+        report.stat("client_rate_limit", requests);
+    }
+    if let Some(requests) = shared.settings.rate_limit {
+        report.stat("rate_limit", requests);
+    }
 }
 
 fn listening(shared: &Shared, report: &mut Report<'_>) {
