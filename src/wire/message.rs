@@ -43,6 +43,10 @@ pub enum Executor {
     Primary,
     /// As an owner of its key, for a read whose primary does not answer.
     Owner,
+    /// As an owner of its key, for a read that need not be the primary's: whoever
+    /// does not own it refuses it, and so does whoever finds something to win, for
+    /// that is the primary's.
+    Copy,
 }
 
 /// What a client said, of one key and whole.

@@ -12,6 +12,7 @@ mod demo;
 mod net;
 #[allow(dead_code, reason = "other tests start nodes with it too")]
 mod nodes;
+mod reads;
 mod seen;
 mod trouble;
 mod will;

@@ -37,12 +37,14 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
     let primary = Executor::Primary;
     let few = Ask { call: 7, executor: primary, requests };
     let none = Ask { call: 251, executor: Executor::Owner, requests: vec![] };
+    let copy = Ask { call: 1, executor: Executor::Copy, requests: vec![] };
     let owned = Reply::Owned { version: 300, bytes: b"EN\r\n" };
     let done = Reply::Done(b"END\r\n");
     let replies = vec![done, owned, Reply::NotMine, Reply::Busy, Reply::Unacknowledged];
     vec![
         (Message::Ask(few), r"\x11\x00\x00\x00\x00\x07\x00\x02\x00\x07get a\r\n\x01\x02\x80\x00"),
         (Message::Ask(none), r"\x06\x00\x00\x00\x00\xfb\xfb\x00\x01\x00"),
+        (Message::Ask(copy), r"\x04\x00\x00\x00\x00\x01\x02\x00"),
         (
             Message::Told(Told { call: 7, replies }),
             r"\x16\x00\x00\x00\x01\x07\x05\x00\x05END\r\n\x01\xfb,\x01\x04EN\r\n\x02\x03\x04",
@@ -255,7 +257,8 @@ impl Parts {
         let texts = self.texts.iter();
         match self.kind % 5 {
             0 => {
-                let executor = if self.flag { Executor::Primary } else { Executor::Owner };
+                let executors = [Executor::Primary, Executor::Owner, Executor::Copy];
+                let executor = executors[self.term_ms as usize % executors.len()];
                 let requests = texts.map(Self::request).collect();
                 Message::Ask(Ask { call, executor, requests })
             }

@@ -178,15 +178,16 @@ impl Executor {
                 return executed;
             }
             let (protocol, from) = (in_ours(request.protocol), out.bytes().len());
-            if ask.executor == wire::Executor::Owner {
-                let version = session.execute_as_owner(protocol, request.bytes, now, &mut out);
-                executed.version = Some(version);
+            let bytes = request.bytes;
+            let refused = if ask.executor == wire::Executor::Primary {
+                (executed.calls, executed.least) = session.execute(protocol, bytes, now, &mut out);
+                session.take_refused()
             } else {
-                (executed.calls, executed.least) =
-                    session.execute(protocol, request.bytes, now, &mut out);
-            }
+                executed.version = session.execute_as(ask.executor, protocol, bytes, now, &mut out);
+                executed.version.is_none()
+            };
             out.flatten();
-            match session.take_refused() {
+            match refused {
                 true => out.bytes().truncate(from),
                 false => executed.reply = Some(from..out.bytes().len()),
             }

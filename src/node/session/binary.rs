@@ -35,7 +35,7 @@ impl Session {
             return Step::Close(0);
         }
         if self.among_others
-            && let Some(step) = self.binary_elsewhere(&request, input, out)
+            && let Some(step) = self.binary_elsewhere(&request, input, now, out)
         {
             return step;
         }
