@@ -231,6 +231,12 @@ impl View {
         self.fingerprint
     }
 
+    /// Who answers reads of the keys of a slot; none where there is no such slot.
+    #[must_use]
+    pub fn readers_of_slot(&self, slot: u32) -> Option<Owners> {
+        self.read.slot_owners(slot)
+    }
+
     /// Who answers a read.
     #[inline]
     #[must_use]

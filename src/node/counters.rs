@@ -114,6 +114,8 @@ counters! {
     reads_by_quorum,
     /// Reads that other owners were asked for since the primary did not answer.
     reads_hedged,
+    /// Slots that were marked for repair since a read had found an older copy.
+    read_repairs,
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub enum Message<'a> {
     Filled(Filled),
     /// This is flushed.
     Flush(Flush),
+    /// Another owner has something older than you.
+    Behind(Behind),
 }
 
 /// Requests of clients, in the order in which they are to be executed.
@@ -178,4 +180,14 @@ pub struct Flush {
     pub call: u32,
     /// The version.
     pub floor: u64,
+}
+
+/// A read found that of something in a slot another owner has an older version than
+/// the receiver. It is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Behind {
+    /// The slot.
+    pub slot: u32,
+    /// The owner whose copy is behind.
+    pub node: u64,
 }

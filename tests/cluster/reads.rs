@@ -37,6 +37,7 @@ fn every_node_reads_from_whom_it_was_told() {
             let counted: u64 = stat(node, "cluster", counter).parse().unwrap();
             // Of a third of the keys this node owns a copy and is not primary.
             assert!(counted > 20, "{counted} {counter}");
+            assert_eq!(stat(node, "cluster", "read_repairs"), "0");
         }
     }
 }

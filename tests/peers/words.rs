@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use ringcached::limits::{ASK_REQUESTS_MAX, FRAME_BYTES_MAX, KEEP_ITEMS_MAX, KEY_BYTES_MAX};
 use ringcached::wire::{
-    Ask, Body, DecodeError, Executor, Filled, Flush, Frames, Hello, Item, Keep, Kept, Message,
-    Promise, Protocol, Reply, Request, Say, Told, append_frame,
+    Ask, Behind, Body, DecodeError, Executor, Filled, Flush, Frames, Hello, Item, Keep, Kept,
+    Message, Promise, Protocol, Reply, Request, Say, Told, append_frame,
 };
 use std::time::{Duration, Instant};
 
@@ -61,6 +61,7 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
         (Message::Say(Say { call: 4, card: b"card" }), r"\x07\x00\x00\x00\x05\x04\x04card"),
         (Message::Filled(Filled { floor: 9 }), r"\x02\x00\x00\x00\x06\t"),
         (Message::Flush(Flush { call: 3, floor: 300 }), r"\x05\x00\x00\x00\x07\x03\xfb,\x01"),
+        (Message::Behind(Behind { slot: 300, node: 7 }), r"\x05\x00\x00\x00\x08\xfb,\x01\x07"),
     ]
 }
 
@@ -152,7 +153,8 @@ fn held(message: &Message<'_>) -> usize {
         | Message::Promise(_)
         | Message::Say(_)
         | Message::Filled(_)
-        | Message::Flush(_) => 0,
+        | Message::Flush(_)
+        | Message::Behind(_) => 0,
     }
 }
 
@@ -255,7 +257,7 @@ impl Parts {
     fn message(&self) -> Message<'_> {
         let call = self.call;
         let texts = self.texts.iter();
-        match self.kind % 5 {
+        match self.kind % 6 {
             0 => {
                 let executors = [Executor::Primary, Executor::Owner, Executor::Copy];
                 let executor = executors[self.term_ms as usize % executors.len()];
@@ -265,6 +267,7 @@ impl Parts {
             1 => Message::Told(Told { call, replies: texts.map(Self::reply).collect() }),
             2 => Message::Keep(Keep { call, items: texts.map(Self::item).collect() }),
             3 => Message::Kept(Kept { call, accepted: self.flag }),
+            4 => Message::Behind(Behind { slot: call, node: self.term_ms.into() }),
             _ => Message::Promise(Promise { call, term_ms: self.term_ms }),
         }
     }

@@ -1,12 +1,14 @@
-//! Reads that need not be the primary's: who answers them.
+//! Reads that need not be the primary's: who answers them, and what becomes of copies
+//! that they find behind.
 
 use crate::client::{Client, Ended};
 use crate::run::{Plan, ask, rest};
 use crate::world::{World, id};
-use crate::{FIVE_BY_NEAREST, FIVE_BY_QUORUM};
+use crate::{FIVE, FIVE_BY_NEAREST, FIVE_BY_QUORUM};
+use ringcached::item::{Copied, CopiedBody, Expiry, Key, Now, Standing, Version};
 use ringcached::limits::TURN_BYTES_HIGH;
 use ringcached::net::{Answer, Output};
-use ringcached::wire::{Ask, Executor, Message, Protocol, Reply, Request};
+use ringcached::wire::{Ask, Behind, Executor, Message, Protocol, Reply, Request};
 
 fn world(plan: &Plan) -> World {
     let mut world = World::new(3, plan);
@@ -36,6 +38,33 @@ fn unsent(world: &World, node: usize) -> usize {
 fn count(world: &World, what: impl Fn(&ringcached::node::Sums) -> u64) -> u64 {
     let up = world.nodes.iter().filter_map(|node| node.up.as_ref());
     up.map(|up| what(&up.shared.sums())).sum()
+}
+
+/// Gives one node a copy that was written so long ago; none is a tombstone.
+fn keep(world: &World, node: usize, key: &str, ago_ms: u64, value: Option<&str>) {
+    let shared = &world.nodes[node].up.as_ref().unwrap().shared;
+    let version = Version::end_of(Now::from_unix_ms(world.now().unix_ms() - ago_ms));
+    let body = value.map(|value| CopiedBody {
+        flags: 0,
+        cas: version.0,
+        standing: Standing::default(),
+        value: value.as_bytes(),
+    });
+    let hash = shared.view.reader().view().hash(key.as_bytes());
+    let copied = Copied { version, expiry: Expiry::Never, body };
+    shared.store.merge(hash, Key::new(key.as_bytes()).unwrap(), world.now(), &copied);
+}
+
+/// All nodes read a key, again and again: each finds what it can compare.
+fn read_everywhere(world: &mut World, key: &str) -> Vec<String> {
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        for node in 0..world.nodes.len() {
+            answers.push(ask(world, &mut Client::new(node), &format!("get {key}\r\n")));
+        }
+        pass(world, 1500);
+    }
+    answers
 }
 
 #[test]
@@ -133,6 +162,113 @@ fn only_the_primary_has_something_to_win() {
             assert!(won <= 1 && (was_late || (won, lost) == (1, 9)), "{answers:?}");
         }
     }
+}
+
+#[test]
+fn reads_bring_copies_that_are_behind_up_to_date() {
+    for newest in [Some("new"), None] {
+        let mut world = world(&FIVE_BY_QUORUM);
+        let owners = owners(&world, "torn");
+        for &owner in &owners {
+            keep(&world, owner, "torn", 40_000, Some("old"));
+        }
+        keep(&world, owners[1], "torn", 30_000, newest);
+        pass(&mut world, 5000);
+        assert!(!world.unequal_copies().is_empty(), "nobody has read it");
+        let answers = read_everywhere(&mut world, "torn");
+        assert_eq!(world.unequal_copies(), Vec::<String>::new());
+        let last = newest.map_or_else(
+            || "END\r\n".to_owned(),
+            |new| format!("VALUE torn 0 3\r\n{new}\r\nEND\r\n"),
+        );
+        assert_eq!(answers[10..], vec![last; 5]);
+        assert!(count(&world, |sums| sums.read_repairs) >= 2);
+    }
+}
+
+/// The primary stands still, so the other two owners are asked.
+#[test]
+fn hedged_reads_bring_copies_that_are_behind_up_to_date() {
+    let mut world = world(&FIVE);
+    let owners = owners(&world, "torn");
+    let stranger = (0..5).find(|node| !owners.contains(node)).unwrap();
+    for &owner in &owners {
+        keep(&world, owner, "torn", 40_000, Some("old"));
+    }
+    keep(&world, owners[1], "torn", 30_000, Some("new"));
+    world.pause(owners[0], 500);
+    let answer = ask(&mut world, &mut Client::new(stranger), "get torn\r\n");
+    assert_eq!(answer, "VALUE torn 0 3\r\nnew\r\nEND\r\n");
+    pass(&mut world, 3000);
+    let has = |node: usize| {
+        let shared = &world.nodes[node].up.as_ref().unwrap().shared;
+        let hash = shared.view.reader().view().hash(b"torn");
+        let key = Key::new(b"torn").unwrap();
+        shared.store.version(hash, key, world.now())
+    };
+    assert_eq!(has(owners[2]), has(owners[1]));
+    assert!(has(owners[0]) < has(owners[1]), "nobody has compared it");
+    assert_eq!(count(&world, |sums| sums.read_repairs), 1);
+    assert!(count(&world, |sums| sums.reads_hedged) > 0);
+}
+
+/// What one owner has evicted it is not sent again with each read.
+#[test]
+fn who_has_nothing_at_all_is_not_behind() {
+    let mut world = world(&FIVE_BY_QUORUM);
+    let owners = owners(&world, "evicted");
+    for &owner in &owners[..2] {
+        keep(&world, owner, "evicted", 30_000, Some("there"));
+    }
+    let answers = read_everywhere(&mut world, "evicted");
+    assert!(answers.iter().all(|answer| answer == "VALUE evicted 0 5\r\nthere\r\nEND\r\n"));
+    assert!(!world.unequal_copies().is_empty());
+    assert_eq!(count(&world, |sums| sums.read_repairs), 0);
+}
+
+/// Of a write that is under way some owners have nothing yet.
+#[test]
+fn what_is_young_is_not_behind() {
+    let mut world = world(&FIVE_BY_QUORUM);
+    let owners = owners(&world, "young");
+    for &owner in &owners {
+        keep(&world, owner, "young", 30_000, Some("old"));
+    }
+    keep(&world, owners[1], "young", 0, Some("new"));
+    read_everywhere(&mut world, "young");
+    assert_eq!(count(&world, |sums| sums.read_repairs), 0);
+    pass(&mut world, 10_000);
+    read_everywhere(&mut world, "young");
+    assert_eq!(world.unequal_copies(), Vec::<String>::new());
+}
+
+#[test]
+fn only_owners_are_told_who_is_behind() {
+    let mut world = world(&FIVE_BY_QUORUM);
+    let owners = owners(&world, "key");
+    let stranger = (0..5).find(|node| !owners.contains(node)).unwrap();
+    let slot = {
+        let mut reader = world.nodes[0].up.as_ref().unwrap().shared.view.reader();
+        let view = reader.view();
+        view.slot(view.hash(b"key"))
+    };
+    let mut tell = |to: usize, slot, node: u64| {
+        let mut frame = Vec::new();
+        Message::Behind(Behind { slot, node }).encode(&mut frame);
+        let now = world.now();
+        let up = world.nodes[to].up.as_mut().unwrap();
+        let link = up.links.values().next().unwrap().link.clone();
+        assert_eq!(up.hub.handle_frame(&link, &frame[4..], now), Ok(true));
+        up.shared.sums().read_repairs
+    };
+    let (one, other) = (owners[0], id(owners[1]).0);
+    assert_eq!(tell(stranger, slot, other), 0, "it does not own the slot");
+    assert_eq!(tell(one, slot, id(stranger).0), 0, "who is behind does not own it");
+    assert_eq!(tell(one, slot, id(one).0), 0, "nobody is behind itself");
+    assert_eq!(tell(one, slot, 7), 0, "there is no such node");
+    assert_eq!(tell(one, 256, other), 0, "there is no such slot");
+    assert_eq!(tell(one, u32::MAX, other), 0, "there is no such slot");
+    assert_eq!(tell(one, slot, other), 1);
 }
 
 /// Whatever another node asks of a copy, it changes nothing, and who owns none answers

@@ -9,8 +9,9 @@ use crate::net::Output;
 use crate::net::peers::Link;
 use crate::node::Session;
 use crate::node::session::{Road, Role};
+use crate::ring::NodeId;
 use crate::store::{Merged, PREFETCH_MAX};
-use crate::wire::{self, Ask, Keep, Kept, Message, Reply, Told};
+use crate::wire::{self, Ask, Behind, Keep, Kept, Message, Reply, Told};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -137,6 +138,11 @@ impl Executor {
                 let kept = Message::Kept(Kept { call: flush.call, accepted });
                 // Where there is no room for it, it is asked for again.
                 let _ = link.send(|frame| kept.encode(frame));
+            }
+            Message::Behind(Behind { slot, node }) => {
+                if self.road.is_live(link.node()) {
+                    self.road.mark_behind(slot, NodeId(node));
+                }
             }
             Message::Promise(promise) => {
                 let accepted = self.road.is_live(link.node());

@@ -353,7 +353,7 @@ impl Session {
         let protocol = self.protocol.unwrap_or(Protocol::Text);
         let road = Rc::clone(&self.road);
         waits.settle(protocol, now, |node, due| road.is_slow(node, now, due));
-        self.account_reads(&mut waits.tally);
+        self.account_reads(&mut waits.tally, now);
         self.settle_flushes(&mut waits, protocol, now);
         if waits.parts.iter().all(Part::is_settled) {
             *out = waits.finish();
@@ -484,14 +484,14 @@ impl Session {
         }
         self.counters().reads_hedged.add(1);
         let again = Again { at_once: false, ..again.clone() };
-        let mut compared = Compared::new(missing, false, again.clone());
+        let mut compared = Compared::new(self.road.slot(hash), missing, false, again.clone());
         for owner in owners {
             if self.road.is_me(owner) {
                 let (bytes, mut reply) = (&again.bytes, Output::default());
                 let protocol = again.protocol;
                 let version = self.execute_as(Executor::Owner, protocol, bytes, now, &mut reply);
                 if let Some(version) = version {
-                    compared.add(version.0, reply.take());
+                    compared.add(owner, version.0, reply.take());
                 }
             } else {
                 let (executor, reads) = (Executor::Owner, again.kind.reads);
@@ -502,7 +502,7 @@ impl Session {
         }
         let mut tally = Tally::default();
         let source = compared.settled(true, false, &mut tally);
-        self.account_reads(&mut tally);
+        self.account_reads(&mut tally, now);
         Some(source)
     }
 }

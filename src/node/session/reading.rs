@@ -1,12 +1,13 @@
 //! Reads that the primary need not answer: the nearest copy does, or more than half
 //! of the owners do.
 
-use super::compared::{Compared, Tally};
+use super::compared::{Compared, Tally, Uneven};
 use super::elsewhere::{HEDGE_MS, Place};
 use super::waits::{Again, Kind, Source};
 use super::{Road, Role, Session};
 use crate::cluster::{Near, ReadFrom, View, majority, nearest};
-use crate::item::{Key, Now};
+use crate::item::{Key, Now, Version};
+use crate::limits::UNEVEN_MS;
 use crate::memcache::meta::Request;
 use crate::net::Output;
 use crate::node::peers::Cluster;
@@ -64,6 +65,42 @@ impl Road {
         let view = reader.view();
         let owners = view.readers(view.hash(key.bytes()));
         owners.iter().any(|owner| self.is_me(view.node(owner)))
+    }
+
+    pub(super) fn slot(&self, hash: KeyHash) -> u32 {
+        self.view.borrow_mut().view().slot(hash)
+    }
+
+    /// A read found one owner behind another. Of what is young a copy is under way, or
+    /// whoever wrote it will mark it. And who has nothing at all is not behind: where
+    /// memory is full it may have evicted what the other still has, and would do so
+    /// again, and again after the next read.
+    fn note_uneven(&self, uneven: &Uneven, now: Now) {
+        let Some(cluster) = &self.shared().cluster else { return };
+        let is_young = Version(uneven.newest).unix_ms() + UNEVEN_MS > now.unix_ms();
+        let has_nothing = uneven.older <= self.flush_floor(now).0;
+        if is_young || has_nothing || !cluster.dirty.is_news(uneven.slot, now) {
+            return;
+        }
+        if self.is_me(uneven.owner) {
+            self.mark_behind(uneven.slot, uneven.behind);
+        } else {
+            cluster.tell_behind(uneven.owner, uneven.slot, uneven.behind);
+        }
+    }
+
+    /// Another owner has something older than this one: it is sent what is in the slot.
+    /// Whoever does not own it has nothing to send, and nobody else to be sent anything.
+    pub(in crate::node) fn mark_behind(&self, slot: u32, behind: NodeId) {
+        let Some(cluster) = &self.shared().cluster else { return };
+        let mut reader = self.view.borrow_mut();
+        let view = reader.view();
+        let Some(owners) = view.readers_of_slot(slot) else { return };
+        let owns = |node| owners.iter().any(|owner| view.node(owner) == node);
+        if behind != cluster.me && owns(cluster.me) && owns(behind) {
+            cluster.dirty.mark(behind, [slot]);
+            self.counters().read_repairs.add(1);
+        }
     }
 }
 
@@ -133,9 +170,9 @@ impl Session {
         let Some(owners) = self.road.majority(hash, now) else {
             return Source::Again(Box::new(again));
         };
-        let enough = owners.len() as u8;
+        let (slot, enough) = (self.road.slot(hash), owners.len() as u8);
         let (protocol, reads) = (again.protocol, again.kind.reads);
-        let mut compared = Compared::new(enough, true, again);
+        let mut compared = Compared::new(slot, enough, true, again);
         // This node, if it is one of them, is the first.
         for owner in owners {
             if self.road.is_me(owner) {
@@ -146,7 +183,7 @@ impl Session {
                 };
                 let reply = reply.take();
                 self.road.turn().holds(reply.len());
-                compared.add(version.0, reply);
+                compared.add(owner, version.0, reply);
             } else {
                 let bytes = &[&compared.again.bytes[..]];
                 let at = self.road.turn().ask(owner, Executor::Copy, protocol, reads, bytes);
@@ -156,9 +193,12 @@ impl Session {
         Source::Compared(Box::new(compared))
     }
 
-    /// Counts what came of reads.
-    pub(super) fn account_reads(&self, tally: &mut Tally) {
+    /// Counts what came of reads, and has done what is to be done about it.
+    pub(super) fn account_reads(&self, tally: &mut Tally, now: Now) {
         self.counters().reads_from_copies.add(std::mem::take(&mut tally.from_copies));
         self.counters().reads_by_quorum.add(std::mem::take(&mut tally.by_quorum));
+        for uneven in tally.uneven.drain(..) {
+            self.road.note_uneven(&uneven, now);
+        }
     }
 }

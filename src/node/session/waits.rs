@@ -259,7 +259,7 @@ impl Waits {
                         }
                         Source::Compared(compared) => {
                             let may_do = part.first.is_none() || is_late;
-                            let compared = compared.heard(call, reply);
+                            let compared = compared.heard(call, sending.to, reply);
                             compared.settled(may_do, is_late, &mut self.tally)
                         }
                         other => other,

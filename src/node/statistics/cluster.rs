@@ -42,6 +42,7 @@ fn reads(shared: &Shared, report: &mut Report<'_>) {
     report.stat("reads_from_copies", sums.reads_from_copies);
     report.stat("reads_by_quorum", sums.reads_by_quorum);
     report.stat("reads_hedged", sums.reads_hedged);
+    report.stat("read_repairs", sums.read_repairs);
 }
 
 /// How many slots have as many live owners as they should, and who owns how many.
