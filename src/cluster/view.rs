@@ -1,7 +1,7 @@
 //! The rings a node acts by: one to read from, one to write to.
 
 use super::{Card, Member, Members, Phase};
-use crate::ring::{KeyHash, Layout, NodeId, Owners, Ring, RingError, Table};
+use crate::ring::{KeyHash, Layout, NodeId, Owners, Ring, RingError, Table, ZoneId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one node believes of the cluster. Immutable; replaced whole.
@@ -15,6 +15,8 @@ pub struct View {
     nodes: Box<[NodeId]>,
     /// What each of the nodes can do, by the same indexes.
     able: Box<[Able]>,
+    /// Where each of the nodes stands, by the same indexes.
+    zones: Box<[ZoneId]>,
     fingerprint: u64,
     read: Table,
     write: Option<Table>,
@@ -58,8 +60,9 @@ impl View {
     pub fn settled(ring: &Ring) -> Self {
         let nodes: Box<[NodeId]> = ring.nodes().iter().map(|node| node.id).collect();
         let able = vec![Able::Executes; nodes.len()].into();
+        let zones = ring.nodes().iter().map(|node| node.zone).collect();
         let fingerprint = ring.fingerprint();
-        Self { nodes, able, fingerprint, read: ring.table().clone(), write: None }
+        Self { nodes, able, zones, fingerprint, read: ring.table().clone(), write: None }
     }
 
     /// The view of a node with this card, as it knows the others. Who is down
@@ -97,14 +100,15 @@ impl View {
         if !read.same_slots(write) {
             return Err(RingError::OtherSlots);
         }
-        let nodes: BTreeSet<NodeId> =
-            read.nodes().iter().chain(write.nodes()).map(|node| node.id).collect();
-        let nodes: Box<[NodeId]> = nodes.into_iter().collect();
+        let all = read.nodes().iter().chain(write.nodes());
+        let zones: BTreeMap<NodeId, ZoneId> = all.map(|node| (node.id, node.zone)).collect();
+        let (nodes, zones): (Vec<NodeId>, Vec<ZoneId>) = zones.into_iter().unzip();
+        let (nodes, zones): (Box<[NodeId]>, Box<[ZoneId]>) = (nodes.into(), zones.into());
         let old_and_new = (read.fingerprint(), write.fingerprint());
         let (read, write) = (read.listed_among(&nodes)?, write.listed_among(&nodes)?);
         let able = vec![Able::Executes; nodes.len()].into();
         let fingerprint = old_and_new.0 ^ old_and_new.1.rotate_left(32);
-        Ok(Self { nodes, able, fingerprint, read, write: Some(write) })
+        Ok(Self { nodes, able, zones, fingerprint, read, write: Some(write) })
     }
 
     /// All nodes of both rings: an owner is an index into this list.
@@ -132,6 +136,13 @@ impl View {
     #[must_use]
     pub fn node(&self, index: u16) -> NodeId {
         self.nodes[index as usize]
+    }
+
+    /// Where the node of this index stands.
+    #[inline]
+    #[must_use]
+    pub fn zone(&self, index: u16) -> ZoneId {
+        self.zones[index as usize]
     }
 
     /// The index of a node, if it is on one of the rings.
@@ -218,6 +229,12 @@ impl View {
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+
+    /// Who answers reads of the keys of a slot; none where there is no such slot.
+    #[must_use]
+    pub fn readers_of_slot(&self, slot: u32) -> Option<Owners> {
+        self.read.slot_owners(slot)
     }
 
     /// Who answers a read.

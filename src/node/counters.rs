@@ -110,6 +110,14 @@ counters! {
     bytes_written,
     /// Times a connection had to let others go first.
     conn_yields,
+    /// Reads that another owner answered than the primary.
+    reads_from_copies,
+    /// Reads that more than half of the owners answered.
+    reads_by_quorum,
+    /// Reads that other owners were asked for since the primary did not answer.
+    reads_hedged,
+    /// Slots that were marked for repair since a read had found an older copy.
+    read_repairs,
 }
 
 #[cfg(test)]

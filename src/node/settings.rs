@@ -1,5 +1,6 @@
 //! What a node was told at its start, as far as its clients can see it.
 
+use crate::cluster::ReadFrom;
 use crate::net::{Surplus, TlsFiles};
 use crate::node::Users;
 use crate::ring::Layout;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub cluster_name: String,
     /// What is equal on all nodes of its cluster.
     pub layout: Layout,
+    /// Who answers its clients' reads.
+    pub read_from: ReadFrom,
     /// Whether `flush_all` is obeyed.
     pub flush_enabled: bool,
     /// Whether `lru_crawler metadump` and its like are obeyed.
@@ -102,6 +105,7 @@ impl Default for Settings {
             shutdown_enabled: false,
             cluster_name: String::new(),
             layout: Layout { copies: 1, ..Layout::default() },
+            read_from: ReadFrom::Primary,
             flush_enabled: true,
             dump_enabled: true,
             watch_enabled: true,

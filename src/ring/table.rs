@@ -45,6 +45,13 @@ impl Table {
         hash.slot(self.shift) as u32
     }
 
+    /// The owners of a slot, if there is such a slot.
+    #[must_use]
+    pub fn slot_owners(&self, slot: u32) -> Option<Owners> {
+        let slot = slot as usize;
+        (slot < self.cells.len()).then(|| self.cells.at(slot))
+    }
+
     /// The owners of all slots, in order.
     #[must_use]
     pub fn slots(&self) -> impl ExactSizeIterator<Item = Owners> {

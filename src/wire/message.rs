@@ -25,6 +25,8 @@ pub enum Message<'a> {
     Flush(Flush),
     /// You have the last writes of those who died, as far as I have them.
     Relayed(Relayed),
+    /// Another owner has something older than you.
+    Behind(Behind),
 }
 
 /// Requests of clients, in the order in which they are to be executed.
@@ -45,6 +47,10 @@ pub enum Executor {
     Primary,
     /// As an owner of its key, for a read whose primary does not answer.
     Owner,
+    /// As an owner of its key, for a read that need not be the primary's: whoever
+    /// does not own it refuses it, and so does whoever finds something to win, for
+    /// that is the primary's.
+    Copy,
 }
 
 /// What a client said, of one key and whole.
@@ -187,4 +193,14 @@ pub struct Flush {
     pub call: u32,
     /// The version.
     pub floor: u64,
+}
+
+/// A read found that of something in a slot another owner has an older version than
+/// the receiver. It is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Behind {
+    /// The slot.
+    pub slot: u32,
+    /// The owner whose copy is behind.
+    pub node: u64,
 }

@@ -18,6 +18,6 @@ pub use hello::{
     Hello, NoHello, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, Refusal, Versions, layout_fingerprint,
 };
 pub use message::{
-    Ask, Body, Executor, Filled, Flush, Item, Keep, Kept, Message, Promise, Protocol, Relayed,
-    Reply, Request, Say, Told,
+    Ask, Behind, Body, Executor, Filled, Flush, Item, Keep, Kept, Message, Promise, Protocol,
+    Relayed, Reply, Request, Say, Told,
 };

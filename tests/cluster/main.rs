@@ -16,6 +16,7 @@ mod net;
 #[allow(dead_code, reason = "other tests start nodes with it too")]
 mod nodes;
 mod rates;
+mod reads;
 mod seen;
 mod trouble;
 mod will;

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use ringcached::limits::{ASK_REQUESTS_MAX, FRAME_BYTES_MAX, KEEP_ITEMS_MAX, KEY_BYTES_MAX};
 use ringcached::wire::{
-    Ask, Body, DecodeError, Executor, Filled, Flush, Frames, Hello, Item, Keep, Kept, Message,
-    Promise, Protocol, Relayed, Reply, Request, Say, Told, append_frame,
+    Ask, Behind, Body, DecodeError, Executor, Filled, Flush, Frames, Hello, Item, Keep, Kept,
+    Message, Promise, Protocol, Relayed, Reply, Request, Say, Told, append_frame,
 };
 use std::time::{Duration, Instant};
 
@@ -37,12 +37,14 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
     let primary = Executor::Primary;
     let few = Ask { call: 7, executor: primary, requests };
     let none = Ask { call: 251, executor: Executor::Owner, requests: vec![] };
+    let copy = Ask { call: 1, executor: Executor::Copy, requests: vec![] };
     let owned = Reply::Owned { version: 300, bytes: b"EN\r\n" };
     let done = Reply::Done(b"END\r\n");
     let replies = vec![done, owned, Reply::NotMine, Reply::Busy, Reply::Unacknowledged];
     vec![
         (Message::Ask(few), r"\x11\x00\x00\x00\x00\x07\x00\x02\x00\x07get a\r\n\x01\x02\x80\x00"),
         (Message::Ask(none), r"\x06\x00\x00\x00\x00\xfb\xfb\x00\x01\x00"),
+        (Message::Ask(copy), r"\x04\x00\x00\x00\x00\x01\x02\x00"),
         (
             Message::Told(Told { call: 7, replies }),
             r"\x16\x00\x00\x00\x01\x07\x05\x00\x05END\r\n\x01\xfb,\x01\x04EN\r\n\x02\x03\x04",
@@ -63,6 +65,7 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
         ),
         (Message::Flush(Flush { call: 3, floor: 300 }), r"\x05\x00\x00\x00\x07\x03\xfb,\x01"),
         (Message::Relayed(Relayed { floor: 9 }), r"\x02\x00\x00\x00\x08\t"),
+        (Message::Behind(Behind { slot: 300, node: 7 }), r"\x05\x00\x00\x00\t\xfb,\x01\x07"),
     ]
 }
 
@@ -155,7 +158,8 @@ fn held(message: &Message<'_>) -> usize {
         | Message::Say(_)
         | Message::Filled(_)
         | Message::Flush(_)
-        | Message::Relayed(_) => 0,
+        | Message::Relayed(_)
+        | Message::Behind(_) => 0,
     }
 }
 
@@ -258,15 +262,17 @@ impl Parts {
     fn message(&self) -> Message<'_> {
         let call = self.call;
         let texts = self.texts.iter();
-        match self.kind % 5 {
+        match self.kind % 6 {
             0 => {
-                let executor = if self.flag { Executor::Primary } else { Executor::Owner };
+                let executors = [Executor::Primary, Executor::Owner, Executor::Copy];
+                let executor = executors[self.term_ms as usize % executors.len()];
                 let requests = texts.map(Self::request).collect();
                 Message::Ask(Ask { call, executor, requests })
             }
             1 => Message::Told(Told { call, replies: texts.map(Self::reply).collect() }),
             2 => Message::Keep(Keep { call, items: texts.map(Self::item).collect() }),
             3 => Message::Kept(Kept { call, accepted: self.flag }),
+            4 => Message::Behind(Behind { slot: call, node: self.term_ms.into() }),
             _ => Message::Promise(Promise { call, term_ms: self.term_ms }),
         }
     }

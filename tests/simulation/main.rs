@@ -10,11 +10,14 @@ mod copies;
 mod cuts;
 mod faults;
 mod history;
+mod reading;
 mod run;
 mod world;
 
 use faults::{Faults, Kind};
 use history::History;
+use ringcached::cluster::ReadFrom;
+use ringcached::node::WriteAck;
 use run::{Plan, run};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -36,6 +39,11 @@ fn for_each_seed(test: &str, plan: &Plan, check: impl Fn(History)) {
 
 const THREE: Plan = Plan { nodes: 3, copies: 2, ..Plan::USUAL };
 const FIVE: Plan = Plan { nodes: 5, copies: 3, ..Plan::USUAL };
+const THREE_BY_QUORUM: Plan = Plan { read_from: ReadFrom::Quorum, ..THREE };
+const FIVE_BY_QUORUM: Plan = Plan { read_from: ReadFrom::Quorum, ..FIVE };
+/// All owners that are live have what was acknowledged, so each of them may answer.
+const FIVE_BY_NEAREST: Plan =
+    Plan { read_from: ReadFrom::Nearest, write_ack: WriteAck::All, ..FIVE };
 
 macro_rules! simulations {
     ($($name:ident: $cluster:expr, $faults:expr, $check:ident;)*) => {
@@ -63,4 +71,16 @@ simulations! {
     a_clock_an_hour_ahead_spoils_nothing: THREE, Faults::SKEW, check_nothing_lost_by_others;
     halves_that_meet_again_are_alike: THREE, Faults::of(Kind::Partition), check_all_equal;
     halves_of_five_that_meet_again_are_alike: FIVE, Faults::of(Kind::Partition), check_all_equal;
+    reads_of_a_majority_are_exact: FIVE_BY_QUORUM, Faults::NONE, check_exactly;
+    reads_of_both_owners_are_exact: THREE_BY_QUORUM, Faults::LOSS, check_exactly;
+    reads_of_a_majority_see_what_a_killed_node_wrote: FIVE_BY_QUORUM, Faults::of(Kind::Kill), check_nothing_lost;
+    reads_of_a_majority_see_nothing_old_of_a_restarted_node: FIVE_BY_QUORUM, Faults::of(Kind::Restart), check_nothing_lost;
+    reads_of_a_majority_see_nothing_old_of_a_paused_node: FIVE_BY_QUORUM, Faults::of(Kind::Pause), check_nothing_lost;
+    reads_of_a_majority_see_nothing_old_in_a_cut: FIVE_BY_QUORUM, Faults::of(Kind::Cut), check_nothing_lost;
+    reads_of_both_owners_see_nothing_old_in_a_cut: THREE_BY_QUORUM, Faults::of(Kind::CutOneWay), check_nothing_lost;
+    halves_read_by_a_majority_are_alike_in_the_end: FIVE_BY_QUORUM, Faults::of(Kind::Partition), check_all_equal;
+    the_nearest_has_what_all_acknowledged: FIVE_BY_NEAREST, Faults::LOSS, check_exactly;
+    the_nearest_brings_nothing_deleted_back_after_a_kill: FIVE_BY_NEAREST, Faults::of(Kind::Kill), check_nothing_lost;
+    the_nearest_brings_nothing_deleted_back_after_restarts: FIVE_BY_NEAREST, Faults::of(Kind::Flap), check_nothing_lost;
+    halves_read_from_the_nearest_are_alike_in_the_end: FIVE_BY_NEAREST, Faults::of(Kind::Partition), check_all_equal;
 }

@@ -4,6 +4,7 @@ use crate::client::{Client, Ended};
 use crate::faults::{Faults, Trouble};
 use crate::history::{Counter, History};
 use crate::world::World;
+use ringcached::cluster::ReadFrom;
 use ringcached::node::WriteAck;
 
 /// What a run is made of.
@@ -11,7 +12,10 @@ use ringcached::node::WriteAck;
 pub(crate) struct Plan {
     pub(crate) nodes: usize,
     pub(crate) copies: u8,
+    /// The nodes stand in so many zones in turn.
+    pub(crate) zones: usize,
     pub(crate) write_ack: WriteAck,
+    pub(crate) read_from: ReadFrom,
     pub(crate) clients: usize,
     pub(crate) work_ms: u64,
     pub(crate) faults: Faults,
@@ -21,7 +25,9 @@ impl Plan {
     pub(crate) const USUAL: Self = Self {
         nodes: 3,
         copies: 2,
+        zones: 1,
         write_ack: WriteAck::Quorum,
+        read_from: ReadFrom::Primary,
         clients: 6,
         work_ms: 3000,
         faults: Faults::NONE,

@@ -1,7 +1,7 @@
 //! The nodes, the packets and frames between them, and the clock.
 
 use crate::run::Plan;
-use ringcached::cluster::{Card, Phase, View};
+use ringcached::cluster::{Card, Phase, ReadFrom, View};
 use ringcached::item::{Now, Version};
 use ringcached::lab::Random;
 use ringcached::net::gossip::{Agent, GossipConfig};
@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
     layout: Layout,
     write_ack: WriteAck,
+    read_from: ReadFrom,
+    zones: usize,
     loss: u64,
     duplicates: u64,
     log: bool,
@@ -70,7 +72,7 @@ pub(crate) struct Up {
 pub(crate) struct Wire {
     /// Both ends have the same, and no other link has it.
     pub(crate) number: u64,
-    link: Arc<Link>,
+    pub(crate) link: Arc<Link>,
     frames: Frames,
     /// The other end's generation.
     theirs: u64,
@@ -120,6 +122,8 @@ impl World {
             nodes: Vec::new(),
             layout,
             write_ack: plan.write_ack,
+            read_from: plan.read_from,
+            zones: plan.zones,
             loss: plan.faults.loss,
             duplicates: plan.faults.duplicates,
             log: std::env::var_os("SIMULATION_LOG").is_some(),
@@ -169,7 +173,7 @@ impl World {
             peer: address(number),
             calls: address(number).port(),
             admin: None,
-            zone: "".into(),
+            zone: format!("zone-{}", number % self.zones).into(),
             weight: 1,
             phase: Phase::Joining,
             flush_floor: Version::ZERO,
@@ -189,7 +193,8 @@ impl World {
         let skew_ms = self.nodes[number].skew_ms;
         let ticks = Box::new(move || Now::from_unix_ms(clock.load(Ordering::Relaxed) + skew_ms));
         let view = SharedView::new(View::settled(&ring));
-        let settings = Settings { threads: 2, layout: self.layout, ..Settings::default() };
+        let (layout, read_from) = (self.layout, self.read_from);
+        let settings = Settings { threads: 2, layout, read_from, ..Settings::default() };
         let mut shared = Shared::new(store, view, settings, ticks);
         let clock = Arc::clone(&self.clock);
         shared.elapsed =

@@ -223,6 +223,10 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "HOW", default_value = "quorum")]
     pub(super) write_ack: WriteAckName,
 
+    /// Who answers reads: the nearest may answer with what is older than the last write
+    #[arg(long, value_name = "WHO", default_value = "primary")]
+    pub(super) read_from: ReadFromName,
+
     /// Seconds that a node which is down keeps its keys
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(super) grace: u64,
@@ -240,6 +244,16 @@ pub(crate) enum WriteAckName {
     Quorum,
     /// All that are live
     All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReadFromName {
+    /// The primary; other owners where it does not
+    Primary,
+    /// This node's own copy, an owner in its zone, or the one that answers soonest
+    Nearest,
+    /// More than half of the owners that are live: the newest of what they have
+    Quorum,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,10 +1,11 @@
 //! From the command line to a node's configuration, or to what is wrong with it.
 
 use super::addresses;
-use super::args::{ProtocolName, ServeArgs};
+use super::args::{ProtocolName, ReadFromName, ServeArgs};
 use super::extended::Extended;
 use super::secrets::UsersFile;
 use crate::cli::CliError;
+use crate::cluster::ReadFrom;
 use crate::limits::{NAME_BYTES_MAX, WEIGHT_MAX, WORKERS_MAX};
 use crate::net::{ClientCertificates, Patience, TlsFiles};
 use crate::node::{Binding, GRACE, ServerConfig, Settings, Speech, TakenPort, Users, random_id};
@@ -138,6 +139,11 @@ fn settings(args: &ServeArgs, extended: &Extended, users: Option<Users>) -> Sett
         requests_per_event: args.inert.max_reqs_per_event,
         evict: !args.disable_evictions,
         shutdown_enabled: args.enable_shutdown,
+        read_from: match args.cluster.read_from {
+            ReadFromName::Primary => ReadFrom::Primary,
+            ReadFromName::Nearest => ReadFrom::Nearest,
+            ReadFromName::Quorum => ReadFrom::Quorum,
+        },
         flush_enabled: !args.disable_flush_all,
         dump_enabled: !args.disable_dumping,
         watch_enabled: !args.disable_watch,

@@ -1,6 +1,10 @@
 //! Which copies may be behind: one bit for each slot and node, and no item.
 
+use super::Cluster;
+use crate::item::Now;
+use crate::limits::REPAIR_REST_MS;
 use crate::ring::NodeId;
+use crate::wire::{Behind, Message};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub(in crate::node) struct Dirty {
     slots: u32,
     nodes: Mutex<BTreeMap<NodeId, Slots>>,
+    /// The slots of which reads have told in this time.
+    told: Mutex<(u64, Slots)>,
 }
 
 /// A set of slots.
@@ -49,7 +55,8 @@ impl Slots {
 
 impl Dirty {
     pub(in crate::node) fn new(slots: u32) -> Self {
-        Self { slots, nodes: Mutex::default() }
+        let told = Mutex::new((0, Slots::none(slots)));
+        Self { slots, nodes: Mutex::default(), told }
     }
 
     /// The copies of these slots on this node may be behind.
@@ -83,8 +90,32 @@ impl Dirty {
         self.nodes().remove(&node);
     }
 
+    /// Whether no read has told of this slot lately. Where a copy cannot be brought up
+    /// to date, each read of it finds that again.
+    pub(in crate::node) fn is_news(&self, slot: u32, now: Now) -> bool {
+        let time = now.unix_ms() / REPAIR_REST_MS;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.0 != time {
+            told.0 = time;
+            told.1.clear();
+        }
+        let is_news = !told.1.contains(slot);
+        told.1.insert(slot);
+        is_news
+    }
+
     fn nodes(&self) -> MutexGuard<'_, BTreeMap<NodeId, Slots>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Cluster {
+    /// Tells an owner of a slot that another one has something older in it.
+    pub(in crate::node) fn tell_behind(&self, owner: NodeId, slot: u32, behind: NodeId) {
+        if let Some(peer) = self.peer(owner) {
+            let behind = Behind { slot, node: behind.0 };
+            peer.say(|frame| Message::Behind(behind).encode(frame));
+        }
     }
 }
 
@@ -101,5 +132,14 @@ mod tests {
         let taken = dirty.take(NodeId(1)).unwrap();
         assert!(taken.contains(3) && taken.contains(255) && !taken.contains(4));
         assert!(dirty.take(NodeId(1)).is_none());
+    }
+
+    #[test]
+    fn a_slot_is_news_once_in_a_while() {
+        let dirty = Dirty::new(256);
+        let at = |ms| Now::from_unix_ms(ms);
+        let told = [(7, 0), (7, 1), (8, 1), (7, REPAIR_REST_MS - 1), (7, REPAIR_REST_MS)];
+        let news = told.map(|(slot, ms)| dirty.is_news(slot, at(ms)));
+        assert_eq!(news, [true, false, true, false, true]);
     }
 }

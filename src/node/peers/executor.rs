@@ -9,8 +9,9 @@ use crate::net::Output;
 use crate::net::peers::Link;
 use crate::node::Session;
 use crate::node::session::{Road, Role};
+use crate::ring::NodeId;
 use crate::store::{Merged, PREFETCH_MAX};
-use crate::wire::{self, Ask, Filled, Keep, Kept, Message, Reply, Told};
+use crate::wire::{self, Ask, Behind, Filled, Keep, Kept, Message, Reply, Told};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -145,6 +146,11 @@ impl Executor {
                 // Where there is no room for it, it is asked for again.
                 let _ = link.send(|frame| kept.encode(frame));
             }
+            Message::Behind(Behind { slot, node }) => {
+                if self.road.is_live(link.node()) {
+                    self.road.mark_behind(slot, NodeId(node));
+                }
+            }
             Message::Promise(promise) => {
                 let accepted = self.road.is_live(link.node());
                 let kept = Message::Kept(Kept { call: promise.call, accepted });
@@ -185,15 +191,16 @@ impl Executor {
                 return executed;
             }
             let (protocol, from) = (in_ours(request.protocol), out.bytes().len());
-            if ask.executor == wire::Executor::Owner {
-                let version = session.execute_as_owner(protocol, request.bytes, now, &mut out);
-                executed.version = Some(version);
+            let bytes = request.bytes;
+            let refused = if ask.executor == wire::Executor::Primary {
+                (executed.calls, executed.least) = session.execute(protocol, bytes, now, &mut out);
+                session.take_refused()
             } else {
-                (executed.calls, executed.least) =
-                    session.execute(protocol, request.bytes, now, &mut out);
-            }
+                executed.version = session.execute_as(ask.executor, protocol, bytes, now, &mut out);
+                executed.version.is_none()
+            };
             out.flatten();
-            match session.take_refused() {
+            match refused {
                 true => out.bytes().truncate(from),
                 false => executed.reply = Some(from..out.bytes().len()),
             }

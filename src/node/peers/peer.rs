@@ -1,5 +1,6 @@
 //! One other node, as this one sees it: the links to it and the calls under way.
 
+use super::CALL_MS;
 use super::calls::{Call, CallTable};
 use super::waiting::Answer;
 use crate::item::Now;
@@ -7,6 +8,7 @@ use crate::net::peers::Link;
 use crate::ring::NodeId;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// One other node.
 #[derive(Debug)]
@@ -16,13 +18,28 @@ pub(in crate::node) struct Peer {
     paths: Box<[Mutex<Path>]>,
     /// The millisecond of its last answer.
     heard_ms: AtomicU64,
+    /// Microseconds that a packet and its answer take, as measured lately.
+    round_trip_us: AtomicU64,
+    measured_ms: AtomicU64,
 }
+
+/// So often it is looked how long a packet and its answer take.
+const MEASURE_MS: u64 = 200;
 
 /// What is under way by one link.
 #[derive(Debug, Default)]
 struct Path {
     link: Option<Arc<Link>>,
     calls: CallTable,
+    /// The millisecond of the first call since there was none under way.
+    asked_ms: u64,
+}
+
+impl Path {
+    /// Whether calls are under way for so long.
+    fn waits(&self, now: Now, ms: u64) -> bool {
+        self.calls.len() > 0 && now.unix_ms() >= self.asked_ms.saturating_add(ms)
+    }
 }
 
 /// A call that has ended without success, for whoever has to make good for it.
@@ -34,7 +51,13 @@ pub(super) struct Failed {
 impl Peer {
     pub(super) fn new(node: NodeId, lanes: usize) -> Self {
         let paths = std::iter::repeat_with(Mutex::default).take(lanes.max(1)).collect();
-        Self { node, paths, heard_ms: AtomicU64::new(0) }
+        Self {
+            node,
+            paths,
+            heard_ms: AtomicU64::new(0),
+            round_trip_us: AtomicU64::new(0),
+            measured_ms: AtomicU64::new(0),
+        }
     }
 
     /// Sends what `write` writes for a call of this number by a lane's link, or by the
@@ -52,6 +75,9 @@ impl Peer {
             drop(path);
             return Err(unsent(call));
         };
+        if path.calls.len() == 0 {
+            path.asked_ms = call.deadline.unix_ms().saturating_sub(CALL_MS);
+        }
         let number = match path.calls.begin(call) {
             Ok(number) => number,
             Err(call) => {
@@ -81,6 +107,17 @@ impl Peer {
     /// to do, and asking more of it, and of others, would help nobody.
     pub(in crate::node) fn is_slow(&self, now: Now, ms: u64) -> bool {
         now.unix_ms() >= self.heard_ms.load(Ordering::Relaxed).saturating_add(ms)
+    }
+
+    /// Whether it has left calls without any answer for so long. Whoever was asked
+    /// nothing is not silent.
+    pub(in crate::node) fn is_silent(&self, now: Now, ms: u64) -> bool {
+        self.is_slow(now, ms) && self.paths().any(|path| path.waits(now, ms))
+    }
+
+    /// How long a packet and its answer take; zero where that is not known.
+    pub(in crate::node) fn round_trip(&self) -> Duration {
+        Duration::from_micros(self.round_trip_us.load(Ordering::Relaxed))
     }
 
     /// The call of this number has ended, as is said by this link.
@@ -127,6 +164,17 @@ impl Peer {
         calls.into_iter().map(|call| failed(call, Answer::Dead)).collect()
     }
 
+    /// Looks how long a packet and its answer take by one of the links: not often, for
+    /// that is behind a lock.
+    fn measure(&self, link: &Link, now: Now) {
+        let now_ms = now.unix_ms();
+        if now_ms >= self.measured_ms.load(Ordering::Relaxed).saturating_add(MEASURE_MS) {
+            let round_trip_us = link.round_trip().as_micros() as u64;
+            self.round_trip_us.store(round_trip_us, Ordering::Relaxed);
+            self.measured_ms.store(now_ms, Ordering::Relaxed);
+        }
+    }
+
     /// Ends the calls whose deadline is over, and sends what waited for company.
     pub(super) fn tick(&self, now: Now) -> Vec<Failed> {
         let mut overdue = Vec::new();
@@ -136,6 +184,7 @@ impl Peer {
             drop(path);
             if let Some(link) = link {
                 link.announce();
+                self.measure(&link, now);
             }
         }
         overdue.into_iter().map(lost).collect()
@@ -204,4 +253,31 @@ fn lost(call: Call) -> Failed {
 fn failed(call: Call, how: Answer) -> Failed {
     call.end(how);
     Failed { slots: call.slots }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_was_asked_is_silent() {
+        let peer = Peer::new(NodeId(1), 1);
+        let at = Now::from_unix_ms;
+        let link = Arc::new(Link::detached(NodeId(1), 1, 1 << 20, || {}));
+        drop(peer.linked(&link));
+        let ask = |now_ms| {
+            let call = Call { waits: None, slots: Vec::new(), deadline: at(now_ms + CALL_MS) };
+            let mut number = 0;
+            peer.call(0, call, true, |begun, _| number = begun).unwrap();
+            number
+        };
+        assert!(!peer.is_silent(at(5000), 25), "nobody has asked it");
+        let first = ask(5000);
+        assert!(!peer.is_silent(at(5024), 25) && peer.is_silent(at(5025), 25));
+        let second = ask(5030);
+        peer.answered(&link, first, Answer::Kept, at(5040)).unwrap();
+        assert!(!peer.is_silent(at(5064), 25) && peer.is_silent(at(5065), 25), "one is left");
+        peer.answered(&link, second, Answer::Kept, at(5070)).unwrap();
+        assert!(!peer.is_silent(at(9000), 25), "it has answered all");
+    }
 }

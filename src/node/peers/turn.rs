@@ -84,6 +84,11 @@ impl Turn {
         self.parts >= ASK_REQUESTS_MAX.min(KEEP_ITEMS_MAX) || self.bytes >= TURN_BYTES_HIGH
     }
 
+    /// So many bytes of answers wait for those of other nodes: they count as well.
+    pub(in crate::node) fn holds(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
     /// Whoever waits for this turn waits for all of it.
     pub(super) fn wait_for_all(&mut self) {
         self.needs.extend((0..self.sendings.len() as u16).map(Need::of));
@@ -196,6 +201,11 @@ impl Sending {
     /// Whether it asks a node that is to execute as the primary.
     pub(in crate::node) fn asks_primary(&self) -> bool {
         matches!(self.what, What::Ask { executor: wire::Executor::Primary, .. })
+    }
+
+    /// Whether it asks an owner for reads that need not be the primary's.
+    pub(in crate::node) fn asks_copy(&self) -> bool {
+        matches!(self.what, What::Ask { executor: wire::Executor::Copy, .. })
     }
 
     /// The requests, in order.

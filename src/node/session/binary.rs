@@ -49,7 +49,7 @@ impl Session {
         out: &mut Output,
     ) -> Step {
         if self.among_others
-            && let Some(step) = self.binary_elsewhere(request, input, out)
+            && let Some(step) = self.binary_elsewhere(request, input, now, out)
         {
             return step;
         }

@@ -7,16 +7,15 @@
 //! it, and answered in bytes for the client.
 
 use super::about::{line_of, one_key, reads};
-use super::waits::{
-    Again, Compared, Kind, Part, Source, Waits, unacknowledged, unanswered, whole_or_one,
-};
+use super::compared::{Compared, Tally};
+use super::waits::{Again, Kind, Part, Source, Waits, unacknowledged, unanswered, whole_or_one};
 use super::{Road, Role, Session, Step};
+use crate::cluster::ReadFrom;
 use crate::item::{Key, Now, Version};
-use crate::memcache::Protocol;
 use crate::memcache::binary::{Head, Request, Verb};
 use crate::memcache::text::{self, Command, Read, reply};
+use crate::memcache::{Protocol, meta};
 use crate::net::{Next, Output, Progress};
-use crate::node::peers::Calls;
 use crate::ring::{KeyHash, NodeId};
 use crate::store::Store;
 use crate::wire::Executor;
@@ -32,6 +31,12 @@ pub(super) enum Place {
     There(NodeId),
     /// By none that is live.
     Nowhere,
+    /// Read from this node's own copy, though another is primary.
+    Copy,
+    /// Read from the copy of that one, which is not the primary.
+    Near(NodeId),
+    /// Read from more than half of the owners.
+    Majority,
 }
 
 /// A read that is not answered for so long is sent to another owner as well.
@@ -48,11 +53,24 @@ const PAUSE_MS: u64 = 10;
 /// The parts of the turn under way, for all sessions of a worker: only one of
 /// them has its turn.
 #[derive(Debug, Default)]
-pub(super) struct Parts(Vec<Part>);
+pub(super) struct Parts {
+    all: Vec<Part>,
+    wrote: bool,
+}
 
 impl Parts {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
+    }
+
+    /// Whether one of them is a write that has not ended.
+    pub(super) fn wrote(&self) -> bool {
+        self.wrote
+    }
+
+    fn push(&mut self, part: Part) {
+        self.wrote |= part.writes();
+        self.all.push(part);
     }
 }
 
@@ -65,13 +83,27 @@ impl Session {
         command: &Command<'_>,
         input: &[u8],
         used: usize,
+        now: Now,
         out: &mut Output,
     ) -> Option<Step> {
         let mut base64 = None;
         let (key, len) = one_key(command, &mut base64)?;
-        let kind = Kind { reads: reads(command), one_of_many: false };
+        let reads = reads(command);
+        let mut kind = Kind { reads, plain: false, one_of_many: false };
+        if let Command::Meta(meta::Command::Get(request)) = command {
+            kind.plain = reads;
+            let may_be_near = self.shared().settings.read_from == ReadFrom::Nearest;
+            if may_be_near && self.place(self.road.hash(key.bytes()), kind, now) == Place::Copy {
+                if self.meta_get_copy(request, now, out) {
+                    self.counters().reads_from_copies.add(1);
+                    return Some(Step::Done(used));
+                }
+                kind.plain = false;
+            }
+        }
         let body_len = len.map_or(0, |len| len + reply::CRLF.len());
-        self.one_elsewhere(key, len, Protocol::Text, kind, (input, used, body_len), out)
+        let kind = (Protocol::Text, kind);
+        self.one_elsewhere(key, len, kind, (input, used, body_len), now, out)
     }
 
     /// The same for a request for this key, whichever protocol it came by, with
@@ -81,18 +113,20 @@ impl Session {
         &mut self,
         key: Key<'_>,
         value_len: Option<usize>,
-        protocol: Protocol,
-        kind: Kind,
+        (protocol, kind): (Protocol, Kind),
         (input, used, body_len): (&[u8], usize, usize),
+        now: Now,
         out: &mut Output,
     ) -> Option<Step> {
         let is_too_large = |len| Store::item_bytes(key, len) > self.shared().store.item_bytes_max();
         // A value that is too large is refused here as anywhere.
-        if self.role == Role::Peer(Executor::Owner) || value_len.is_some_and(is_too_large) {
+        if self.reads_copies() || value_len.is_some_and(is_too_large) {
             return None;
         }
-        let place = self.road.place(self.road.hash(key.bytes()));
-        if place == Place::Here {
+        let hash = self.road.hash(key.bytes());
+        let place = self.place(hash, kind, now);
+        if matches!(place, Place::Here | Place::Copy) {
+            self.counters().reads_from_copies.add(u64::from(place == Place::Copy));
             return None;
         }
         if self.role == Role::Peer(Executor::Primary) {
@@ -103,7 +137,7 @@ impl Session {
             return Some(step);
         }
         let whole = used + body_len;
-        self.forward(place, protocol, kind, &[&input[..whole]], out);
+        self.forward((place, hash), (protocol, kind), &[&input[..whole]], now, out);
         Some(Step::Done(whole))
     }
 
@@ -119,37 +153,40 @@ impl Session {
                 true
             }
             place => {
-                self.forward(place, protocol, Kind::WRITE, &[head, value], out);
+                let now = self.shared().now();
+                self.forward((place, hash), (protocol, Kind::WRITE), &[head, value], now, out);
                 true
             }
         }
     }
 
     /// The hash of the key that a request begins with.
-    fn hash_of_request(&self, protocol: Protocol, request: &[u8]) -> Option<KeyHash> {
-        self.with_key(protocol, request, |road, key| road.hash(key.bytes()))
+    pub(super) fn hash_of_request(&self, protocol: Protocol, request: &[u8]) -> Option<KeyHash> {
+        self.with_key(protocol, request, |road, key, _| road.hash(key.bytes()))
     }
 
-    /// Looks at the key that a request begins with.
-    fn with_key<R>(
+    /// Looks at the key that a request begins with, and whether it is only to be read.
+    pub(super) fn with_key<R>(
         &self,
         protocol: Protocol,
         request: &[u8],
-        visit: impl FnOnce(&Road, Key<'_>) -> R,
+        visit: impl FnOnce(&Road, Key<'_>, bool) -> R,
     ) -> Option<R> {
         match protocol {
             Protocol::Binary => match Head::find(request) {
-                Head::Whole(request) => Some(visit(&self.road, Key::new(request.key).ok()?)),
+                Head::Whole(request) => {
+                    Some(visit(&self.road, Key::new(request.key).ok()?, only_reads(&request)))
+                }
                 _ => None,
             },
             Protocol::Text => {
                 let command = text::parse(line_of(request)).ok()?;
                 let mut base64 = None;
-                if let Command::Read(Read { mut keys, .. }) = command {
-                    return Some(visit(&self.road, Key::new(keys.next()?).ok()?));
+                if let Command::Read(Read { mut keys, touch, .. }) = command {
+                    return Some(visit(&self.road, Key::new(keys.next()?).ok()?, touch.is_none()));
                 }
                 let (key, _) = one_key(&command, &mut base64)?;
-                Some(visit(&self.road, key))
+                Some(visit(&self.road, key, reads(&command)))
             }
         }
     }
@@ -160,13 +197,20 @@ impl Session {
         key: Key<'_>,
         read: &Read<'_>,
         one_of_many: bool,
+        now: Now,
         out: &mut Output,
     ) -> bool {
-        let place = match self.road.place(self.road.hash(key.bytes())) {
-            _ if self.role == Role::Peer(Executor::Owner) => return false,
-            Place::Here => return false,
-            place => place,
-        };
+        if self.reads_copies() {
+            return false;
+        }
+        let reads = read.touch.is_none();
+        let kind = Kind { reads, plain: reads, one_of_many };
+        let hash = self.road.hash(key.bytes());
+        let place = self.place(hash, kind, now);
+        if matches!(place, Place::Here | Place::Copy) {
+            self.counters().reads_from_copies.add(u64::from(place == Place::Copy));
+            return false;
+        }
         if self.role != Role::Client {
             self.refused = true;
             return true;
@@ -179,8 +223,7 @@ impl Session {
         };
         let seconds = read.touch.map(|seconds| format!("{seconds} ")).unwrap_or_default();
         let line = [name, seconds.as_bytes(), key.bytes(), reply::CRLF];
-        let kind = Kind { reads: read.touch.is_none(), one_of_many };
-        self.forward(place, Protocol::Text, kind, &line, out);
+        self.forward((place, hash), (Protocol::Text, kind), &line, now, out);
         true
     }
 
@@ -189,9 +232,10 @@ impl Session {
         &mut self,
         request: &Request<'_>,
         input: &[u8],
+        now: Now,
         out: &mut Output,
     ) -> Option<Step> {
-        let reads = matches!(request.verb, Verb::Get { touch: false, .. });
+        let reads = only_reads(request);
         let is_one = matches!(
             request.verb,
             Verb::Get { .. }
@@ -202,60 +246,67 @@ impl Session {
                 | Verb::Count(_)
         );
         let key = Key::new(request.key).ok().filter(|_| is_one)?;
-        let kind = Kind { reads, one_of_many: false };
+        let kind = Kind { reads, plain: reads, one_of_many: false };
         let (head_len, len) = (request.header.head_len(), request.value_len);
-        self.one_elsewhere(key, Some(len), Protocol::Binary, kind, (input, head_len, len), out)
+        let kind = (Protocol::Binary, kind);
+        self.one_elsewhere(key, Some(len), kind, (input, head_len, len), now, out)
     }
 
     fn forward(
         &mut self,
-        place: Place,
-        protocol: Protocol,
-        kind: Kind,
+        (place, hash): (Place, KeyHash),
+        (protocol, kind): (Protocol, Kind),
         bytes: &[&[u8]],
+        now: Now,
         out: &mut Output,
     ) {
         let from = out.bytes().len();
-        let source = match place {
-            Place::There(node) => self.around(node, protocol, kind, bytes).unwrap_or_else(|| {
-                let executor = Executor::Primary;
-                let at = self.road.turn().ask(node, executor, protocol, kind.reads, bytes);
-                Source::Asked(at, kind)
-            }),
-            // Somebody may be back soon.
-            Place::Here | Place::Nowhere => {
-                let again =
-                    Again { protocol, bytes: bytes.concat(), kind, lost: false, unsent: true };
-                Source::Again(Box::new(again))
-            }
+        let past = match place {
+            Place::There(node) => self.past((node, hash), (protocol, kind), bytes, now),
+            _ => None,
         };
-        self.road.parts().0.push(Part::new(from, from, source));
+        let ask = |node, executor| {
+            let at = self.road.turn().ask(node, executor, protocol, kind.reads, bytes);
+            Source::Asked(at, kind)
+        };
+        let again = |at_once: bool| {
+            let (bytes, unsent) = (bytes.concat(), !at_once);
+            Again { protocol, bytes, kind, lost: false, unsent, at_once }
+        };
+        let source = match place {
+            Place::There(node) => past.unwrap_or_else(|| ask(node, Executor::Primary)),
+            Place::Near(node) => ask(node, Executor::Copy),
+            Place::Majority => self.ask_majority(hash, again(true), now),
+            // Somebody may be back soon.
+            Place::Here | Place::Copy | Place::Nowhere => Source::Again(Box::new(again(false))),
+        };
+        self.road.parts().push(Part::new(from, from, source));
     }
 
     /// Asks the other owners for a read whose primary does not answer; none where it is
     /// to be asked all the same.
-    fn around(
+    fn past(
         &mut self,
-        primary: NodeId,
-        protocol: Protocol,
-        kind: Kind,
+        (primary, hash): (NodeId, KeyHash),
+        (protocol, kind): (Protocol, Kind),
         bytes: &[&[u8]],
+        now: Now,
     ) -> Option<Source> {
         if !kind.reads || !self.road.knows_of_failures() {
             return None;
         }
         // It is not to overtake what was written before it.
-        if self.road.parts().0.iter().any(Part::writes) || !self.road.passes_by(primary) {
+        if self.road.parts().wrote() || !self.road.passes_by(primary) {
             return None;
         }
-        let again = Again { protocol, bytes: bytes.concat(), kind, lost: true, unsent: false };
-        let hash = self.hash_of_request(protocol, &again.bytes)?;
+        let (bytes, unsent, at_once) = (bytes.concat(), false, false);
+        let again = Again { protocol, bytes, kind, lost: true, unsent, at_once };
         let (owners, least) = self.road.owners_beside(hash, Some(primary));
         if owners.len() < usize::from(least) {
             // They may not have what was acknowledged.
             return None;
         }
-        let source = self.ask_owners(hash, Some(primary), &again, self.shared().now())?;
+        let source = self.ask_owners(hash, Some(primary), &again, now)?;
         self.road.count_passed_by();
         Some(source)
     }
@@ -266,7 +317,7 @@ impl Session {
         if least > 0 && !calls.is_empty() {
             let to = out.bytes().len();
             let source = Source::Written { text: None, calls, least };
-            self.road.parts().0.push(Part::new(from, to, source));
+            self.road.parts().push(Part::new(from, to, source));
         }
     }
 
@@ -275,7 +326,7 @@ impl Session {
     pub(super) fn tell_flush(&self, floor: Version, from: usize, now: Now, out: &mut Output) {
         let to = out.bytes().len();
         let source = Source::Flushed(self.road.begin_flush(floor, now));
-        self.road.parts().0.push(Part::new(from, to, source));
+        self.road.parts().push(Part::new(from, to, source));
     }
 
     /// Whether so much is gathered for other nodes that it has to be sent first.
@@ -286,7 +337,7 @@ impl Session {
     /// Sends what the turn has gathered for other nodes, and waits where its
     /// answers wait for them.
     pub(super) fn end_turn(&mut self, then: Next, now: Now, out: &mut Output) -> Next {
-        let parts = std::mem::take(&mut self.road.parts().0);
+        let parts = std::mem::take(&mut *self.road.parts()).all;
         let turn = std::mem::take(&mut *self.road.turn());
         if turn.is_empty() && parts.is_empty() {
             return then;
@@ -300,7 +351,8 @@ impl Session {
         }
         let rounds = [sent].into_iter().chain(parts.iter().filter_map(Part::told)).collect();
         let out = out.take_rest();
-        let waits = Waits { out, then, parts, rounds, since: now, pause: None, tried: false };
+        let (pause, tally) = (None, Tally::default());
+        let waits = Waits { out, then, parts, rounds, since: now, pause, tried: false, tally };
         self.waits = Some(Box::new(waits));
         Next::Wait
     }
@@ -333,6 +385,7 @@ impl Session {
         let protocol = self.protocol.unwrap_or(Protocol::Text);
         let road = Rc::clone(&self.road);
         waits.settle(protocol, now, |node, due| road.gives_up(node, now, due));
+        self.account_reads(&mut waits.tally, now);
         self.settle_flushes(&mut waits, protocol, now);
         if waits.parts.iter().all(Part::is_settled) {
             *out = waits.finish();
@@ -344,9 +397,10 @@ impl Session {
             return Some(Progress { used: 0, next });
         }
         waits.drop_ended();
-        let lost = |part: &Part| matches!(&part.source, Source::Again(again) if again.lost && !again.unsent);
+        let urgent =
+            |part: &Part| matches!(&part.source, Source::Again(again) if again.is_urgent());
         let rested = waits.pause.take_if(|pause| pause.waiting.is_over_all()).is_some();
-        if rested || waits.parts.iter().any(lost) {
+        if rested || waits.parts.iter().any(urgent) {
             self.send_again(&mut waits, rested, now);
         }
         if waits.pause.is_none() && waits.parts.iter().any(Part::is_to_be_sent_again) {
@@ -398,7 +452,7 @@ impl Session {
                 continue;
             };
             wrote |= !again.kind.reads;
-            if !rested && (again.unsent || !again.lost) {
+            if !rested && !again.is_urgent() {
                 continue;
             }
             match self.source_again(again, !wrote, now) {
@@ -436,7 +490,7 @@ impl Session {
             Place::Nowhere if kind.reads && overtakes => {
                 return self.ask_owners(hash, None, again, now);
             }
-            Place::Nowhere => return None,
+            _ => return None,
         };
         // Where nobody else has a copy, the primary is asked once more.
         let lost = lost && overtakes;
@@ -460,13 +514,17 @@ impl Session {
         if owners.is_empty() {
             return None;
         }
-        let (open, newest) = (Vec::new(), None);
-        let mut compared = Compared { open, missing, newest, again: again.clone() };
+        self.counters().reads_hedged.add(1);
+        let again = Again { at_once: false, ..again.clone() };
+        let mut compared = Compared::new(self.road.slot(hash), missing, false, again.clone());
         for owner in owners {
             if self.road.is_me(owner) {
-                let mut reply = Output::default();
-                let version = self.execute_as_owner(again.protocol, &again.bytes, now, &mut reply);
-                compared.add(version.0, reply.take());
+                let (bytes, mut reply) = (&again.bytes, Output::default());
+                let protocol = again.protocol;
+                let version = self.execute_as(Executor::Owner, protocol, bytes, now, &mut reply);
+                if let Some(version) = version {
+                    compared.add(owner, version.0, reply.take());
+                }
             } else {
                 let (executor, reads) = (Executor::Owner, again.kind.reads);
                 let mut turn = self.road.turn();
@@ -474,73 +532,14 @@ impl Session {
                 compared.open.push(at);
             }
         }
-        Some(compared.settled(true, false))
+        let mut tally = Tally::default();
+        let source = compared.settled(true, false, &mut tally);
+        self.account_reads(&mut tally, now);
+        Some(source)
     }
+}
 
-    /// Executes a read here, though another node is primary. The version is that of
-    /// what it saw, or an older one.
-    pub(in crate::node) fn execute_as_owner(
-        &mut self,
-        protocol: Protocol,
-        bytes: &[u8],
-        now: Now,
-        out: &mut Output,
-    ) -> Version {
-        let role = std::mem::replace(&mut self.role, Role::Peer(Executor::Owner));
-        let version = self.with_key(protocol, bytes, |road, key| road.version(key, now));
-        self.execute(protocol, bytes, now, out);
-        self.role = role;
-        version.unwrap_or(Version::ZERO)
-    }
-
-    /// Gets ready for these whole requests, as many as are worth it at once.
-    pub(in crate::node) fn foresee_all<'a>(
-        &self,
-        requests: impl ExactSizeIterator<Item = (Protocol, &'a [u8])>,
-    ) {
-        if requests.len() > 1 {
-            let hashes =
-                requests.filter_map(|(protocol, bytes)| self.hash_of_request(protocol, bytes));
-            self.road.prefetch_hashes(hashes);
-        }
-    }
-
-    /// Executes one whole request here; says which copies its answer waits for.
-    pub(in crate::node) fn execute(
-        &mut self,
-        protocol: Protocol,
-        bytes: &[u8],
-        now: Now,
-        out: &mut Output,
-    ) -> (Calls, u8) {
-        // The connection's own line and value may be half read.
-        let before = (self.protocol.replace(protocol), self.authenticated, self.role);
-        let half_read = (self.searched, self.answered, self.unwanted);
-        (self.searched, self.answered, self.unwanted) = (0, 0, 0);
-        let pending = self.pending.take();
-        self.among_others = true;
-        self.authenticated = true;
-        if self.role == Role::Client {
-            self.role = Role::Peer(Executor::Primary);
-        }
-        let mut used = 0;
-        while used < bytes.len() {
-            match self.step(&bytes[used..], now, out) {
-                // However much it is, one answer goes in one piece.
-                Step::Done(more) | Step::Full(more) => used += more,
-                Step::Value { used: more, len } => {
-                    used += more;
-                    let body = bytes[used..].iter().take(len).copied().collect();
-                    self.value_came(body, now, out);
-                    break;
-                }
-                _ => break,
-            }
-        }
-        let (calls, least) = self.road.end_step();
-        (self.protocol, self.authenticated, self.role) = before;
-        (self.searched, self.answered, self.unwanted) = half_read;
-        self.pending = pending;
-        (calls, least)
-    }
+/// Whether a request of the binary protocol changes nothing.
+fn only_reads(request: &Request<'_>) -> bool {
+    matches!(request.verb, Verb::Get { touch: false, .. })
 }

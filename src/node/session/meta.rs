@@ -46,6 +46,9 @@ impl Session {
                 self.take_part(key, &get, before.as_ref(), request, now, out)
             }
         };
+        if self.refused {
+            return;
+        }
         let hit = len.is_some();
         self.count_reads(u64::from(hit), u64::from(!hit), touch.is_some());
         self.note_read(key.bytes(), len, now);
@@ -73,7 +76,7 @@ impl Session {
     ) -> Option<usize> {
         let glance = |found: &Found<'_>| {
             let meta = found.meta();
-            // Only a primary has winners.
+            // Only a primary has winners; where it does not answer there is none.
             if !reads_only(get, Some(&meta), now) && self.role != Role::Peer(Executor::Owner) {
                 return Look::Change(meta);
             }
@@ -86,6 +89,10 @@ impl Session {
         };
         match look {
             Some(Look::Answered(len)) => Some(len),
+            Some(Look::Change(_)) if self.reads_copies() => {
+                self.refused = true;
+                None
+            }
             Some(Look::Change(before)) => {
                 self.take_part(key, get, Some(&before), request, now, out)
             }

@@ -44,7 +44,7 @@ impl Session {
                 foreseen = PREFETCH_MAX;
             }
             foreseen = foreseen.saturating_sub(1);
-            if is_shared && self.read_elsewhere(key, read, !is_one, out) {
+            if is_shared && self.read_elsewhere(key, read, !is_one, now, out) {
                 if is_one {
                     // Its answer comes whole, and may be an error.
                     return Step::Done(used);

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// for a key and who else keeps a copy.
 pub(in crate::node) struct Road {
     shared: Arc<Shared>,
-    view: RefCell<ViewReader>,
+    pub(super) view: RefCell<ViewReader>,
     worker: usize,
     /// What the turn under way sends to other nodes.
     turn: RefCell<Turn>,

@@ -48,7 +48,7 @@ impl Session {
         // wait for that.
         if self.among_others
             && let Ok(command) = &text::parse(line)
-            && let Some(step) = self.elsewhere(command, input, used, out)
+            && let Some(step) = self.elsewhere(command, input, used, now, out)
         {
             return step;
         }

@@ -2,6 +2,7 @@
 //! came of each, and the whole in the order in which it was asked for.
 
 use super::about::line_of;
+use super::compared::{Compared, Tally};
 use super::flush::Flushing;
 use crate::item::Now;
 use crate::memcache::Protocol;
@@ -38,6 +39,7 @@ pub(super) struct Waits {
     pub(super) pause: Option<Sent>,
     /// It has tried more than once.
     pub(super) tried: bool,
+    pub(super) tally: Tally,
 }
 
 /// A part of the answers that is not there yet, or may not go out yet.
@@ -75,26 +77,15 @@ pub(super) enum Source {
 pub(super) struct Kind {
     /// It changes nothing, so that any owner may answer it.
     pub(super) reads: bool,
+    /// An owner may answer it though the primary could.
+    pub(super) plain: bool,
     /// It is for one of many keys of a line, so that its end is no part of the
     /// answer and a miss is one.
     pub(super) one_of_many: bool,
 }
 
 impl Kind {
-    pub(super) const WRITE: Self = Self { reads: false, one_of_many: false };
-}
-
-/// A read that several owners answer.
-#[derive(Debug)]
-pub(super) struct Compared {
-    /// Who has not answered yet.
-    pub(super) open: Vec<AskedAt>,
-    /// So many answers more are enough.
-    pub(super) missing: u8,
-    /// The newest answer, and its version.
-    pub(super) newest: Option<(u64, Vec<u8>)>,
-    /// The request, for whoever has to be asked again.
-    pub(super) again: Again,
+    pub(super) const WRITE: Self = Self { reads: false, plain: false, one_of_many: false };
 }
 
 /// A request to be sent again.
@@ -107,6 +98,15 @@ pub(super) struct Again {
     pub(super) lost: bool,
     /// There is nothing to wait for: it was not even sent.
     pub(super) unsent: bool,
+    /// Nobody waits before it is sent: only owners beside the primary were asked.
+    pub(super) at_once: bool,
+}
+
+impl Again {
+    /// Whether it is sent before the turn has rested.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.at_once || self.lost && !self.unsent
+    }
 }
 
 impl Part {
@@ -163,8 +163,19 @@ impl Part {
                     self.first = Some((round, at));
                 }
                 let (protocol, bytes) = sending.request(at.request);
-                let bytes = bytes.to_vec();
-                Source::Again(Box::new(Again { protocol, bytes, kind, lost: true, unsent: false }))
+                let (bytes, at_once) = (bytes.to_vec(), sending.asks_copy());
+                let lost = !at_once;
+                Source::Again(Box::new(Again {
+                    protocol,
+                    bytes,
+                    kind,
+                    lost,
+                    unsent: false,
+                    at_once,
+                }))
+            }
+            Source::Compared(compared) if compared.is_majority => {
+                Source::Again(Box::new(compared.again))
             }
             Source::Compared(compared) => {
                 Source::Again(Box::new(Again { unsent: true, ..compared.again }))
@@ -175,7 +186,7 @@ impl Part {
 
     /// Whether one owner of several has answered.
     fn has_an_answer(&self) -> bool {
-        matches!(&self.source, Source::Compared(compared) if compared.newest.is_some())
+        matches!(&self.source, Source::Compared(compared) if !compared.is_majority && compared.has_an_answer())
     }
 
     /// Whether it waits for this call of its round.
@@ -238,11 +249,19 @@ impl Waits {
                             let request = sending.request(at.request);
                             let unsent = answer == Answer::Unsent;
                             let lost = !unsent || sending.asks_primary();
-                            settled(reply(at), (lost, unsent), request, kind, is_late)
+                            let failed = match sending.asks_copy() {
+                                true => Failed { lost: false, unsent: false, at_once: true },
+                                false => Failed { lost, unsent, at_once: false },
+                            };
+                            let owned = matches!(reply(at), Some(Reply::Owned { .. }));
+                            self.tally.from_copies += u64::from(owned);
+                            settled(reply(at), failed, request, kind, is_late)
                         }
-                        Source::Compared(compared) => compared
-                            .heard(call, reply)
-                            .settled(part.first.is_none() || is_late, is_late),
+                        Source::Compared(compared) => {
+                            let may_do = part.first.is_none() || is_late;
+                            let compared = compared.heard(call, sending.to, reply);
+                            compared.settled(may_do, is_late, &mut self.tally)
+                        }
                         other => other,
                     };
                 }
@@ -291,7 +310,7 @@ impl Waits {
         for part in self.parts.iter_mut().filter(|part| part.first.is_none() || is_late) {
             part.source = match part.take_source() {
                 Source::Compared(compared) if compared.open.is_empty() => {
-                    compared.settled(true, is_late)
+                    compared.settled(true, is_late, &mut self.tally)
                 }
                 other => other,
             };
@@ -343,43 +362,6 @@ impl Waits {
     }
 }
 
-impl Compared {
-    /// A call has ended, and this is what it says to a request.
-    fn heard<'a>(mut self, call: u16, reply: impl Fn(AskedAt) -> Option<Reply<'a>>) -> Self {
-        for at in self.open.extract_if(.., |at| at.call == call).collect::<Vec<_>>() {
-            if let Some(Reply::Owned { version, bytes }) = reply(at) {
-                self.add(version, bytes.to_vec());
-            }
-        }
-        self
-    }
-
-    /// One more answer.
-    pub(super) fn add(&mut self, version: u64, bytes: Vec<u8>) {
-        self.missing = self.missing.saturating_sub(1);
-        if self.newest.as_ref().is_none_or(|(newest, _)| version > *newest) {
-            self.newest = Some((version, bytes));
-        }
-    }
-
-    /// What it is now. Where too few are there to answer, the newest of theirs may have
-    /// to do: the others may be dead.
-    pub(super) fn settled(self, may_do: bool, is_late: bool) -> Source {
-        let Self { open, missing, newest, again } = self;
-        match newest {
-            Some((_, bytes)) if missing == 0 || open.is_empty() && may_do => {
-                Source::Text(whole_or_one(bytes, again.kind))
-            }
-            None if open.is_empty() && is_late => {
-                Source::Text(unanswered(again.protocol, &again.bytes, again.kind))
-            }
-            // Not at once: whoever was asked may have no way to this node.
-            None if open.is_empty() => Source::Again(Box::new(Again { unsent: true, ..again })),
-            newest => Source::Compared(Box::new(Self { open, missing, newest, again })),
-        }
-    }
-}
-
 fn told(answer: &Answer) -> Option<Told<'_>> {
     let Answer::Message(frame) = answer else { return None };
     match Message::decode(frame) {
@@ -388,16 +370,24 @@ fn told(answer: &Answer) -> Option<Told<'_>> {
     }
 }
 
+/// What is known of a request that was not answered; as in [`Again`].
+#[derive(Clone, Copy)]
+struct Failed {
+    lost: bool,
+    unsent: bool,
+    at_once: bool,
+}
+
 /// What became of a request that another node was sent.
 fn settled(
     reply: Option<Reply<'_>>,
-    (lost, unsent): (bool, bool),
+    Failed { lost, unsent, at_once }: Failed,
     (protocol, bytes): (Protocol, &[u8]),
     kind: Kind,
     is_late: bool,
 ) -> Source {
     let again = |lost| {
-        let again = Again { protocol, bytes: bytes.to_vec(), kind, lost, unsent };
+        let again = Again { protocol, bytes: bytes.to_vec(), kind, lost, unsent, at_once };
         Source::Again(Box::new(again))
     };
     match reply {

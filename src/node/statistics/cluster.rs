@@ -17,6 +17,7 @@ pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
     report.stat("cluster_name", &shared.settings.cluster_name);
     report.stat("copies", shared.settings.layout.copies);
     report.stat("write_ack", cluster.write_ack);
+    report.stat("read_from", shared.settings.read_from);
     report.stat("name", &me.name);
     report.stat("node_id", me.node);
     report.stat("phase", me.phase);
@@ -24,6 +25,7 @@ pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
     report.stat("waits_for", overview.waits_for.join(","));
     report.stat("flush_floor", shared.store.flush_floor(now).0);
     report.stat("view", view.fingerprint());
+    reads(shared, report);
     slots(view, shared.settings.layout.copies, report);
     let (opened, passed_by) = cluster.breakers.counts();
     report.stat("breakers_opened", opened);
@@ -35,6 +37,15 @@ pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
     for (node, member) in others() {
         other(node, member, cluster, report);
     }
+}
+
+/// What became of reads that the primary did not answer alone.
+fn reads(shared: &Shared, report: &mut Report<'_>) {
+    let sums = shared.sums();
+    report.stat("reads_from_copies", sums.reads_from_copies);
+    report.stat("reads_by_quorum", sums.reads_by_quorum);
+    report.stat("reads_hedged", sums.reads_hedged);
+    report.stat("read_repairs", sums.read_repairs);
 }
 
 /// How many slots have as many live owners as they should, and who owns how many.

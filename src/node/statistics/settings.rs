@@ -14,6 +14,10 @@ pub(super) fn report(shared: &Shared, report: &mut Report<'_>) {
     tls(shared, report);
     report.all(&[("num_napi_ids", "0"), ("memory_file", "(null)"), ("client_flags_size", "4")]);
     limits(shared, report);
+    // Not memcached's, so a node alone does not say it.
+    if shared.cluster.is_some() {
+        report.stat("read_from", shared.settings.read_from);
+    }
 }
 
 /// What memcached does not have, where it was asked for.
