@@ -76,6 +76,9 @@ pub struct Hub {
     filled_by: BTreeSet<NodeId>,
     /// Cards of others that this node acts by, and what has to end before it says so.
     settling: Vec<(Arc<Link>, u32, Settling)>,
+    /// After the death of others: what has to end before anybody takes their places. A
+    /// worker may keep what they sent, though the view knows of their death.
+    burying: Vec<Settling>,
     /// While this node leaves: what has to end before.
     leaving: Option<Settling>,
     /// Then it says again that it joins: what another said to that may be lost. It
@@ -125,6 +128,7 @@ impl Hub {
             joins_since: Said::of(&card),
             filled_by: BTreeSet::new(),
             settling: Vec::new(),
+            burying: Vec::new(),
             leaving: None,
             ask_again_at: Now::from_unix_ms(started.unix_ms() + ASK_WAIT_MS),
             ask_wait_ms: ASK_WAIT_MS,
@@ -234,8 +238,12 @@ impl Hub {
 
     /// Says which cards this node acts by, with all that it does.
     fn acknowledge(&mut self) {
-        let cluster = &self.cluster;
-        for (link, call, _) in self.settling.extract_if(.., |(.., that)| that.is_over(cluster)) {
+        let (cluster, repair) = (&self.cluster, &self.repair);
+        // What could not be sent counts as ended, and is marked.
+        let is_over = |(link, _, that): &mut (Arc<Link>, u32, Settling)| {
+            that.is_over(cluster) && repair.is_even(link.node())
+        };
+        for (link, call, _) in self.settling.extract_if(.., is_over) {
             let kept = Message::Kept(Kept { call, accepted: true });
             let _ = link.send(|frame| kept.encode(frame));
         }
@@ -269,8 +277,10 @@ impl Hub {
         self.executor.finish_jobs();
         self.acknowledge();
         let elapsed = self.shared.elapsed();
-        let may_take_over = self.promises.may_take_over(elapsed);
-        self.succession.step(now, may_take_over);
+        self.burying.retain_mut(|settling| !settling.is_over(&self.cluster));
+        if self.burying.is_empty() {
+            self.succession.step(now, self.promises.may_take_over(elapsed));
+        }
         self.promises.step(&self.live_others(), elapsed, |cluster, node, term_ms| {
             cluster.ask_promise(node, term_ms, now)
         });
@@ -414,6 +424,7 @@ impl Hub {
         // Not before: whoever is told that a call is lost goes by the view.
         for node in lost {
             self.cluster.down(node);
+            self.burying.push(Settling::begin(&self.cluster, Some(node)));
         }
         if gives_away {
             // Its slots have new owners, who have nothing of them.
@@ -433,8 +444,7 @@ impl Hub {
                 } else {
                     self.promises.lost(node, elapsed);
                 }
-                let may_take_over = self.promises.may_take_over(elapsed);
-                self.succession.lost(node, self.shared.now(), may_take_over);
+                self.succession.lost(node, self.shared.now());
             }
             What::Forgotten => {
                 self.cluster.forget(node);
@@ -443,7 +453,7 @@ impl Hub {
             What::Returned | What::Found => {
                 // It may have been started again before anyone missed it.
                 self.promises.returned(node);
-                self.succession.lost(node, self.shared.now(), true);
+                self.succession.lost(node, self.shared.now());
                 // One that is found may have sent all it had before it was heard of.
                 if change.what == What::Returned {
                     self.filled_by.remove(&node);

@@ -265,6 +265,9 @@ impl Meeting {
         while !self.hub.leave() && Instant::now() < until {
             let _ = timeout(TICK, inbox.some()).await;
             self.take_in();
+            // What waits for company is sent by this.
+            let ticked = self.hub.handle_tick(now());
+            self.told(ticked);
         }
     }
 
@@ -297,7 +300,10 @@ impl Meeting {
         if theirs.is_empty() {
             return;
         }
-        for number in 0..theirs.len().max(self.lanes.len()) {
+        let lanes = theirs.len().max(self.lanes.len());
+        // In an earlier life it may have had more.
+        self.lanes.iter().for_each(|lane| lane.forget_above(link.node(), lanes as u16));
+        for number in 0..lanes {
             let (ours, theirs) = (number % self.lanes.len(), theirs[number % theirs.len()]);
             let lane = number as u16 + 1;
             self.lanes[ours].meet(link.node(), lane, theirs, link.generation());

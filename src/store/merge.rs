@@ -32,7 +32,11 @@ impl Stripe {
             // The same write: expiry and standing change without a version.
             (Ordering::Equal, Some(body)) if !tombstone => {
                 let present = self.find(shared, request, false);
-                self.amend(shared, request, present, copied.expiry, body.standing);
+                // Who has won stays so until the next write: what was sent before may
+                // come after.
+                let won = present.as_ref().is_some_and(|there| there.old.meta.standing.won);
+                let standing = Standing { won: body.standing.won || won, ..body.standing };
+                self.amend(shared, request, present, copied.expiry, standing);
                 Merged::Taken
             }
             (Ordering::Less | Ordering::Equal, _) => Merged::Older,

@@ -75,3 +75,28 @@ fn a_lane_takes_no_first_link() {
         assert!(node.log().is_empty(), "{:?}", node.log());
     }
 }
+
+/// After a restart it may have fewer workers, and other ports.
+#[test]
+fn lanes_that_are_gone_are_given_up() {
+    let one = Birth { lane: 1, ..Birth::of(1) }.start();
+    let two = Birth { lane: 1, ..Birth::of(2) }.start();
+    meet(&one, &two, &[1, 2, 3]);
+    lanes_at(&one, &[1, 2, 3]);
+    one.peers.forget_above(NodeId(2), 1);
+    lanes_at(&one, &[1]);
+    lanes_at(&two, &[1]);
+}
+
+#[test]
+fn a_lane_that_moved_is_dialled_where_it_is() {
+    let one = Birth { lane: 1, ..Birth::of(1) }.start();
+    let (two, moved) = (Birth { lane: 1, ..Birth::of(2) }, Birth { lane: 1, ..Birth::of(2) });
+    let (two, moved) = (two.start(), moved.start());
+    meet(&one, &two, &[1]);
+    lanes_at(&two, &[1]);
+    meet(&one, &moved, &[1]);
+    lanes_at(&two, &[]);
+    lanes_at(&moved, &[1]);
+    lanes_at(&one, &[1]);
+}

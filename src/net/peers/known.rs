@@ -11,6 +11,9 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
+const STARTED_ANEW: &str = "the node has started anew";
+const MOVED: &str = "the node is at another address";
+
 /// What wakes a task that dials; which one it is tells tasks apart.
 pub(super) type News = Arc<Notify>;
 
@@ -78,8 +81,11 @@ impl Known {
             return None;
         }
         let is_news = generation > node.generation || node.addr != addr;
+        // What was dialled there may be another lane of the node by now.
+        let has_moved = node.addr.is_some() && node.addr != addr;
         (node.addr, node.generation) = (addr, generation);
-        let old = node.seat.clone().filter(|seat| seat.link.generation() < generation);
+        let is_old = |seat: &Seat| has_moved || seat.link.generation() < generation;
+        let old = node.seat.clone().filter(is_old);
         let dialler = match &node.dialler {
             Some(dialler) if is_news => {
                 dialler.notify_one();
@@ -93,7 +99,7 @@ impl Known {
         };
         drop(nodes);
         if let Some(old) = old {
-            old.link.end("the node has started anew");
+            old.link.end(if has_moved { MOVED } else { STARTED_ANEW });
         }
         dialler
     }
@@ -106,14 +112,23 @@ impl Known {
             old.extend(lane.seat.clone().filter(|seat| seat.link.generation() < generation));
         }
         for old in old {
-            old.link.end("the node has started anew");
+            old.link.end(STARTED_ANEW);
         }
     }
 
     /// Ends the links to a node and the dialling of it.
     pub(super) fn forget(&self, node: NodeId) {
+        self.forget_from((node, 0));
+    }
+
+    /// The same for the lanes behind this one.
+    pub(super) fn forget_above(&self, node: NodeId, lane: u16) {
+        self.forget_from((node, lane.saturating_add(1)));
+    }
+
+    fn forget_from(&self, (node, lane): (NodeId, u16)) {
         let mut nodes = self.nodes();
-        let mut lanes = nodes.by_lane.split_off(&(node, 0));
+        let mut lanes = nodes.by_lane.split_off(&(node, lane));
         nodes.by_lane.append(&mut lanes.split_off(&(node, u16::MAX)));
         drop(nodes);
         for lane in lanes.into_values() {

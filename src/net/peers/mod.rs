@@ -248,6 +248,11 @@ impl Peers {
         self.shared.known.forget(node);
     }
 
+    /// The same for the lanes of a node with greater numbers than this.
+    pub fn forget_above(&self, node: NodeId, lane: u16) {
+        self.shared.known.forget_above(node, lane);
+    }
+
     /// Shows another certificate from now on. Links that are there keep theirs.
     pub fn renew(&self, identity: &Identity) {
         let config = &self.shared.config;

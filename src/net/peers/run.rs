@@ -46,7 +46,7 @@ pub(super) async fn accept(ours: Rc<Ours>) {
             let greeted = welcome(&ours.shared, incoming).await;
             drop(permit);
             let outcome = match greeted {
-                Ok(greeted) => run(&ours, greeted).await,
+                Ok(greeted) => run(Rc::clone(&ours), greeted).await,
                 Err(why) => Err(why),
             };
             if let Err(why) = outcome {
@@ -93,7 +93,9 @@ pub(super) async fn dial(ours: Rc<Ours>, dial: Dial) {
         match dialled {
             Ok(greeted) => {
                 let began = Instant::now();
-                let outcome = run(&ours, greeted).await;
+                // In a task of its own: a panic in there ends the link and not the
+                // dialling.
+                let outcome = spawn_local(run(Rc::clone(&ours), greeted)).await.unwrap_or(Ok(()));
                 told = report(&*ours.handler, target.addr, told.as_ref(), outcome.err());
                 if began.elapsed() >= GOOD_LINK {
                     pause.begin_anew();
@@ -142,7 +144,7 @@ async fn call(ours: &Ours, target: Target) -> Result<Greeted, Refused> {
 }
 
 /// Carries frames in both directions until the link ends, for whatever reason.
-async fn run(ours: &Ours, mut greeted: Greeted) -> Result<(), Refused> {
+async fn run(ours: Rc<Ours>, mut greeted: Greeted) -> Result<(), Refused> {
     let shared = &ours.shared;
     let ready = Arc::new(Notify::new());
     let link = Arc::new(link(shared, &greeted, &ready));
@@ -159,6 +161,7 @@ async fn run(ours: &Ours, mut greeted: Greeted) -> Result<(), Refused> {
         before.until_gone().await;
     }
     let handler = &*ours.handler;
+    let _seated = Seated { ours: &ours, link: &link, _going: going };
     handler.linked(Arc::clone(&link));
     greeted.frames.set_bytes_max(shared.config.frame_bytes_max);
     let why = tokio::select! {
@@ -167,10 +170,22 @@ async fn run(ours: &Ours, mut greeted: Greeted) -> Result<(), Refused> {
         why = write(&link, &ready, greeted.send) => why,
     };
     link.end(&why);
-    shared.known.unseat(&link);
-    handler.unlinked(&link);
-    drop(going);
     Ok(())
+}
+
+/// A link in use. All hear of its end, whatever that is.
+struct Seated<'a> {
+    ours: &'a Ours,
+    link: &'a Arc<Link>,
+    _going: watch::Sender<()>,
+}
+
+impl Drop for Seated<'_> {
+    fn drop(&mut self) {
+        self.link.end("this node failed");
+        self.ours.shared.known.unseat(self.link);
+        self.ours.handler.unlinked(self.link);
+    }
 }
 
 fn link(shared: &Shared, greeted: &Greeted, ready: &Arc<Notify>) -> Link {

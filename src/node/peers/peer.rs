@@ -16,8 +16,6 @@ pub(in crate::node) struct Peer {
     pub(in crate::node) node: NodeId,
     /// One for each lane of this node, by its number.
     paths: Box<[Mutex<Path>]>,
-    /// The millisecond of its last answer.
-    heard_ms: AtomicU64,
     /// Microseconds that a packet and its answer take, as measured lately.
     round_trip_us: AtomicU64,
     measured_ms: AtomicU64,
@@ -33,9 +31,16 @@ struct Path {
     calls: CallTable,
     /// The millisecond of the first call since there was none under way.
     asked_ms: u64,
+    /// The millisecond of the last answer.
+    heard_ms: u64,
 }
 
 impl Path {
+    /// Whether nothing was answered for so long.
+    fn is_slow(&self, now: Now, ms: u64) -> bool {
+        now.unix_ms() >= self.heard_ms.saturating_add(ms)
+    }
+
     /// Whether calls are under way for so long.
     fn waits(&self, now: Now, ms: u64) -> bool {
         self.calls.len() > 0 && now.unix_ms() >= self.asked_ms.saturating_add(ms)
@@ -51,13 +56,7 @@ pub(super) struct Failed {
 impl Peer {
     pub(super) fn new(node: NodeId, lanes: usize) -> Self {
         let paths = std::iter::repeat_with(Mutex::default).take(lanes.max(1)).collect();
-        Self {
-            node,
-            paths,
-            heard_ms: AtomicU64::new(0),
-            round_trip_us: AtomicU64::new(0),
-            measured_ms: AtomicU64::new(0),
-        }
+        Self { node, paths, round_trip_us: AtomicU64::new(0), measured_ms: AtomicU64::new(0) }
     }
 
     /// Sends what `write` writes for a call of this number by a lane's link, or by the
@@ -103,16 +102,16 @@ impl Peer {
         let _ = link.map(|link| link.send(write));
     }
 
-    /// Whether it has not answered anything for so long. Who answers others has much
-    /// to do, and asking more of it, and of others, would help nobody.
-    pub(in crate::node) fn is_slow(&self, now: Now, ms: u64) -> bool {
-        now.unix_ms() >= self.heard_ms.load(Ordering::Relaxed).saturating_add(ms)
+    /// Whether it has not answered anything by this lane for so long. Who answers others
+    /// has much to do, and asking more of it, and of others, would help nobody.
+    pub(in crate::node) fn is_slow(&self, lane: usize, now: Now, ms: u64) -> bool {
+        self.linked_path(lane).is_slow(now, ms)
     }
 
     /// Whether it has left calls without any answer for so long. Whoever was asked
     /// nothing is not silent.
     pub(in crate::node) fn is_silent(&self, now: Now, ms: u64) -> bool {
-        self.is_slow(now, ms) && self.paths().any(|path| path.waits(now, ms))
+        self.paths().any(|path| path.is_slow(now, ms) && path.waits(now, ms))
     }
 
     /// How long a packet and its answer take; zero where that is not known.
@@ -128,8 +127,10 @@ impl Peer {
         answer: Answer,
         now: Now,
     ) -> Result<(), Failed> {
-        self.heard_ms.store(now.unix_ms(), Ordering::Relaxed);
-        let call = self.path(link).and_then(|mut path| path.calls.end(number));
+        let call = self.path(link).and_then(|mut path| {
+            path.heard_ms = now.unix_ms();
+            path.calls.end(number)
+        });
         // One that was given up before has no more to say.
         let Some(call) = call else { return Ok(()) };
         let refused = answer == Answer::Refused;

@@ -57,6 +57,14 @@ impl Repair {
         self.refusing.remove(&node);
     }
 
+    /// Whether a node has all of what is meant for it, as far as is known; or refuses the
+    /// rest.
+    pub(in crate::node) fn is_even(&self, node: NodeId) -> bool {
+        let is_served = self.pass.as_ref().is_some_and(|pass| pass.to == node);
+        let refuses = self.refusing.get(&node).is_some_and(|&(tries, _)| tries >= REPAIR_TRIES);
+        refuses || !is_served && self.cluster.dirty.count(node) == 0
+    }
+
     /// Goes on for a moment.
     pub(in crate::node) fn step(&mut self, now: Now) {
         if self.pass.is_none() {

@@ -103,15 +103,14 @@ impl Succession {
         self.road.executed(node)
     }
 
-    /// A node is held for dead, or started again, and the view does not know it yet.
-    pub(in crate::node) fn lost(&mut self, node: NodeId, now: Now, may_take_over: bool) {
+    /// A node is held for dead, or started again, and the view does not know it yet. Its
+    /// slots are held back until [`Succession::step`] says otherwise.
+    pub(in crate::node) fn lost(&mut self, node: NodeId, now: Now) {
         if !self.road.executed(node) {
             return;
         }
         let (slots, others) = self.road.slots_after(node);
-        if !may_take_over {
-            self.cluster.held_back.add(&slots);
-        }
+        self.cluster.held_back.add(&slots);
         if self.road.copies() < 3 {
             return;
         }

@@ -230,7 +230,8 @@ impl Road {
         let is_late = now.unix_ms() > due.unix_ms() + LATE_MS;
         let patience_ms = if is_late { 4 * HEDGE_MS } else { HEDGE_MS };
         let peer = self.shared.cluster.as_ref().and_then(|cluster| cluster.peer(node));
-        peer.is_none_or(|peer| peer.is_slow(now, patience_ms))
+        let lane = self.shared.lane(self.worker);
+        peer.is_none_or(|peer| peer.is_slow(lane, now, patience_ms))
     }
 
     /// The same; where it is so, somebody waits for it no longer.
