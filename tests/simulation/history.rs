@@ -12,6 +12,9 @@ pub(crate) struct Register {
     pub(crate) acknowledged_write: u64,
     /// What each write wrote, deletes too.
     pub(crate) writes: Vec<Option<u64>>,
+    /// What was being written as the client's node died: it may still be on its way to
+    /// the primary, and arrive behind later writes.
+    pub(crate) under_way: Vec<Option<u64>>,
 }
 
 /// What is known of one counter.
@@ -50,7 +53,9 @@ impl History {
     pub(crate) fn saw(&mut self, key: &str, since: u64, value: Option<u64>, at: u64) {
         let register = &self.registers[key];
         let possible = &register.writes[since.saturating_sub(1) as usize..];
-        let is_possible = possible.contains(&value) || since == 0 && value.is_none();
+        let is_possible = possible.contains(&value)
+            || register.under_way.contains(&value)
+            || since == 0 && value.is_none();
         if !is_possible {
             self.wrong.push(format!(
                 "at {at} ms {key} was read as {value:?}, and could be any of {possible:?}"

@@ -220,6 +220,9 @@ fn draw(
 fn note(history: &mut History, doing: Doing, ended: &Ended, at: u64) {
     let Ended::Answer(answer) = ended else {
         history.unknown += 1;
+        if let Doing::Write { key, value } = doing {
+            history.registers.get_mut(&key).unwrap().under_way.push(value);
+        }
         return;
     };
     if answer.starts_with("SERVER_ERROR") {
