@@ -438,8 +438,12 @@ impl Hub {
         match change.what {
             What::Lost => {
                 let elapsed = self.shared.elapsed();
-                // Whoever leaves has ended to execute before.
-                if change.cause == Cause::Itself || !self.succession.executed(node) {
+                // Whoever leaves has ended to execute before. Who never executed may be
+                // passed over, unless this node has just begun: it may have promised
+                // something in its life before.
+                let never_executed =
+                    self.card.phase != Phase::Joining && !self.succession.executed(node);
+                if change.cause == Cause::Itself || never_executed {
                     self.promises.returned(node);
                 } else {
                     self.promises.lost(node, elapsed);
