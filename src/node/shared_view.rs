@@ -43,7 +43,8 @@ impl SharedView {
     #[must_use]
     pub fn reader(&self) -> ViewReader {
         let number = self.0.number.load(Ordering::Acquire);
-        ViewReader { view: self.0.current(), number, published: Arc::clone(&self.0) }
+        let (view, published) = (self.0.current(), Arc::clone(&self.0));
+        ViewReader { view, number, is_held: false, published }
     }
 }
 
@@ -60,18 +61,46 @@ impl Published {
 pub struct ViewReader {
     view: Arc<View>,
     number: u64,
+    is_held: bool,
     published: Arc<Published>,
 }
 
 impl ViewReader {
-    /// The view that is current now.
+    /// The view that is current now, or the one that is held.
     #[inline]
     pub fn view(&mut self) -> &View {
+        if !self.is_held {
+            self.look();
+        }
+        &self.view
+    }
+
+    /// Goes by the view that is current now until it is released.
+    #[inline]
+    pub fn hold(&mut self) {
+        self.look();
+        self.is_held = true;
+    }
+
+    /// Whether it goes by one view.
+    #[inline]
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Goes by whichever view is current.
+    #[inline]
+    pub fn release(&mut self) {
+        self.is_held = false;
+    }
+
+    #[inline]
+    fn look(&mut self) {
         let number = self.published.number.load(Ordering::Acquire);
         if number != self.number {
             self.refresh(number);
         }
-        &self.view
     }
 
     #[cold]
@@ -100,6 +129,18 @@ mod tests {
         assert_eq!(early.view().nodes().len(), 3);
         assert_eq!(other.view().nodes().len(), 3);
         assert_eq!(shared.reader().view().nodes().len(), 3);
+    }
+
+    #[test]
+    fn a_held_view_stays() {
+        let shared = SharedView::new(view(1));
+        let mut reader = shared.reader();
+        shared.publish(view(2));
+        reader.hold();
+        shared.publish(view(3));
+        assert_eq!(reader.view().nodes().len(), 2);
+        reader.release();
+        assert_eq!(reader.view().nodes().len(), 3);
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub(in crate::node) struct Road {
     parts: RefCell<Parts>,
     /// So many of the copies that the step under way has sent have to be kept.
     least: Cell<u8>,
+    /// Keys that this node could not execute for, though they are its own, in the turn
+    /// under way: what the same turn asks of them later is not to overtake that.
+    put_off: RefCell<Vec<KeyHash>>,
 }
 
 impl Road {
@@ -36,14 +39,17 @@ impl Road {
             turn: RefCell::default(),
             parts: RefCell::default(),
             least: Cell::new(0),
+            put_off: RefCell::default(),
         }
     }
 
-    /// This thread goes by the view from now on until the turn is dropped.
+    /// This thread goes by one view from now on until the turn is dropped: of two writes
+    /// of a key both go the same way, in their order.
     #[inline]
     pub(in crate::node) fn begin_turn(road: &Rc<Self>) -> Option<InTurn> {
         let cluster = road.shared.cluster.as_ref()?;
         cluster.turns.begin(road.worker);
+        road.view.borrow_mut().hold();
         Some(InTurn(Rc::clone(road)))
     }
 
@@ -165,6 +171,8 @@ pub(in crate::node) struct InTurn(Rc<Road>);
 impl Drop for InTurn {
     #[inline]
     fn drop(&mut self) {
+        self.0.put_off.borrow_mut().clear();
+        self.0.view.borrow_mut().release();
         if let Some(cluster) = &self.0.shared.cluster {
             cluster.turns.end(self.0.worker);
         }
@@ -176,18 +184,23 @@ impl Road {
     /// Who executes for a key.
     pub(super) fn place(&self, hash: KeyHash) -> Place {
         let mut reader = self.view.borrow_mut();
+        let is_turn = reader.is_held();
         let view = reader.view();
-        match (view.primary(hash), &self.shared.cluster) {
-            (Some(node), Some(cluster)) if node != cluster.me => Place::There(node),
+        let place = match (view.primary(hash), &self.shared.cluster) {
+            (Some(node), Some(cluster)) if node != cluster.me => return Place::There(node),
             // Before anything else it has to learn who is the primary now.
             (Some(node), Some(cluster)) if !self.may_execute(cluster, view, hash) => {
                 Place::There(node)
             }
             // Others may have what was acknowledged and never came here.
             (Some(_), Some(cluster)) if cluster.held_back.has(view.slot(hash)) => Place::Nowhere,
-            (Some(_), _) => Place::Here,
-            (None, _) => Place::Nowhere,
+            (Some(_), _) => return Place::Here,
+            (None, _) => return Place::Nowhere,
+        };
+        if is_turn {
+            self.put_off.borrow_mut().push(hash);
         }
+        place
     }
 
     /// Whether nobody can have taken this node's place.
@@ -195,6 +208,7 @@ impl Road {
         cluster.stays()
             && cluster.keeps_time(self.shared.now())
             && cluster.promised.holds(view, hash, cluster.me, self.shared.elapsed())
+            && !self.put_off.borrow().contains(&hash)
     }
 
     /// Who answers a read beside the primary, and how many of them have to: so many
