@@ -291,6 +291,18 @@ impl Hub {
         self.follow(forgotten)
     }
 
+    /// Whether nothing is under way that time would bring on within some ticks.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        self.card.phase == Phase::Serving
+            && self.settling.is_empty()
+            && self.burying.is_empty()
+            && self.promises.may_take_over(self.shared.elapsed())
+            && self.repair.rests()
+            && self.succession.rests()
+            && self.cluster.rests()
+    }
+
     /// What is to be done outside.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()

@@ -23,7 +23,7 @@ use std::{fmt, io};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// What a node is told of its cluster.
 #[derive(Clone, Debug)]
@@ -65,6 +65,10 @@ impl ClusterConfig {
 /// How often the hub is told the time: hedges and pauses are no finer.
 const TICK: Duration = Duration::from_millis(5);
 
+/// The same where nobody waits for it: a node that has nothing to do is to take next to
+/// nothing of its processor. The first hedge after a rest may be so much later.
+const TICK_AT_REST: Duration = Duration::from_millis(25);
+
 /// A node that is told where others are, and finds none for so long, is the first.
 const SEARCH: Duration = Duration::from_secs(2);
 
@@ -104,7 +108,8 @@ impl Others {
                 match Meeting::open(config, node, client, socket, &shared, worker) {
                     Ok((meeting, lanes)) => {
                         let _ = tell.send(Ok(lanes));
-                        meeting.run(&ended).await;
+                        // A task: whatever wakes it need not wake its own thread.
+                        let _ = spawn_local(meeting.run(ended)).await;
                     }
                     Err(why) => drop(tell.send(Err(why))),
                 }
@@ -227,16 +232,16 @@ impl Meeting {
         Ok((this, workers))
     }
 
-    async fn run(mut self, stop: &Notify) {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    async fn run(mut self, stop: Arc<Notify>) {
+        let mut tick_at = Instant::now();
         let inbox = Arc::clone(&self.inbox);
         loop {
             tokio::select! {
                 () = inbox.some() => self.take_in(),
-                _ = tick.tick() => {
+                () = sleep_until(tick_at) => {
                     let ticked = self.hub.handle_tick(now());
                     self.told(ticked);
+                    tick_at = Instant::now() + TICK_AT_REST;
                 }
                 identity = PeerCertificates::renewed(self.certificates.as_deref()) => {
                     self.all_lanes().for_each(|lane| lane.renew(&identity));
@@ -244,6 +249,9 @@ impl Meeting {
                 () = stop.notified() => break,
             }
             self.carry_out();
+            if !self.hub.rests() {
+                tick_at = tick_at.min(Instant::now() + TICK);
+            }
         }
         self.end_turns().await;
         let Self { gossip, first, lanes, .. } = self;

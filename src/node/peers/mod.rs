@@ -464,6 +464,12 @@ impl Cluster {
         !self.leaves.load(Ordering::SeqCst)
     }
 
+    /// Whether nobody waits for an answer, or for a time.
+    pub(super) fn rests(&self) -> bool {
+        let alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
+        alarms.is_empty() && self.peers().iter().all(|peer| peer.calls() == 0)
+    }
+
     /// Ends what is overdue.
     pub(super) fn tick(&self, now: Now) {
         self.ticked_ms.store(now.unix_ms(), Ordering::Release);

@@ -65,6 +65,11 @@ impl Repair {
         refuses || !is_served && self.cluster.dirty.count(node) == 0
     }
 
+    /// Whether there is nothing to bring.
+    pub(in crate::node) fn rests(&self) -> bool {
+        self.pass.is_none() && self.tell.is_empty() && self.cluster.dirty.marked().is_empty()
+    }
+
     /// Goes on for a moment.
     pub(in crate::node) fn step(&mut self, now: Now) {
         if self.pass.is_none() {

@@ -40,6 +40,10 @@ impl HeldBack {
             && self.slots.lock().unwrap_or_else(PoisonError::into_inner).contains(slot)
     }
 
+    fn are_any(&self) -> bool {
+        self.some.load(Ordering::Acquire)
+    }
+
     fn add(&self, slots: &[u32]) {
         let mut held = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         for &slot in slots {
@@ -132,6 +136,14 @@ impl Succession {
     pub(in crate::node) fn told(&mut self, node: NodeId, now: Now) {
         self.told.insert(node, now);
         self.awaited.remove(&node);
+    }
+
+    /// Whether there is nothing to pass on, and nothing to wait for.
+    pub(in crate::node) fn rests(&self) -> bool {
+        self.dead.is_empty()
+            && self.pass.is_none()
+            && self.awaited.is_empty()
+            && !self.cluster.held_back.are_any()
     }
 
     /// Goes on for a moment.
