@@ -74,6 +74,12 @@ pub struct Hub {
     /// was for it then.
     joins_since: Said,
     filled_by: BTreeSet<NodeId>,
+    /// Then it says again that it joins: what another said to that may be lost. It
+    /// waits longer each time, for whoever is asked begins anew.
+    ask_again_at: Now,
+    ask_wait_ms: u64,
+    /// While this node begins to serve: its card then, and who has to know first.
+    beginning: Option<(Card, Arc<Waiting>)>,
     /// Cards of others that this node acts by, and what has to end before it says so.
     settling: Vec<(Arc<Link>, u32, Settling)>,
     /// After the death of others: what has to end before anybody takes their places. A
@@ -81,12 +87,6 @@ pub struct Hub {
     burying: Vec<Settling>,
     /// While this node leaves: what has to end before.
     leaving: Option<Settling>,
-    /// Then it says again that it joins: what another said to that may be lost. It
-    /// waits longer each time, for whoever is asked begins anew.
-    ask_again_at: Now,
-    ask_wait_ms: u64,
-    /// While this node begins to serve: its card then, and who has to know first.
-    beginning: Option<(Card, Arc<Waiting>)>,
     /// Whose copies are brought up to date, by their generations.
     served: BTreeMap<NodeId, u64>,
     effects: VecDeque<Effect>,
@@ -370,10 +370,9 @@ impl Hub {
             return Ok(());
         }
         if let Some((card, waiting)) = self.beginning.take() {
-            if !waiting.is_over(Waker::noop()) {
-                self.beginning = Some((card, waiting));
-            } else if !self.promises.may_take_over(self.shared.elapsed()) {
-                // One who was to hear of it died meanwhile, perhaps.
+            // One who was to hear of it died meanwhile, perhaps.
+            let may_begin = self.promises.may_take_over(self.shared.elapsed());
+            if !waiting.is_over(Waker::noop()) || !may_begin {
                 self.beginning = Some((card, waiting));
             } else if waiting.is_met_all() {
                 self.card = card;

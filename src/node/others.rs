@@ -239,8 +239,7 @@ impl Meeting {
             tokio::select! {
                 () = inbox.some() => self.take_in(),
                 () = sleep_until(tick_at) => {
-                    let ticked = self.hub.handle_tick(now());
-                    self.told(ticked);
+                    self.tick();
                     tick_at = Instant::now() + TICK_AT_REST;
                 }
                 identity = PeerCertificates::renewed(self.certificates.as_deref()) => {
@@ -274,9 +273,13 @@ impl Meeting {
             let _ = timeout(TICK, inbox.some()).await;
             self.take_in();
             // What waits for company is sent by this.
-            let ticked = self.hub.handle_tick(now());
-            self.told(ticked);
+            self.tick();
         }
+    }
+
+    fn tick(&mut self) {
+        let ticked = self.hub.handle_tick(now());
+        self.told(ticked);
     }
 
     fn take_in(&mut self) {
@@ -293,9 +296,8 @@ impl Meeting {
                     self.told(heard);
                 }
                 Input::Frame(link, frame) => match self.hub.handle_frame(&link, &frame, now) {
-                    Ok(true) => {}
                     Ok(false) => link.end("it sent what is no message"),
-                    Err(why) => self.inbox.remarks.say(format!("the view stays as it was: {why}")),
+                    heard => self.told(heard.map(drop)),
                 },
             }
         }

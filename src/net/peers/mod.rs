@@ -340,7 +340,7 @@ impl Lane {
                 _ = &mut accept => break,
             }
         }
-        endpoint.close(link::ENDED, b"this node ends");
+        ours.shared.close();
         let farewell = Duration::from_millis(PEER_FAREWELL_MS);
         let _ = timeout(farewell, endpoint.wait_idle()).await;
         Ok(())

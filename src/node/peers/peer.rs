@@ -140,23 +140,17 @@ impl Peer {
 
     /// There is a link now, perhaps in place of another.
     pub(super) fn linked(&self, link: &Arc<Link>) -> Vec<Failed> {
-        let Some(mut path) = self.path(link) else { return Vec::new() };
-        path.link = Some(Arc::clone(link));
-        let calls = path.calls.all();
-        drop(path);
-        calls.into_iter().map(lost).collect()
+        let path = self.path(link);
+        path.map_or_else(Vec::new, |path| relink(path, Some(Arc::clone(link))))
     }
 
     /// This link is gone; if there is another by now, that one stays.
     pub(super) fn unlinked(&self, link: &Arc<Link>) -> Vec<Failed> {
-        let Some(mut path) = self.path(link) else { return Vec::new() };
-        if !path.link.as_ref().is_some_and(|current| Arc::ptr_eq(current, link)) {
-            return Vec::new();
-        }
-        path.link = None;
-        let calls = path.calls.all();
-        drop(path);
-        calls.into_iter().map(lost).collect()
+        let is_current = |path: &MutexGuard<'_, Path>| {
+            path.link.as_ref().is_some_and(|current| Arc::ptr_eq(current, link))
+        };
+        let path = self.path(link).filter(is_current);
+        path.map_or_else(Vec::new, |path| relink(path, None))
     }
 
     /// The node is down: nobody waits for it any more.
@@ -241,6 +235,14 @@ impl Peer {
 
 fn locked(path: &Mutex<Path>) -> MutexGuard<'_, Path> {
     path.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Puts a link in the place of another, with which its calls are lost.
+fn relink(mut path: MutexGuard<'_, Path>, link: Option<Arc<Link>>) -> Vec<Failed> {
+    path.link = link;
+    let calls = path.calls.all();
+    drop(path);
+    calls.into_iter().map(lost).collect()
 }
 
 fn unsent(call: Call) -> Failed {
