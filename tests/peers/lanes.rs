@@ -94,6 +94,8 @@ fn a_lane_that_moved_is_dialled_where_it_is() {
     let (two, moved) = (Birth { lane: 1, ..Birth::of(2) }, Birth { lane: 1, ..Birth::of(2) });
     let (two, moved) = (two.start(), moved.start());
     meet(&one, &two, &[1]);
+    // Who dialled has done so: until then it would dial anew by itself.
+    lanes_at(&one, &[1]);
     lanes_at(&two, &[1]);
     meet(&one, &moved, &[1]);
     lanes_at(&two, &[]);
