@@ -212,6 +212,8 @@ fn a_node_that_dies_ends_the_run_and_is_named() {
     for (signal, code, why) in [("KILL", 1, "after"), ("STOP", 4, "no answer within 1s")] {
         // The others are not to wait for it with their own answers.
         let nodes = cluster(&format!("dies-{signal}"), 3, "--write-ack one");
+        // Each has the promises of the others, without which it would fall silent too.
+        figures(&nodes[0], "--ring --preload --keys 1000 --requests 1");
         let line = "--ring --duration 1h --keys 1000 --timeout 1s";
         let mut bench = program(&format!("bench --server {} {line}", nodes[0].address()));
         let before = executed(&nodes[2]);
