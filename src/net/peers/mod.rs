@@ -9,6 +9,7 @@
 //! secret is linked to, and it is for the handler to answer or not.
 
 mod certificate;
+mod datagrams;
 mod greet;
 mod known;
 mod link;

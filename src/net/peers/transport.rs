@@ -3,10 +3,11 @@
 
 use super::PeersConfig;
 use super::certificate::Identity;
+use super::datagrams::LaneRuntime;
 use quinn::congestion::CubicConfig;
 use quinn::{
     ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, IdleTimeout,
-    MtuDiscoveryConfig, ServerConfig, TokioRuntime, TransportConfig, VarInt,
+    MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt,
 };
 use ring::hmac::{HMAC_SHA256, Key};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -46,7 +47,7 @@ pub(super) fn endpoint(config: &PeersConfig, socket: UdpSocket) -> io::Result<En
     let mut quic = EndpointConfig::new(Arc::new(reset_key));
     quic.cid_generator(|| Box::new(RandomIds));
     let server = server_config(&config.identity, config);
-    Endpoint::new(quic, Some(server), socket, Arc::new(TokioRuntime))
+    Endpoint::new(quic, Some(server), socket, Arc::new(LaneRuntime))
 }
 
 /// How connections are dialled from now on.
