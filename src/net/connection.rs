@@ -452,7 +452,7 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         // With what understands it, 56 bytes for a session.
-        assert!(size_of::<Connection<Socket, [u64; 7]>>() <= 112);
+        assert!(size_of::<Connection<Socket, [u64; 7]>>() <= 104);
         // With the two counts of those who hold it.
         assert!(size_of::<Member>() + 16 <= 88);
     }

@@ -5,7 +5,7 @@
 //! itself, and the runtime watches only that watch.
 
 use super::census::Member;
-use super::worker::{Bench, Reason};
+use super::worker::{Bench, Heard};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll as Sockets, Token};
 use std::cell::RefCell;
@@ -33,6 +33,8 @@ pub(super) struct Round {
     sockets: RefCell<AsyncFd<Sockets>>,
     /// By the seat's number.
     turns: RefCell<Vec<Option<Turns>>>,
+    /// What was heard of each socket, by the same number.
+    heard: RefCell<Vec<Heard>>,
 }
 
 /// One connection: what is polled, and the waker that it is polled with.
@@ -95,7 +97,8 @@ impl Round {
         )]
         let sockets = AsyncFd::with_interest(Sockets::new()?, Watched::READABLE)?;
         let sockets = RefCell::new(sockets);
-        Ok(Self { bench: Rc::clone(bench), sockets, turns: RefCell::default() })
+        let (turns, heard) = (RefCell::default(), RefCell::default());
+        Ok(Self { bench: Rc::clone(bench), sockets, turns, heard })
     }
 
     pub(super) fn bench(&self) -> &Rc<Bench> {
@@ -113,10 +116,13 @@ impl Round {
         let socket: RawFd = member.descriptor;
         let sockets = self.sockets.borrow();
         sockets.get_ref().registry().register(&mut SourceFd(&socket), Token(seat), both)?;
-        let mut turns = self.turns.borrow_mut();
+        let (mut turns, mut heard) = (self.turns.borrow_mut(), self.heard.borrow_mut());
         if turns.len() <= seat {
             turns.resize_with(seat + 1, || None);
+            heard.resize(seat + 1, Heard::default());
         }
+        // Something may have come before it was watched.
+        heard[seat] = Heard { some: true, end: false };
         let waker = Waker::from(Arc::clone(member));
         waker.wake_by_ref();
         turns[seat] = Some(Turns { connection: Box::pin(connection), waker });
@@ -130,7 +136,7 @@ impl Round {
             for _ in 0..LOOKS {
                 self.bench.bell.take(&mut rung, cx.waker());
                 let anybody_rang = !rung.is_empty();
-                rung.drain(..).for_each(|seat| self.turn(seat as usize, Reason::Rung));
+                rung.drain(..).for_each(|seat| self.turn(seat as usize));
                 if self.look(cx, &mut events)? {
                     continue;
                 }
@@ -183,19 +189,24 @@ impl Round {
 
     fn turns_of(&self, events: &Events) {
         for event in events {
-            let ended = event.is_read_closed() || event.is_error();
-            self.turn(event.token().0, if ended { Reason::Ended } else { Reason::Socket });
+            let seat = event.token().0;
+            if let Some(heard) = self.heard.borrow_mut().get_mut(seat) {
+                heard.some = true;
+                heard.end |= event.is_read_closed() || event.is_error();
+            }
+            self.turn(seat);
         }
     }
 
     /// Polls one connection. One that panics is cut, and no other.
-    fn turn(&self, seat: usize, reason: Reason) {
+    fn turn(&self, seat: usize) {
         let mut all = self.turns.borrow_mut();
         let Some(Some(turns)) = all.get_mut(seat) else { return };
-        self.bench.begin_turn(reason);
+        self.bench.begin_turn(self.heard.borrow()[seat]);
         let mut cx = Context::from_waker(&turns.waker);
         let connection = turns.connection.as_mut();
         let polled = catch_unwind(AssertUnwindSafe(|| connection.poll(&mut cx)));
+        self.heard.borrow_mut()[seat] = self.bench.heard();
         if !matches!(polled, Ok(Poll::Pending)) {
             all[seat] = None;
         }

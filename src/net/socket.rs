@@ -23,8 +23,6 @@ pub(super) enum Plain {
 pub(super) struct Socket {
     plain: Plain,
     bench: Rc<Bench>,
-    /// The turn in which it was read empty.
-    empty_in: u64,
 }
 
 impl Plain {
@@ -72,25 +70,29 @@ impl AsFd for Plain {
 
 impl Socket {
     pub(super) fn new(plain: Plain, bench: &Rc<Bench>) -> Self {
-        Self { plain, bench: Rc::clone(bench), empty_in: 0 }
+        Self { plain, bench: Rc::clone(bench) }
     }
 
-    /// Reads once, unless this turn has had all there is.
+    /// Reads, unless nothing came since it was read empty.
     #[inline]
     fn poll_once(
         &mut self,
         room: usize,
         read: impl FnOnce(&mut Plain) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        if self.empty_in == self.bench.turn() {
+        if !self.bench.heard().some {
             return Poll::Pending;
         }
-        let came = read(&mut self.plain);
-        let is_short = matches!(came, Ok(came) if came > 0 && came < room);
-        if is_short && self.bench.hears_of_more() {
-            self.empty_in = self.bench.turn();
+        let came = or_pending(read(&mut self.plain));
+        let is_empty = match came {
+            Poll::Ready(Ok(came)) => came < room,
+            Poll::Ready(Err(_)) => false,
+            Poll::Pending => true,
+        };
+        if is_empty {
+            self.bench.read_all();
         }
-        or_pending(came)
+        came
     }
 }
 

@@ -44,23 +44,20 @@ pub(super) struct Bench {
     index: usize,
     /// As of the last tick: nobody reads a clock for each request.
     now_s: Cell<u32>,
-    /// Counts the turns of connections.
-    turn: Cell<u64>,
-    reason: Cell<Reason>,
+    /// Of the connection that has its turn.
+    heard: Cell<Heard>,
     pub(super) bell: Arc<Bell>,
     /// Told when the last connection has gone.
     empty: Notify,
 }
 
-/// Why a connection has its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
-    /// Somebody rang for it.
-    Rung,
-    /// Something came, or more can be sent.
-    Socket,
-    /// The client has ended its side; something may have come before.
-    Ended,
+/// What a worker has heard of a connection's socket.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// Something may be there to be read.
+    pub(super) some: bool,
+    /// The client has ended its side, of which the worker hears but once.
+    pub(super) end: bool,
 }
 
 impl fmt::Debug for Bench {
@@ -78,8 +75,7 @@ impl Bench {
             now_s: Cell::new(census.clock_s()),
             census,
             index,
-            turn: Cell::new(0),
-            reason: Cell::new(Reason::Rung),
+            heard: Cell::default(),
             bell: Arc::default(),
             empty: Notify::new(),
         }
@@ -97,20 +93,19 @@ impl Bench {
         self.now_s.get()
     }
 
-    pub(super) fn begin_turn(&self, reason: Reason) {
-        self.turn.set(self.turn.get() + 1);
-        self.reason.set(reason);
+    /// A connection has its turn, of whose socket this was heard.
+    pub(super) fn begin_turn(&self, heard: Heard) {
+        self.heard.set(heard);
     }
 
-    /// The number of the turn that some connection has; no other has the same.
-    pub(super) fn turn(&self) -> u64 {
-        self.turn.get()
+    /// What was heard of its socket, without what it has read.
+    pub(super) fn heard(&self) -> Heard {
+        self.heard.get()
     }
 
-    /// Whether a read that takes less than it could leaves nothing: what comes
-    /// after it leads to another turn.
-    pub(super) fn hears_of_more(&self) -> bool {
-        self.reason.get() == Reason::Socket
+    /// It has read all there is. Of what comes from now on the worker will hear.
+    pub(super) fn read_all(&self) {
+        self.heard.update(|heard| Heard { some: heard.end, ..heard });
     }
 
     fn is_empty(&self) -> bool {

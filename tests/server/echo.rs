@@ -8,6 +8,7 @@
 //! | `wait N`, a line's end, N bytes | the same, taken from the stream |
 //! | `value` | a large value that is shared with a store |
 //! | `hold` | nothing: the worker stands until the test lets it go on |
+//! | `later` | `later`, when the test lets it; meanwhile nothing of the client is read |
 //! | `stand` | nothing: the worker stands before it answers the next `body` |
 //! | `turns` | how often a connection of this server has had a turn |
 //! | `panic` | nothing: what answers breaks |
@@ -18,8 +19,9 @@ use ringcached::item::{Expiry, Key, Now, Op, Store as Write, StoreMode};
 use ringcached::net::{Answer, Next, Output, Progress};
 use ringcached::ring::{KeyHash, Layout, Node, NodeId, Ring};
 use ringcached::store::{Store, StoreConfig};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
 
 /// Answers one connection.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ pub(crate) struct Echo {
     value: Arc<Value>,
     gate: Arc<Gate>,
     stands: bool,
+    waits: bool,
 }
 
 /// Where a worker may be made to stand, and what it did before.
@@ -35,6 +38,7 @@ pub(crate) struct Gate {
     turns: AtomicU64,
     held: AtomicBool,
     open: AtomicBool,
+    waker: Mutex<Option<Waker>>,
 }
 
 impl Gate {
@@ -49,6 +53,9 @@ impl Gate {
 
     pub(crate) fn open(&self) {
         self.open.store(true, Ordering::SeqCst);
+        if let Some(waker) = self.waker.lock().unwrap().take() {
+            waker.wake();
+        }
     }
 
     fn hold(&self) {
@@ -103,7 +110,7 @@ impl Value {
 
 impl Echo {
     pub(crate) fn new(value: &Arc<Value>, gate: &Arc<Gate>) -> Self {
-        Self { value: Arc::clone(value), gate: Arc::clone(gate), stands: false }
+        Self { value: Arc::clone(value), gate: Arc::clone(gate), stands: false, waits: false }
     }
 
     fn one(&mut self, line: &str, rest: &[u8], out: &mut Output) -> Option<(usize, Next)> {
@@ -126,6 +133,10 @@ impl Echo {
             }
             "hold" => self.gate.hold(),
             "stand" => self.stands = true,
+            "later" => {
+                self.waits = true;
+                return Some((0, Next::Wait));
+            }
             "turns" => out.bytes().extend(format!("{}\n", self.gate.turns()).bytes()),
             "panic" => panic!("a client asked for it"),
             "quit" => return Some((0, Next::Close)),
@@ -138,6 +149,9 @@ impl Echo {
 impl Answer for Echo {
     fn answer(&mut self, input: &[u8], out: &mut Output) -> Progress {
         self.gate.turns.fetch_add(1, Ordering::SeqCst);
+        if std::mem::take(&mut self.waits) {
+            out.bytes().extend(b"later\n");
+        }
         let mut used = 0;
         while let Some(end) = input[used..].iter().position(|&byte| byte == b'\n') {
             let line = std::str::from_utf8(&input[used..][..end]).unwrap();
@@ -157,6 +171,14 @@ impl Answer for Echo {
         }
         answer_sum(&body, out);
         Progress { used: 0, next: Next::Read }
+    }
+
+    fn has_news(&mut self, waker: &Waker) -> bool {
+        if self.waits {
+            *self.gate.waker.lock().unwrap() = Some(waker.clone());
+            self.gate.held.store(true, Ordering::SeqCst);
+        }
+        self.waits && self.gate.open.load(Ordering::SeqCst)
     }
 }
 

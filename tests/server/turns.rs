@@ -1,4 +1,5 @@
-//! Who shares a worker with a busy client, counted in turns of that client.
+//! Turns: who shares a worker with a busy client, counted in turns of that client, and
+//! what comes in a turn that reads nothing.
 
 use crate::echo::Gate;
 use crate::house::{House, config};
@@ -6,6 +7,7 @@ use crate::wait_until;
 use ringcached::limits::INPUT_BYTES;
 use ringcached::net::ClientsConfig;
 use std::io::Write;
+use std::net::Shutdown;
 use std::thread;
 
 /// Turns of a busy client while another one waits for its own, at most.
@@ -37,4 +39,26 @@ fn busy_client_has_few_turns_before_its_neighbour() {
         assert!(between <= TURNS_MAX, "{between} turns");
     });
     assert!(house.gate().turns() >= 2 * turns, "it was busy before and after");
+}
+
+#[test]
+fn what_comes_while_a_client_waits_is_read_later() {
+    for ends in [false, true] {
+        let house = House::with(&ClientsConfig { workers: 1, ..config() });
+        let (mut waiting, mut neighbour) = (house.connect(), house.connect());
+        waiting.send("later\n");
+        wait_until("it waits", || house.gate().is_held());
+        waiting.send("echo and more\n");
+        if ends {
+            waiting.0.get_ref().shutdown(Shutdown::Write).unwrap();
+        }
+        // The worker has heard of that before, and will not hear of it again.
+        neighbour.ask("echo here\n", "here\n");
+        house.gate().open();
+        waiting.expect("later\nand more\n");
+        match ends {
+            true => waiting.expect_end(),
+            false => waiting.ask("echo still here\n", "still here\n"),
+        }
+    }
 }
