@@ -58,8 +58,9 @@ impl AsyncUdpSocket for Datagrams {
     }
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        let send = || self.state.send((&self.socket).into(), transmit);
-        let sent = self.socket.try_io(Interest::WRITABLE, send);
+        let sent = self
+            .socket
+            .try_io(Interest::WRITABLE, || self.state.send((&self.socket).into(), transmit));
         if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             self.is_full.store(true, Ordering::Relaxed);
         }
