@@ -20,6 +20,7 @@ mod reads;
 mod seen;
 mod trouble;
 mod will;
+mod writes;
 
 use node::{Node, path, wait_until};
 use nodes::{another, listed, nodes, nodes_at_once};

@@ -181,7 +181,7 @@ impl Session {
         let (used, len) = (request.header.head_len(), request.value_len);
         if self.is_too_large(key, len) {
             if request.verb == Verb::Store(StoreMode::Set) {
-                self.drop_outdated(key, now);
+                self.drop_outdated(key, now, out);
             }
             reply::status(out.bytes(), &request.header, Status::TooLarge);
             self.unwanted = len;

@@ -158,7 +158,7 @@ impl Session {
             return Step::Done(used);
         };
         if self.is_too_large(key, head.len) {
-            self.drop_outdated(key, now);
+            self.drop_outdated(key, now, out);
             out.bytes().extend_from_slice(classic::TOO_LARGE);
             self.unwanted = body_len;
             return Step::Done(used);

@@ -56,7 +56,7 @@ impl Session {
                     false => misses += 1,
                 }
                 if is_shared {
-                    self.end_step(from, out);
+                    self.end_step(line, from, out);
                 }
             }
             if out.len() >= OUTPUT_BYTES_HIGH || is_shared && self.is_full_for_others() {

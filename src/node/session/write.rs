@@ -21,7 +21,7 @@ impl Session {
         let body_len = head.len + reply::CRLF.len();
         if self.is_too_large(head.key, head.len) {
             if head.mode == StoreMode::Set && head.compare.is_none() {
-                self.drop_outdated(head.key, now);
+                self.drop_outdated(head.key, now, out);
             }
             answer(head.noreply, reply::TOO_LARGE, out);
             self.unwanted = body_len;
@@ -82,7 +82,7 @@ impl Session {
                 counters.store_no_memory.add(1);
                 // What could not be replaced is out of date all the same.
                 if store.mode == StoreMode::Set && store.compare.is_none() {
-                    self.drop_outdated(key, now);
+                    self.drop_here(key, now);
                 }
             }
             Outcome::Stored if store.compare.is_some() => counters.cas_hits.add(1),
