@@ -42,6 +42,18 @@ fn flushes_make_all_unreadable() {
     transcript(&mut client, &[("flush_all\r\nget k\r\n", "OK\r\nEND\r\n")]);
     client.ask("set k 0 0 1\r\n1\r\n");
     transcript(&mut client, &[("flush_all 1\r\nget k\r\n", "OK\r\nEND\r\n")]);
+    client.ask("set k 0 0 1\r\n1\r\n");
+    let no_time = "CLIENT_ERROR invalid exptime argument\r\n";
+    transcript(
+        &mut client,
+        &[
+            ("flush_all noreply 5\r\n", no_time),
+            ("flush_all x\r\n", no_time),
+            ("flush_all noreply noreply\r\n", ""),
+            ("get k\r\n", "VALUE k 0 1\r\n1\r\nEND\r\n"),
+            ("flush_all noreply\r\nget k\r\n", "END\r\n"),
+        ],
+    );
     let mut client = Client::with(|settings| settings.flush_enabled = false);
     assert_eq!(client.ask("flush_all\r\n"), "CLIENT_ERROR flush_all not allowed\r\n");
 }

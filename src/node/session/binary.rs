@@ -87,13 +87,14 @@ impl Session {
                 if self.road.has_gathered() {
                     return Step::Full(0);
                 }
+                if !self.shared().settings.flush_enabled {
+                    reply::status(out.bytes(), header, Status::Unauthenticated);
+                    return Step::Done(used);
+                }
                 let from = out.bytes().len();
+                self.counters().cmd_flush.add(1);
                 let flush = self.flush(request.extra_32(0) as i32, now);
-                let status = match flush {
-                    Flush::Forbidden => Status::Unauthenticated,
-                    Flush::Done | Flush::Shared(_) => Status::Done,
-                };
-                answer(request, status, out);
+                answer(request, Status::Done, out);
                 if let Flush::Shared(floor) = flush {
                     self.tell_flush(floor, from, now, out);
                     return Step::Full(used);
