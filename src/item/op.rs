@@ -23,7 +23,7 @@ impl Op<'_> {
     #[must_use]
     pub fn has_changed(&self, outcome: Outcome) -> bool {
         match outcome {
-            Outcome::Stored | Outcome::Deleted | Outcome::Counted(_) => true,
+            Outcome::Stored | Outcome::Deleted | Outcome::Counted { .. } => true,
             Outcome::Found { won, .. } => match self {
                 Op::Get(get) => won || get.touch.is_some(),
                 Op::Touch(_) => true,

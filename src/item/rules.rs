@@ -36,7 +36,12 @@ pub enum Outcome {
     /// The item is gone, or declared stale.
     Deleted,
     /// The number is now this.
-    Counted(u64),
+    Counted {
+        /// What it is.
+        number: u64,
+        /// Nothing was there: it is where counting starts.
+        made: bool,
+    },
     /// The value says no number.
     NotNumeric,
     /// The value is larger than a value may be; nothing was stored.
@@ -310,7 +315,8 @@ fn add_up<'a>(count: &Count, old: Option<&Old>) -> Ruling<'a> {
     let draft = kept(&old.meta, count.cas, value);
     let expiry = count.touch.unwrap_or(draft.expiry);
     let standing = old.meta.standing;
-    Ruling::write(Draft { expiry, standing, ..draft }, Outcome::Counted(number))
+    let outcome = Outcome::Counted { number, made: false };
+    Ruling::write(Draft { expiry, standing, ..draft }, outcome)
 }
 
 fn count_from<'a>(count: &Count) -> Ruling<'a> {
@@ -318,5 +324,5 @@ fn count_from<'a>(count: &Count) -> Ruling<'a> {
     let value = NewValue::Number { number, width: 0 };
     let standing = Standing::default();
     let draft = Draft { flags: 0, expiry, cas: count.cas, standing, value };
-    Ruling::write(draft, Outcome::Counted(number))
+    Ruling::write(draft, Outcome::Counted { number, made: true })
 }

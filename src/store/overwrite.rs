@@ -39,7 +39,6 @@ impl Stripe {
         drop(held);
         note_expiry(&segment, new.expiry);
         shared.digests.replace(hash, old.meta.version, new.version);
-        self.counts.total += 1;
         Some(Written { segment, word: place.word })
     }
 }
