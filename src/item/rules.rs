@@ -314,7 +314,12 @@ fn add_up<'a>(count: &Count, old: Option<&Old>) -> Ruling<'a> {
     let value = NewValue::Number { number, width: old.value_len };
     let draft = kept(&old.meta, count.cas, value);
     let expiry = count.touch.unwrap_or(draft.expiry);
-    let standing = old.meta.standing;
+    // A number without room in the item makes a new one, which nobody has declared
+    // stale and nobody has won.
+    let standing = match value.len(old.value_len) > old.value_len {
+        true => Standing::default(),
+        false => old.meta.standing,
+    };
     let outcome = Outcome::Counted { number, made: false };
     Ruling::write(Draft { expiry, standing, ..draft }, outcome)
 }

@@ -19,6 +19,23 @@ fn missing_items_have_one_winner() {
     );
 }
 
+/// A number that needs more bytes than it has makes a new item, as memcached has it.
+#[test]
+fn numbers_that_grow_are_fresh() {
+    for grow in ["incr n 990", "ma n D990"] {
+        let grown = if grow.starts_with('i') { "1001\r\n" } else { "HD\r\n" };
+        transcript(
+            &mut Client::new(),
+            &[
+                ("set n 0 0 2\r\n10\r\nmd n I T100\r\n", "STORED\r\nHD\r\n"),
+                ("incr n 1\r\nmg n v\r\n", "11\r\nVA 2 X W\r\n11\r\n"),
+                (&format!("{grow}\r\n"), grown),
+                ("mg n v\r\nmg n v\r\n", "VA 4\r\n1001\r\nVA 4\r\n1001\r\n"),
+            ],
+        );
+    }
+}
+
 #[test]
 fn stale_items_have_one_winner() {
     let mut client = Client::new();
