@@ -138,7 +138,12 @@ impl Stripe {
             Effect::Write(draft) => match self.write(shared, request, present.as_ref(), &draft) {
                 Ok(written) => {
                     let record = Record::at(&written.segment, written.word);
-                    visit(ruling.outcome, Some(&found(shared, record)))
+                    let answer = visit(ruling.outcome, Some(&found(shared, record)));
+                    // Who makes an item by reading it has read it.
+                    if matches!(op, Op::Get(_)) {
+                        record.note_read(shared.second(request.now));
+                    }
+                    answer
                 }
                 Err(outcome) => visit(outcome, None),
             },

@@ -14,7 +14,9 @@ fn missing_items_have_one_winner() {
             ("mg k v\r\n", "VA 0 Z\r\n\r\n"),
             ("ms k 1\r\n1\r\n", "HD\r\n"),
             ("mg k N30 v\r\n", "VA 1\r\n1\r\n"),
-            ("mg m N30 E77 c\r\n", "HD c77 W\r\n"),
+            ("mg m N30 E77 c h\r\n", "HD c77 h0 W\r\n"),
+            ("mg m h\r\n", "HD h1 Z\r\n"),
+            ("md m I\r\nmg m h\r\n", "HD\r\nHD h1 X W\r\n"),
         ],
     );
 }
