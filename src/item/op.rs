@@ -102,8 +102,10 @@ pub struct Delete {
     pub cas: Option<u64>,
     /// Keep it and declare it stale; the next reader wins.
     pub invalidate: bool,
-    /// Keep it, without value and client flags.
+    /// Keep it, without its value.
     pub drop_value: bool,
+    /// The client's own bits of an item that loses its value.
+    pub flags: u32,
     /// The expiry of an item that stays.
     pub expiry: Option<Expiry>,
 }

@@ -288,7 +288,7 @@ fn take_away<'a>(delete: &Delete, old: Option<&Old>) -> Ruling<'a> {
         return Ruling { effect: Effect::Remove, outcome: Outcome::Deleted };
     }
     let value = if delete.drop_value { NewValue::Bytes(b"") } else { NewValue::Kept };
-    let flags = if delete.drop_value { 0 } else { meta.flags };
+    let flags = if delete.drop_value { delete.flags } else { meta.flags };
     // An item without its value forgets its expiry too.
     let expiry = if delete.drop_value { Expiry::Never } else { meta.expiry };
     let expiry = delete.expiry.unwrap_or(expiry);

@@ -31,7 +31,7 @@ pub enum Admin<'a> {
     /// `cache_memlimit`
     MemoryLimit {
         /// Of 2^20 bytes.
-        mebibytes: u64,
+        mebibytes: u32,
         /// Without an answer.
         noreply: bool,
     },
@@ -89,7 +89,8 @@ fn verbosity(mut words: Tokens<'_>) -> Result<Admin<'_>, Refusal> {
 
 fn memory_limit(mut words: Tokens<'_>) -> Result<Admin<'_>, Refusal> {
     let noreply = noreply(words);
-    let mebibytes = words.next().and_then(unsigned).ok_or(Refusal::Unknown)?;
+    let mebibytes = words.next().and_then(unsigned).and_then(|number| number.try_into().ok());
+    let mebibytes = mebibytes.ok_or(Refusal::Unknown)?;
     Ok(Admin::MemoryLimit { mebibytes, noreply })
 }
 
@@ -123,11 +124,12 @@ mod tests {
 
     #[test]
     fn what_no_server_knows_is_refused() {
-        let cases: [(&[u8], Refusal); 6] = [
+        let cases: [(&[u8], Refusal); 7] = [
             (b"verbosity", Refusal::BadLine),
             (b"verbosity x", Refusal::BadLine),
             (b"cache_memlimit", Refusal::Unknown),
             (b"cache_memlimit x", Refusal::Unknown),
+            (b"cache_memlimit 4294967296", Refusal::Unknown),
             (b"config set cluster", Refusal::Unknown),
             (b"config get", Refusal::Unknown),
         ];

@@ -231,6 +231,7 @@ impl Session {
             cas: flags.cas,
             invalidate: flags.invalidate(),
             drop_value: flags.has(b'x'),
+            flags: flags.client_flags,
             expiry: flags.ttl.map(|seconds| Expiry::from_client(seconds.into(), now)),
         };
         let outcome = self.road.apply(key, now, &Op::Delete(delete), |outcome, _| outcome);
