@@ -287,7 +287,7 @@ impl Stripe {
             Some(present) => present.main,
             None => self.ghost.recall(hash),
         };
-        if let Some(written) = self.overwrite(shared, hash, present, &new) {
+        if let Some(written) = Self::overwrite(shared, hash, present, &new) {
             self.counts.total += u64::from(same.is_none());
             return Ok(written);
         }

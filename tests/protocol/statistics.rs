@@ -162,7 +162,7 @@ fn every_request_counts_as_in_memcached() {
         let before = counts(&mut client);
         client.ask(request);
         if request.contains(" 2000000") {
-            client.send(&[b'v'; 2_000_002]);
+            client.send(&vec![b'v'; 2_000_002]);
         }
         let after = counts(&mut client);
         let changed = before.iter().zip(&after).filter(|(before, after)| before != after);

@@ -130,13 +130,13 @@ impl Session {
     #[inline]
     pub(super) fn count_reads(&self, hits: u64, misses: u64, touched: bool) {
         let counters = self.counters();
-        let (all, found, missed) = match touched {
+        let (of_all, of_hits, of_misses) = match touched {
             false => (&counters.cmd_get, &counters.get_hits, &counters.get_misses),
             true => (&counters.cmd_touch, &counters.touch_hits, &counters.touch_misses),
         };
-        all.add(hits + misses);
-        found.add(hits);
-        missed.add(misses);
+        of_all.add(hits + misses);
+        of_hits.add(hits);
+        of_misses.add(misses);
     }
 }
 
