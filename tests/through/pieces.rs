@@ -59,10 +59,8 @@ fn what_is_written_behind_a_read_is_not_seen_by_it() {
 #[test]
 fn a_large_stale_value_has_one_winner() {
     let mut client = client();
-    assert_eq!(
-        client.ask(&each(|number| format!("md large-{number} I T100 q\r\n"))),
-        "".to_owned()
-    );
+    let stale = each(|number| format!("md large-{number} I T100 q\r\n"));
+    assert_eq!(client.ask(&stale), "");
     let ask = each(|number| format!("mg large-{number} v R60\r\n"));
     let told = |flags: &str| each(|number| format!("VA {BYTES}{flags}\r\n{}\r\n", value(number)));
     assert_same(&client.ask(&ask), &told(" X W"));

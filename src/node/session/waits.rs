@@ -277,27 +277,33 @@ impl Waits {
                     };
                 }
             }
-            for part in self.parts.iter_mut().filter(|part| part.round == round) {
-                let Source::Written { text, failed, calls, least } = &mut part.source else {
+            self.settle_written(round, protocol);
+        }
+    }
+
+    /// Looks which writes of a round are acknowledged.
+    fn settle_written(&mut self, round: usize, protocol: Protocol) {
+        let waiting = &self.rounds[round].waiting;
+        for part in self.parts.iter_mut().filter(|part| part.round == round) {
+            let Source::Written { text, failed, calls, least } = &mut part.source else {
+                continue;
+            };
+            let Some(met) = waiting.is_met(*calls, *least) else { continue };
+            part.source = match (met, text.take()) {
+                (true, None) => {
+                    part.stays();
                     continue;
-                };
-                let Some(met) = self.rounds[round].waiting.is_met(*calls, *least) else { continue };
-                part.source = match (met, text.take()) {
-                    (true, None) => {
-                        part.stays();
-                        continue;
-                    }
-                    (true, Some(text)) => Source::Text(text),
-                    (false, text) => {
-                        let there = &self.out.bytes()[part.from..part.to];
-                        let reply = text.as_deref().unwrap_or(there);
-                        Source::Text(match reply.is_empty() {
-                            true => std::mem::take(failed),
-                            false => unacknowledged(protocol, reply),
-                        })
-                    }
-                };
-            }
+                }
+                (true, Some(text)) => Source::Text(text),
+                (false, text) => {
+                    let there = &self.out.bytes()[part.from..part.to];
+                    let reply = text.as_deref().unwrap_or(there);
+                    Source::Text(match reply.is_empty() {
+                        true => std::mem::take(failed),
+                        false => unacknowledged(protocol, reply),
+                    })
+                }
+            };
         }
     }
 
