@@ -65,7 +65,7 @@ impl Agent {
     fn compare(&mut self, from: Identity, theirs: (u32, u64)) {
         let start = self.rng.random_range(0..1 << 16);
         let ranges = {
-            let cards = &self.ledger.page().cards;
+            let cards = &mut self.ledger.page().cards;
             if cards.sum() == theirs {
                 return;
             }
