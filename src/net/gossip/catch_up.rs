@@ -1,21 +1,22 @@
 //! Asking for the cards of members that came without them.
 //!
-//! Such a card is most often on its way and comes by itself, so a moment is
-//! waited. Then the members themselves are asked, a few at a time, which costs
-//! little where a whole cluster hears of a newcomer; where many are missing, as
-//! with the newcomer itself, all cards are compared with those of one who may be
-//! anyone. Whatever happens, a node asks for so much and no more in a time: a
-//! thousand nodes that start at once must not bury each other in cards.
+//! Members are asked for their own cards, a few at a time, which costs little where
+//! a whole cluster hears of a newcomer; where many are missing, as with the newcomer
+//! itself, all cards are compared with those of one who may be anyone. As long as
+//! anything is missing it is asked for at once and then in each period of gossip,
+//! no more often: a thousand nodes that start at once must not bury each other in
+//! cards.
 
 use super::agent::Agent;
 use super::effects::Task;
 use crate::wire::gossip::{Identity, Parcel};
 use foca::State;
 use rand::RngExt;
+use std::time::Duration;
 
 /// Times that is asked since a member last came without its card. What is missing
 /// then comes with the periodic comparison.
-pub(super) const ROUNDS_MAX: u8 = 10;
+const ROUNDS_MAX: u8 = 10;
 
 /// Members that are asked for their cards at a time, at most.
 const ASKED_MAX: usize = 3;
@@ -27,7 +28,7 @@ impl Agent {
             return;
         }
         if self.rounds == 0 {
-            self.effects.plan(self.config.gossip_period, Task::CatchUp);
+            self.effects.plan(Duration::ZERO, Task::CatchUp);
         }
         self.rounds = ROUNDS_MAX;
     }
