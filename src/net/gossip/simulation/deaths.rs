@@ -14,7 +14,9 @@ fn kill_a_hundred(nodes: usize) -> Vec<Duration> {
         world.loss_percent = 5;
         world.run(10 * S);
         let (packets, bytes) = world.rate(10 * S);
-        println!("at rest {packets:.1} packets and {bytes:.0} bytes a second and node");
+        if seed == 0 {
+            println!("at rest {packets:.1} packets and {bytes:.0} bytes a second and node");
+        }
         for victim in (nodes - kills..nodes).rev() {
             let rest = world.rng.random_range(0..1000);
             world.run(rest * MS);
@@ -27,11 +29,15 @@ fn kill_a_hundred(nodes: usize) -> Vec<Duration> {
     all
 }
 
+/// The goal is that of a prototype with a thousand nodes: 3.1 s. Of a hundred kills
+/// the second slowest says little; the slowest are those whose accuser trusted its
+/// own ears less at the time.
 fn is_seen_in_seconds(nodes: usize) {
     let all = kill_a_hundred(nodes);
     let (mean, p99, worst) = (mean(&all), all[all.len() * 99 / 100], all[all.len() - 1]);
     println!("{nodes} nodes, 5 % loss: death seen after {mean:?} (p99 {p99:?}, worst {worst:?})");
-    assert!(mean < 4 * S && worst < 7 * S, "{mean:?} {worst:?}");
+    assert!(mean < 3100 * MS, "{mean:?}");
+    assert!(worst < 9 * S, "{worst:?}");
 }
 
 #[test]
