@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What a node is told. Every flag of memcached is here: those that ask for
 /// something that is not done are refused or named, see `config.rs`.
@@ -227,9 +228,9 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "WHO", default_value = "primary")]
     pub(super) read_from: ReadFromName,
 
-    /// Seconds that a node which is down keeps its keys
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
-    pub(super) grace: u64,
+    /// How long a node which is down keeps its keys: 30s, 5m; seconds without a unit
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    pub(super) grace: Duration,
 
     /// How fast nodes are held for dead: for a network like this
     #[arg(long, value_name = "NAME", default_value = "lan")]
@@ -336,6 +337,12 @@ fn rate(text: &str) -> Result<NonZeroU32, String> {
     requests.and_then(NonZeroU32::new).ok_or_else(wrong)
 }
 
+/// A number alone is of seconds.
+fn time(text: &str) -> Result<Duration, units::UnitError> {
+    let seconds = text.parse().map(Duration::from_secs);
+    seconds.or_else(|_| units::duration(text))
+}
+
 fn octal(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode @ 0..=0o777) => Ok(mode),
@@ -358,6 +365,13 @@ mod tests {
     fn plain_memory_is_megabytes() {
         assert_eq!(["64", "64m", "1GiB"].map(megabytes), [64 << 20, 64 << 20, 1 << 30].map(Ok));
         assert!(megabytes("").is_err() && megabytes("many").is_err());
+    }
+
+    #[test]
+    fn times_have_a_unit_or_are_seconds() {
+        let times = ["30", "30s", "5m"].map(|text| time(text).unwrap().as_secs());
+        assert_eq!(times, [30, 30, 300]);
+        assert!(time("").is_err() && time("-1").is_err() && time("soon").is_err());
     }
 
     #[test]

@@ -11,7 +11,6 @@ use crate::ring::Node;
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Where the secret may stand instead of a file.
 const SECRET_VARIABLE: &str = "RINGCACHED_SECRET";
@@ -64,7 +63,7 @@ pub(super) fn config(args: &ServeArgs, node: Node) -> Result<Option<ClusterConfi
             WriteAckName::Quorum => WriteAck::Quorum,
             WriteAckName::All => WriteAck::All,
         },
-        grace: Duration::from_secs(told.grace),
+        grace: told.grace,
         gossip: match told.profile {
             ProfileName::Local => GossipConfig::local(),
             ProfileName::Lan => GossipConfig::lan(),
