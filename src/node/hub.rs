@@ -5,9 +5,10 @@ use super::peers::{
     Cluster, Executor, NoMessage, Overview, Promises, Repair, Roster, Said, Settling, Succession,
     Waiting, Word,
 };
+use super::recall::Recall;
 use super::session::{Road, Session};
 use super::{Shared, WriteAck};
-use crate::cluster::{Card, Cause, Change, Event, Members, Phase, View, What};
+use crate::cluster::{Able, Card, Cause, Change, Event, Members, Phase, View, What};
 use crate::item::Now;
 use crate::net::peers::Link;
 use crate::ring::{Layout, NodeId, RingError};
@@ -29,8 +30,12 @@ pub struct HubConfig {
     pub write_ack: WriteAck,
     /// A node that is down keeps its slots for so long.
     pub grace: Duration,
-    /// A node that joins and finds nobody for so long is the first.
+    /// A node that joins and hears of nobody who serves for so long may be the first.
+    pub look: Duration,
+    /// It is, if it has not heard of anybody for so long.
     pub search: Duration,
+    /// Nodes that went down are called this often.
+    pub recall: Duration,
     /// A node that is dead is held for dead within this, as a rule.
     pub notice: Duration,
 }
@@ -54,6 +59,8 @@ pub enum Effect {
     Forget(NodeId),
     /// Tell the others this card.
     Say(Card),
+    /// Say hello to whoever is there: it may know of nobody.
+    Announce(SocketAddr),
     /// Tell people what has changed, and the name of the node.
     Log(Change, Box<str>),
 }
@@ -66,6 +73,7 @@ pub struct Hub {
     repair: Repair,
     succession: Succession,
     promises: Promises,
+    recall: Recall,
     config: HubConfig,
     card: Card,
     members: Members,
@@ -122,6 +130,7 @@ impl Hub {
             repair,
             succession,
             promises,
+            recall: Recall::new(config.recall),
             config,
             members: Members::new(),
             started,
@@ -170,11 +179,39 @@ impl Hub {
             self.effects.push_back(Effect::Log(change, self.card.name.clone()));
             return self.came_back(generation);
         }
+        let mut is_late = false;
         if let Event::Heard(card) = event {
             self.shared.flushed(card.flush_floor, now);
+            is_late = self.came_late(card);
         }
         let changes = self.members.apply(event, self.since_start(now));
-        self.follow(changes)
+        self.follow(changes)?;
+        if is_late { self.join_again() } else { Ok(()) }
+    }
+
+    /// Whether this node has served alone beside one that served before it, and has not
+    /// been heard of until now: it took itself for the first, and was not.
+    fn came_late(&self, card: &Card) -> bool {
+        let is_stranger = self.members.find(card.node).is_none_or(|known| {
+            known.generation < card.generation || known.current_card().is_none()
+        });
+        self.card.phase == Phase::Serving
+            && card.node != self.card.node
+            && is_stranger
+            && Able::of(card.phase) == Able::Executes
+            && card.generation < self.card.generation
+            && !self.live_others().iter().any(|&node| self.serves(node))
+    }
+
+    /// So long this node looks for others, from now on.
+    pub fn set_search(&mut self, search: Duration) {
+        self.config.search = search;
+    }
+
+    /// Whether this node has not heard of anybody who is live.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.live_others().is_empty()
     }
 
     /// There is a link to another node.
@@ -285,6 +322,9 @@ impl Hub {
             cluster.ask_promise(node, term_ms, now)
         });
         self.repair.step(now);
+        let live = self.live_others().len();
+        let recalled = self.recall.due(self.card.node, live, elapsed);
+        self.effects.extend(recalled.into_iter().map(Effect::Announce));
         self.follow_floor(now);
         self.go_on_joining(now)?;
         let forgotten = self.members.forget(self.since_start(now), self.config.grace);
@@ -385,7 +425,10 @@ impl Hub {
         if self.cluster.overview().waits_for != self.waits_for() {
             self.show();
         }
-        let waits_for_others = others.is_empty() && self.since_start(now) < self.config.search
+        let looked_for = self.since_start(now);
+        let nobody_serves = !others.iter().any(|&node| self.serves(node));
+        let waits_for_others = others.is_empty() && looked_for < self.config.search
+            || nobody_serves && looked_for < self.config.look
             || others.iter().any(|node| !self.filled_by.contains(node))
             || !self.promises.may_take_over(self.shared.elapsed());
         if waits_for_others && !others.is_empty() && now >= self.ask_again_at {
@@ -406,6 +449,11 @@ impl Hub {
 
     fn is_joining(&self, node: NodeId) -> bool {
         self.members.current_card(node).is_some_and(|card| card.phase == Phase::Joining)
+    }
+
+    fn serves(&self, node: NodeId) -> bool {
+        let card = self.members.current_card(node);
+        card.is_some_and(|card| Able::of(card.phase) == Able::Executes)
     }
 
     fn live_others(&self) -> Vec<NodeId> {
@@ -460,6 +508,10 @@ impl Hub {
                     self.promises.lost(node, elapsed);
                 }
                 self.succession.lost(node, self.shared.now());
+                let card = self.members.find(node).and_then(|member| member.card.as_ref());
+                if let Some(card) = card {
+                    self.recall.lost(node, card.peer, elapsed);
+                }
             }
             What::Forgotten => {
                 self.cluster.forget(node);
@@ -468,6 +520,7 @@ impl Hub {
             What::Returned | What::Found => {
                 // It may have been started again before anyone missed it.
                 self.promises.returned(node);
+                self.recall.found(node);
                 self.succession.lost(node, self.shared.now());
                 // One that is found may have sent all it had before it was heard of.
                 if change.what == What::Returned {
