@@ -294,6 +294,11 @@ pub const JOIN_PATIENCE_S: u64 = 30;
 /// Seconds between two lines that say that nobody answers a node that joins.
 pub const JOIN_TOLD_S: u64 = 5;
 
+/// Seconds for which a node that joins waits for the link to another one that joins: some
+/// dials of one that answers. Longer, and one that nobody can link would keep others from
+/// serving.
+pub const JOIN_LINK_S: u64 = 10;
+
 /// Nodes that went down and are told of the others as soon as they are there again, at
 /// most: each costs a packet now and then.
 pub const RECALLED_MAX: usize = 64;

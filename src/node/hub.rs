@@ -8,11 +8,12 @@ use super::peers::{
 use super::recall::Recall;
 use super::session::{Road, Session};
 use super::{Shared, WriteAck};
-use crate::cluster::{Able, Card, Cause, Change, Event, Members, Phase, View, What};
+use crate::cluster::{Able, Card, Cause, Change, Event, Member, Members, Phase, View, What};
 use crate::item::Now;
+use crate::limits::JOIN_LINK_S;
 use crate::net::peers::Link;
 use crate::ring::{Layout, NodeId, RingError};
-use crate::wire::{self, Kept, Message};
+use crate::wire::{self, Kept, Life, Message};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
@@ -78,8 +79,9 @@ pub struct Hub {
     card: Card,
     members: Members,
     started: Now,
-    /// While this node joins: since which of its cards, and who has sent it all there
+    /// While this node joins: from when on, since which of its cards, and who has sent it all there
     /// was for it then.
+    joins_from: Now,
     joins_since: Said,
     filled_by: BTreeSet<NodeId>,
     /// Then it says again that it joins: what another said to that may be lost. It
@@ -134,6 +136,7 @@ impl Hub {
             config,
             members: Members::new(),
             started,
+            joins_from: started,
             joins_since: Said::of(&card),
             filled_by: BTreeSet::new(),
             settling: Vec::new(),
@@ -211,21 +214,52 @@ impl Hub {
     /// Whether this node has not heard of anybody who is live.
     #[must_use]
     pub fn is_alone(&self) -> bool {
-        self.live_others().is_empty()
+        let mut others = self.members.iter().filter(|&(node, _)| node != self.card.node);
+        !others.any(|(_, member)| member.is_live())
     }
 
     /// There is a link to another node.
-    pub fn handle_linked(&mut self, link: &Arc<Link>) {
+    ///
+    /// # Errors
+    /// As [`Hub::handle_event`].
+    pub fn handle_linked(&mut self, link: &Arc<Link>) -> Result<(), RingError> {
         self.cluster.linked(link);
+        self.follow_link(link.node())?;
         if self.is_joining(link.node()) {
             // It may have been told that it has all by a link that was over already.
             self.came(link.node());
         }
+        Ok(())
     }
 
     /// A link is no more.
-    pub fn handle_unlinked(&mut self, link: &Arc<Link>) {
+    ///
+    /// # Errors
+    /// As [`Hub::handle_event`].
+    pub fn handle_unlinked(&mut self, link: &Arc<Link>) -> Result<(), RingError> {
         self.cluster.unlinked(link);
+        self.follow_link(link.node())
+    }
+
+    /// Whoever does not execute takes copies only while it is linked.
+    fn follow_link(&mut self, node: NodeId) -> Result<(), RingError> {
+        let is_known = self.members.find(node).is_some_and(Member::is_live);
+        if is_known && !self.serves(node) { self.publish() } else { Ok(()) }
+    }
+
+    /// A node was refused, for it makes its ring otherwise. Whether that is news.
+    ///
+    /// # Errors
+    /// As [`Hub::handle_event`].
+    pub fn handle_stranger(&mut self, life: Life) -> Result<bool, RingError> {
+        let is_news = self.members.estrange(life.node, life.generation);
+        if is_news {
+            self.publish()?;
+            // Its slots have other owners, who have nothing of them.
+            self.all_came();
+            self.cluster.dirty.forget(life.node);
+        }
+        Ok(is_news)
     }
 
     /// A frame came. False where it is no message: then the link is to be cut.
@@ -360,6 +394,7 @@ impl Hub {
     fn join_again(&mut self) -> Result<(), RingError> {
         self.card.phase = Phase::Joining;
         self.beginning = None;
+        self.joins_from = self.shared.now();
         self.filled_by.clear();
         self.ask_wait_ms = ASK_WAIT_MS;
         self.ask_again_at = Now::from_unix_ms(self.shared.now().unix_ms() + ASK_WAIT_MS);
@@ -421,14 +456,14 @@ impl Hub {
             }
             return Ok(());
         }
-        let others = self.live_others();
+        let others = self.awaited(now);
         if self.cluster.overview().waits_for != self.waits_for() {
             self.show();
         }
         let looked_for = self.since_start(now);
         let nobody_serves = !others.iter().any(|&node| self.serves(node));
         let waits_for_others = others.is_empty() && looked_for < self.config.search
-            || nobody_serves && looked_for < self.config.look
+            || nobody_serves && (looked_for < self.config.look || self.sees_strangers())
             || others.iter().any(|node| !self.filled_by.contains(node))
             || !self.promises.may_take_over(self.shared.elapsed());
         if waits_for_others && !others.is_empty() && now >= self.ask_again_at {
@@ -451,6 +486,23 @@ impl Hub {
         self.members.current_card(node).is_some_and(|card| card.phase == Phase::Joining)
     }
 
+    /// Those from whom this node is to have all before it serves. One that joins itself
+    /// and cannot be linked is not waited for any longer after a while.
+    fn awaited(&self, now: Now) -> Vec<NodeId> {
+        let joins_for_ms = now.unix_ms().saturating_sub(self.joins_from.unix_ms());
+        let mut others = self.live_others();
+        if joins_for_ms >= JOIN_LINK_S * 1000 {
+            others.retain(|&node| self.serves(node) || self.cluster.is_linked(node));
+        }
+        others
+    }
+
+    /// Whether there are nodes that make their rings otherwise: beside them this one is
+    /// not the first.
+    fn sees_strangers(&self) -> bool {
+        self.members.iter().any(|(_, member)| is_strange(member))
+    }
+
     fn serves(&self, node: NodeId) -> bool {
         let card = self.members.current_card(node);
         card.is_some_and(|card| Able::of(card.phase) == Able::Executes)
@@ -460,7 +512,8 @@ impl Hub {
         let live = self
             .members
             .iter()
-            .filter(|(_, member)| member.is_live() && member.current_card().is_some());
+            .filter(|(_, member)| member.is_live() && member.belongs())
+            .filter(|(_, member)| member.current_card().is_some());
         live.map(|(node, _)| node).filter(|&node| node != self.card.node).collect()
     }
 
@@ -547,7 +600,8 @@ impl Hub {
 
     /// Makes the view anew from what is known.
     fn publish(&mut self) -> Result<(), RingError> {
-        let view = View::of_members(&self.config.layout, &self.card, &self.members)?;
+        let is_linked = |node| self.cluster.is_linked(node);
+        let view = View::of_members(&self.config.layout, &self.card, &self.members, is_linked)?;
         self.cluster.promised.expect(&view, self.card.node, self.shared.elapsed());
         self.shared.view.publish(view);
         self.cluster.set_roster(self.roster());
@@ -576,13 +630,17 @@ impl Hub {
         let is_told = self.beginning.is_some();
         let others = self.live_others().into_iter();
         let others = others.filter(|node| is_told || !self.filled_by.contains(node));
-        let cards = others.filter_map(|node| self.members.current_card(node));
+        let nobody_serves = !self.live_others().iter().any(|&node| self.serves(node));
+        let strange = self.members.iter().filter(|(_, member)| nobody_serves && is_strange(member));
+        let all = others.chain(strange.map(|(node, _)| node));
+        let cards = all.filter_map(|node| self.members.current_card(node));
         cards.map(|card| card.name.clone()).collect()
     }
 
     /// Where clients reach the nodes that serve, in the order of their ids.
     fn roster(&self) -> Roster {
         let cards = self.members.iter().filter(|(_, member)| member.is_live());
+        let cards = cards.filter(|(_, member)| member.belongs());
         let cards = cards.filter_map(|(_, member)| member.current_card());
         let mut cards: Vec<&Card> = cards.filter(|card| card.node != self.card.node).collect();
         cards.push(&self.card);
@@ -601,4 +659,9 @@ impl Hub {
     fn since_start(&self, now: Now) -> Duration {
         Duration::from_millis(now.unix_ms().saturating_sub(self.started.unix_ms()))
     }
+}
+
+/// Whether a node is there and makes its ring otherwise.
+fn is_strange(member: &Member) -> bool {
+    member.is_live() && !member.belongs()
 }

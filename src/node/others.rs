@@ -13,7 +13,7 @@ use crate::net::gossip::{Gossip, GossipConfig, GossipStart, Report, Seal, Seed};
 use crate::net::peers::{Identity, Lane, Link, PeerCertificates, Peers, PeersConfig};
 use crate::net::{Secret, TlsError};
 use crate::ring::{Layout, Node, NodeId};
-use crate::wire::{Hello, Versions, layout_fingerprint};
+use crate::wire::{Hello, Life, Versions, layout_fingerprint};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
@@ -306,10 +306,15 @@ impl Meeting {
         for input in self.inbox.take() {
             match input {
                 Input::Linked(link) => {
-                    self.hub.handle_linked(&link);
+                    let linked = self.hub.handle_linked(&link);
+                    self.told(linked);
                     self.link_lanes(&link);
                 }
-                Input::Unlinked(link) => self.hub.handle_unlinked(&link),
+                Input::Unlinked(link) => {
+                    let unlinked = self.hub.handle_unlinked(&link);
+                    self.told(unlinked);
+                }
+                Input::Stranger(life) => self.leave_out(life),
                 Input::News(event) => {
                     let heard = self.hub.handle_event(&event, now);
                     self.told(heard);
@@ -321,6 +326,20 @@ impl Meeting {
             }
         }
         self.hub.handle_idle();
+    }
+
+    /// Leaves a node out of the ring, and says so once.
+    fn leave_out(&mut self, life: Life) {
+        let Life { node, generation } = life;
+        let left_out = self.hub.handle_stranger(life);
+        if left_out.is_ok_and(|is_news| is_news) {
+            let card = self.hub.members().current_card(node);
+            let name = plain(card.map_or("unknown", |card| &card.name));
+            self.inbox.remarks.say(format!(
+                "member node={name} id={node} generation={generation} what=left-out cause=\"its \
+                 ring layout differs: start it with the same --copies as this node\""
+            ));
+        }
     }
 
     /// Links each lane to one of the other node's, and each of those to one of ours.

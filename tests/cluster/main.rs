@@ -19,6 +19,7 @@ mod nodes;
 mod rates;
 mod reads;
 mod seen;
+mod strange;
 mod trouble;
 mod will;
 

@@ -416,7 +416,7 @@ impl World {
                 let Some(up) = &mut self.nodes[at].up else { return };
                 if up.links.get(&from).is_some_and(|wire| wire.number == number) {
                     let wire = up.links.remove(&from).unwrap();
-                    up.hub.handle_unlinked(&wire.link);
+                    up.hub.handle_unlinked(&wire.link).unwrap();
                     self.settle(at);
                     self.meet(at, from);
                 }
@@ -427,10 +427,10 @@ impl World {
     fn link(&mut self, at: usize, peer: usize, theirs: u64, number: u64) {
         let Some(up) = &mut self.nodes[at].up else { return };
         if let Some(old) = up.links.remove(&peer) {
-            up.hub.handle_unlinked(&old.link);
+            up.hub.handle_unlinked(&old.link).unwrap();
         }
         let link = Arc::new(Link::detached(id(peer), theirs, 16 << 20, || {}));
-        up.hub.handle_linked(&link);
+        up.hub.handle_linked(&link).unwrap();
         up.links.insert(peer, Wire { number, link, frames: Frames::new(16 << 20), theirs });
         self.settle(at);
     }
