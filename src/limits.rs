@@ -337,8 +337,8 @@ pub const ASK_REQUESTS_MAX: usize = 4096;
 pub const KEEP_ITEMS_MAX: usize = 4096;
 
 /// Bytes of one frame between nodes, at most: the largest item that a node may
-/// be told to take, its key, and room for the words around them.
-pub const FRAME_BYTES_MAX: usize = (1 << 30) + (64 << 10);
+/// be told to take behind other answers, its key, and room for the words around them.
+pub const FRAME_BYTES_MAX: usize = (1 << 30) + TOLD_BYTES_HIGH + FRAME_HEADROOM_BYTES;
 
 /// Calls to one peer that wait for their ends, at most: each is a turn of a
 /// connection, and there are no more places than a call's number has low bits.
@@ -377,13 +377,14 @@ pub const FRAME_HEADROOM_BYTES: usize = 64 << 10;
 /// more is ended.
 pub const FRAMES_WAITING_BYTES_MAX: usize = 256 << 20;
 
-/// Bytes of answers that one message between nodes tells before it leaves long
-/// ones for the next: half of what a frame takes at least.
+/// Bytes of answers that one message between nodes tells: with more of them the
+/// requests that are left are not executed, but by the next call. A frame takes so
+/// many and one more answer, however long.
 pub const TOLD_BYTES_HIGH: usize = 4 << 20;
 
-/// Answers of so many bytes are always told: what changes something has no longer
-/// ones, and is not to be executed again.
-pub const TOLD_ALWAYS_BYTES_MAX: usize = 2048;
+/// Bytes of answers that a turn holds back for others before them, until it sends
+/// those that wait for none.
+pub const READY_BYTES_HIGH: usize = 1 << 20;
 
 /// Pieces of the memory that one step of a repair looks at, at most, until it
 /// finds something to send: some milliseconds.

@@ -489,6 +489,19 @@ mod answers {
     }
 
     #[test]
+    fn own_costs_are_told_whatever_ends_the_run() {
+        let server = Server::start(Manner::Well);
+        for extent in ["--requests 20k", "--warm-up 500 --requests 20k", "--duration 1s"] {
+            let figures = server.figures(&format!("{extent} --threads 2 --connections 2"));
+            // Nobody sends a request and takes its answer in less; more than that
+            // there is not in two threads and the one that waits for them.
+            let (each, share) = ("client_cpu_us_per_op", "client_cpu_share");
+            assert!(number(&figures, each) > 0.5, "{extent}: {figures}");
+            assert!((0.01..3.0).contains(&number(&figures, share)), "{extent}: {figures}");
+        }
+    }
+
+    #[test]
     fn tables_and_csv_agree() {
         let server = Server::start(Manner::Well);
         let table = server.bench("--requests 50").stdout;

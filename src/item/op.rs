@@ -23,7 +23,7 @@ impl Op<'_> {
     #[must_use]
     pub fn has_changed(&self, outcome: Outcome) -> bool {
         match outcome {
-            Outcome::Stored | Outcome::Deleted | Outcome::Counted(_) => true,
+            Outcome::Stored | Outcome::Deleted | Outcome::Counted { .. } => true,
             Outcome::Found { won, .. } => match self {
                 Op::Get(get) => won || get.touch.is_some(),
                 Op::Touch(_) => true,
@@ -102,8 +102,10 @@ pub struct Delete {
     pub cas: Option<u64>,
     /// Keep it and declare it stale; the next reader wins.
     pub invalidate: bool,
-    /// Keep it, without value and client flags.
+    /// Keep it, without its value.
     pub drop_value: bool,
+    /// The client's own bits of an item that loses its value.
+    pub flags: u32,
     /// The expiry of an item that stays.
     pub expiry: Option<Expiry>,
 }

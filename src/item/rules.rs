@@ -36,7 +36,12 @@ pub enum Outcome {
     /// The item is gone, or declared stale.
     Deleted,
     /// The number is now this.
-    Counted(u64),
+    Counted {
+        /// What it is.
+        number: u64,
+        /// Nothing was there: it is where counting starts.
+        made: bool,
+    },
     /// The value says no number.
     NotNumeric,
     /// The value is larger than a value may be; nothing was stored.
@@ -283,7 +288,7 @@ fn take_away<'a>(delete: &Delete, old: Option<&Old>) -> Ruling<'a> {
         return Ruling { effect: Effect::Remove, outcome: Outcome::Deleted };
     }
     let value = if delete.drop_value { NewValue::Bytes(b"") } else { NewValue::Kept };
-    let flags = if delete.drop_value { 0 } else { meta.flags };
+    let flags = if delete.drop_value { delete.flags } else { meta.flags };
     // An item without its value forgets its expiry too.
     let expiry = if delete.drop_value { Expiry::Never } else { meta.expiry };
     let expiry = delete.expiry.unwrap_or(expiry);
@@ -309,8 +314,14 @@ fn add_up<'a>(count: &Count, old: Option<&Old>) -> Ruling<'a> {
     let value = NewValue::Number { number, width: old.value_len };
     let draft = kept(&old.meta, count.cas, value);
     let expiry = count.touch.unwrap_or(draft.expiry);
-    let standing = old.meta.standing;
-    Ruling::write(Draft { expiry, standing, ..draft }, Outcome::Counted(number))
+    // A number without room in the item makes a new one, which nobody has declared
+    // stale and nobody has won.
+    let standing = match value.len(old.value_len) > old.value_len {
+        true => Standing::default(),
+        false => old.meta.standing,
+    };
+    let outcome = Outcome::Counted { number, made: false };
+    Ruling::write(Draft { expiry, standing, ..draft }, outcome)
 }
 
 fn count_from<'a>(count: &Count) -> Ruling<'a> {
@@ -318,5 +329,5 @@ fn count_from<'a>(count: &Count) -> Ruling<'a> {
     let value = NewValue::Number { number, width: 0 };
     let standing = Standing::default();
     let draft = Draft { flags: 0, expiry, cas: count.cas, standing, value };
-    Ruling::write(draft, Outcome::Counted(number))
+    Ruling::write(draft, Outcome::Counted { number, made: true })
 }

@@ -144,11 +144,33 @@ impl Output {
 }
 
 impl Output {
-    /// Copies the large values in: for whoever wants all in one piece.
-    pub(crate) fn flatten(&mut self) {
-        if !self.shared.is_empty() {
-            self.bytes = self.take();
+    /// Copies the large values in, of which there is none before this byte: for whoever
+    /// wants all in one piece.
+    pub(crate) fn flatten(&mut self, from: usize) {
+        if self.shared.is_empty() {
+            return;
         }
+        let (tail, mut done) = (self.bytes.split_off(from), 0);
+        for (at, value) in self.shared.drain(..) {
+            self.bytes.extend_from_slice(&tail[done..at - from]);
+            self.bytes.extend_from_slice(value.as_ref());
+            done = at - from;
+        }
+        self.bytes.extend_from_slice(&tail[done..]);
+        self.shared_len = 0;
+    }
+
+    /// Parts with what comes after a byte, but for large values right before it. Nothing
+    /// is sent yet.
+    pub(crate) fn split_off(&mut self, from: usize) -> Self {
+        debug_assert_eq!((self.bytes_sent, self.first_sent), (0, 0), "nothing is sent yet");
+        let first = self.shared.partition_point(|(at, _)| *at <= from);
+        let shared = self.shared.split_off(first).into_iter();
+        let shared: VecDeque<_> = shared.map(|(at, value)| (at - from, value)).collect();
+        let shared_len = shared.iter().map(|(_, value)| value.as_ref().len()).sum();
+        self.shared_len -= shared_len;
+        let bytes = self.bytes.split_off(from);
+        Self { bytes, bytes_sent: 0, shared, first_sent: 0, shared_len }
     }
 
     /// Takes all that waits, in one piece: for whoever has no socket.

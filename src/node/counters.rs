@@ -66,7 +66,7 @@ counters! {
     cmd_flush,
     /// Keys that were given another expiry, or were to be.
     cmd_touch,
-    /// Meta commands.
+    /// Looks at an item by `me`; the other meta commands count as what they do.
     cmd_meta,
     /// Reads that found an item.
     get_hits,

@@ -465,6 +465,7 @@ impl Hub {
         let waits_for_others = others.is_empty() && looked_for < self.config.search
             || nobody_serves && (looked_for < self.config.look || self.sees_strangers())
             || others.iter().any(|node| !self.filled_by.contains(node))
+            || self.knows_too_little()
             || !self.promises.may_take_over(self.shared.elapsed());
         if waits_for_others && !others.is_empty() && now >= self.ask_again_at {
             self.ask_wait_ms *= 2;
@@ -480,6 +481,13 @@ impl Hub {
             }
         }
         Ok(())
+    }
+
+    /// Whether somebody is there who has not said yet what it is: it may be an owner,
+    /// and have what this node lacks. It says so soon, or is held for dead.
+    fn knows_too_little(&self) -> bool {
+        let mut others = self.members.iter().filter(|&(node, _)| node != self.card.node);
+        others.any(|(_, member)| member.is_live() && member.current_card().is_none())
     }
 
     fn is_joining(&self, node: NodeId) -> bool {

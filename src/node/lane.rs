@@ -65,6 +65,10 @@ impl Handler for Serving {
         self.executor.borrow_mut().finish_jobs();
     }
 
+    fn part(&self, link: &Arc<Link>) {
+        self.cluster.hears(link, now());
+    }
+
     fn unlinked(&self, link: &Arc<Link>) {
         self.cluster.unlinked(link);
     }

@@ -8,7 +8,7 @@ use super::server::{now, random_id};
 use super::{Settings, Shared, WriteAck};
 use crate::cluster::{Card, Change, Phase, What};
 use crate::item::Version;
-use crate::limits::{FRAME_HEADROOM_BYTES, LANES_MAX, PEER_FAREWELL_MS};
+use crate::limits::{FRAME_HEADROOM_BYTES, LANES_MAX, PEER_FAREWELL_MS, TOLD_BYTES_HIGH};
 use crate::net::gossip::{Gossip, GossipConfig, GossipStart, Report, Seal, Seed};
 use crate::net::peers::{Identity, Lane, Link, PeerCertificates, Peers, PeersConfig};
 use crate::net::{Secret, TlsError};
@@ -469,7 +469,7 @@ fn bind_lanes(
         Some(certificates) => certificates.identity(),
         None => Identity::from_secret(&config.secret, &config.name, hello.node).map_err(tls)?,
     };
-    let frame_bytes = settings.item_bytes_max + FRAME_HEADROOM_BYTES;
+    let frame_bytes = settings.item_bytes_max + TOLD_BYTES_HIGH + FRAME_HEADROOM_BYTES;
     // At so many ports behind that of gossip, or at any that is free.
     let bind = |hello: Hello, behind| {
         let listen = |port| {

@@ -50,10 +50,14 @@ impl Prefixes {
         self.lock().clear();
     }
 
-    /// Counts what happened to a key. Prefixes beyond the limit are not counted.
+    /// Counts what happened to a key that has a prefix, unless nothing is counted.
+    /// Prefixes beyond the limit are not counted.
     pub fn count(&self, key: &[u8], count: impl FnOnce(&mut Counts)) {
-        let end = key.iter().position(|&byte| byte == self.delimiter).unwrap_or(key.len());
-        let prefix = &key[..end];
+        if !self.are_counted() {
+            return;
+        }
+        let end = key.iter().position(|&byte| byte == self.delimiter);
+        let Some(prefix) = end.map(|end| &key[..end]) else { return };
         let mut counts = self.lock();
         if let Some(counts) = counts.get_mut(prefix) {
             count(counts);
@@ -85,10 +89,13 @@ mod tests {
     #[test]
     fn keys_are_counted_by_prefix() {
         let prefixes = Prefixes::new(b':', true);
-        for key in [&b"a:1"[..], b"a:2", b"b"] {
+        for key in [&b"a:1"[..], b"a:2", b"b", b":c"] {
             prefixes.count(key, |counts| counts.gets += 1);
         }
-        assert_eq!(shown(&prefixes), [(b"a".to_vec(), 2), (b"b".to_vec(), 1)]);
+        assert_eq!(shown(&prefixes), [(b"".to_vec(), 1), (b"a".to_vec(), 2)]);
+        prefixes.enable(false);
+        prefixes.count(b"a:1", |counts| counts.gets += 1);
+        assert_eq!(shown(&prefixes)[1], (b"a".to_vec(), 2));
         prefixes.reset();
         assert_eq!(shown(&prefixes), []);
     }
@@ -97,7 +104,7 @@ mod tests {
     fn prefixes_are_bounded() {
         let prefixes = Prefixes::new(b':', true);
         for key in 0..PREFIXES_MAX + 10 {
-            prefixes.count(key.to_string().as_bytes(), |counts| counts.gets += 1);
+            prefixes.count(format!("{key}:").as_bytes(), |counts| counts.gets += 1);
         }
         assert_eq!(shown(&prefixes).len(), PREFIXES_MAX);
         prefixes.count(b"0:1", |counts| counts.gets += 1);

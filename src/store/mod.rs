@@ -350,13 +350,17 @@ impl Store {
     /// The floor is raised only after every clock is above it: what is written
     /// after this call has a greater version.
     fn flush_now(&self, now: Now) -> Version {
-        let mut floor = Version::end_of(now);
+        let end_of = |unix_ms| Version::end_of(Now::from_unix_ms(unix_ms));
+        let last = self.stripes.iter().map(|stripe| lock(stripe).clock.last()).max();
+        let last = last.unwrap_or(Version::ZERO);
+        let mut floor = end_of(now.unix_ms()).max(last);
         if self.shared.keeps_tombstones() {
-            // Other nodes' clocks may be ahead of this one's.
-            floor = Version::end_of(Now::from_unix_ms(now.unix_ms() + FLUSH_AHEAD_MS));
-        }
-        for stripe in &self.stripes {
-            floor = floor.max(lock(stripe).clock.last());
+            // Other nodes' clocks may be ahead of this one's; and after a flush they are ahead
+            // of all clocks: what they wrote since has the stamps that follow it. Who
+            // flushes all the time is not to drive them on and on.
+            let ahead = now.unix_ms() + FLUSH_AHEAD_MS;
+            let since = (last.unix_ms() + 1).min(ahead + FLUSH_AHEAD_MS);
+            floor = floor.max(end_of(ahead.max(since)));
         }
         self.raise_floor(floor);
         floor

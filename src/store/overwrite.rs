@@ -18,7 +18,6 @@ impl Stripe {
     /// it was written counts as a use: it stays where it is in its queue, and
     /// one at the end of it would have more time.
     pub(super) fn overwrite(
-        &mut self,
         shared: &Shared,
         hash: KeyHash,
         present: Option<&Present>,
@@ -39,7 +38,6 @@ impl Stripe {
         drop(held);
         note_expiry(&segment, new.expiry);
         shared.digests.replace(hash, old.meta.version, new.version);
-        self.counts.total += 1;
         Some(Written { segment, word: place.word })
     }
 }

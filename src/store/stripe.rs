@@ -138,7 +138,12 @@ impl Stripe {
             Effect::Write(draft) => match self.write(shared, request, present.as_ref(), &draft) {
                 Ok(written) => {
                     let record = Record::at(&written.segment, written.word);
-                    visit(ruling.outcome, Some(&found(shared, record)))
+                    let answer = visit(ruling.outcome, Some(&found(shared, record)));
+                    // Who makes an item by reading it has read it.
+                    if matches!(op, Op::Get(_)) {
+                        record.note_read(shared.second(request.now));
+                    }
+                    answer
                 }
                 Err(outcome) => visit(outcome, None),
             },
@@ -264,6 +269,7 @@ impl Stripe {
         }
         let number = apart.map(|value| shared.apart.keep(value));
         self.apart_bytes += apart_bytes;
+        let same = present.filter(|present| is_same_item(present, draft, value));
         let new = NewRecord {
             key,
             version,
@@ -275,13 +281,14 @@ impl Stripe {
             tombstone: false,
             second: shared.second(now),
             uses: present.map_or(0, |present| present.uses),
-            fetched: counts_in_place(present, draft, value),
+            fetched: same.is_some_and(|present| present.old.meta.fetched),
         };
         let main = match present {
             Some(present) => present.main,
             None => self.ghost.recall(hash),
         };
-        if let Some(written) = self.overwrite(shared, hash, present, &new) {
+        if let Some(written) = Self::overwrite(shared, hash, present, &new) {
+            self.counts.total += u64::from(same.is_none());
             return Ok(written);
         }
         let Some(segment) = self.room(shared, main, new.words(), now) else {
@@ -293,7 +300,7 @@ impl Stripe {
         // What the index says was there: making room may have moved the old
         // item or evicted it, and another key with this hash makes way too.
         let (written, old) = self.append(shared, hash, segment, &new);
-        self.counts.total += 1;
+        self.counts.total += u64::from(same.is_none());
         match old.and_then(|place| self.bury(shared, place)) {
             Some(old_version) => shared.digests.replace(hash, old_version, version),
             None => {
@@ -468,13 +475,14 @@ fn show<R>(
     answer
 }
 
-/// Whether a number takes the place of another of its length, in an item that was
-/// read: then it is still that item, for memcached too.
-fn counts_in_place(present: Option<&Present>, draft: &Draft<'_>, value: &[u8]) -> bool {
-    let is_count = matches!(draft.value, NewValue::Number { .. });
-    is_count
-        && present
-            .is_some_and(|Present { old, .. }| old.meta.fetched && old.value_len == value.len())
+/// Whether a number takes the place of another of its length, or the value stays:
+/// then it is still that item, for memcached too.
+fn is_same_item(present: &Present, draft: &Draft<'_>, value: &[u8]) -> bool {
+    match draft.value {
+        NewValue::Number { .. } => present.old.value_len == value.len(),
+        NewValue::Kept => true,
+        _ => false,
+    }
 }
 
 pub(super) fn note_expiry(segment: &Segment, expiry: Expiry) {

@@ -95,7 +95,7 @@ pub enum Reply<'a> {
     },
     /// It was not executed: the receiver is not, or not yet, who may.
     NotMine,
-    /// It was not executed: the receiver has too much to do.
+    /// It was not executed, nor any that comes after it: the receiver has enough to tell.
     Busy,
     /// It was executed here, and not acknowledged by as many as were asked for.
     Unacknowledged,

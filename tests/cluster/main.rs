@@ -22,6 +22,7 @@ mod seen;
 mod strange;
 mod trouble;
 mod will;
+mod writes;
 
 use node::{Node, path, wait_until};
 use nodes::{another, listed, nodes, nodes_at_once};

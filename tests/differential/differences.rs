@@ -40,7 +40,19 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     Difference {
         why: "1.6.18 says ERROR to a line that is too short",
         after: After::Alike,
-        is: |case| lines(case.theirs).eq(lines(case.ours)) && case.theirs.ends_with(b"ERROR\r\n"),
+        is: |case| case.theirs == b"ERROR\r\n" && case.ours == BAD_LINE && case.is_too_short(),
+    },
+    Difference {
+        why: "1.6.18 says ERROR to a line of less than four bytes behind another, or behind a value",
+        after: After::Alike,
+        is: |case| {
+            let (theirs, ours) = (lines(case.theirs), lines(case.ours));
+            let differ = |pair: &(&&[u8], &&[u8])| pair.0 != pair.1;
+            let differing = || theirs.iter().zip(&ours).filter(differ);
+            theirs.len() == ours.len()
+                && differing().all(|(&theirs, &ours)| theirs == b"ERROR\r\n" && ours == BAD_LINE)
+                && (1..=case.tiny_lines()).contains(&differing().count())
+        },
     },
     Difference {
         why: "a line above 2048 bytes closes here however it comes, in memcached if it comes in parts",
@@ -60,6 +72,7 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         after: After::Apart,
         is: |case| {
             let is_head = |line: &[u8]| line.starts_with(b"VALUE ") || line.starts_with(b"VA ");
+            let lines = |answer| lines(answer).into_iter();
             let mut pairs = lines(case.theirs).zip(lines(case.ours));
             let padded =
                 |(theirs, ours): (&[u8], &[u8])| !is_head(theirs) && theirs.len() < ours.len();
@@ -85,7 +98,12 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     Difference {
         why: "memcached's me counts the seconds left in 31 bits",
         after: After::Alike,
-        is: |case| case.is_of("me ") && case.theirs.starts_with(b"ME "),
+        is: |case| {
+            case.is_of("me ")
+                && alike(case, |word| {
+                    ["exp=", "cas=", "la=", "cls=", "size="].iter().any(|name| starts(word, name))
+                })
+        },
     },
     Difference {
         why: "1.6.18 answers gat without a key like one that finds nothing",
@@ -100,7 +118,15 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     Difference {
         why: "1.6.18 refuses words behind the key of a delete; 1.6.45 passes over them",
         after: After::Apart,
-        is: |case| case.request.starts_with(b"delete ") && case.theirs.starts_with(b"CLIENT_ERROR"),
+        is: |case| {
+            let usage: &[u8] =
+                b"CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n";
+            let answers: [&[u8]; 4] = [b"DELETED\r\n", b"NOT_FOUND\r\n", b"", BAD_LINE];
+            case.is_of("delete ")
+                && case.words() > 2
+                && case.theirs == usage
+                && answers.contains(&case.ours)
+        },
     },
     Difference {
         why: "1.6.45 takes no spaces before a command",
@@ -116,6 +142,15 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         why: "1.6.18 takes modes of a meta set in upper case only",
         after: After::Apart,
         is: |case| case.theirs.starts_with(b"CLIENT_ERROR invalid mode for ms M token\r\n"),
+    },
+    Difference {
+        why: "1.6.18 takes modes of one letter only; in 1.6.45 the first one counts",
+        after: After::Apart,
+        is: |case| {
+            let is_odd = |word: &[u8]| word.first() == Some(&b'M') && word.len() != 2;
+            case.theirs == b"CLIENT_ERROR incorrect length for M token\r\n"
+                && case.flags().any(is_odd)
+        },
     },
     Difference {
         why: "memcached answers a refused meta set when its value has come",
@@ -141,8 +176,9 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         after: After::Alike,
         is: |case| {
             case.is_of("mg")
-                && case.has_flag(b'h')
-                && replaced(case.theirs, b" h0") == replaced(case.ours, b" h1")
+                && first_words(case.theirs).any(|word| word == b"h0")
+                && first_words(case.ours).any(|word| word == b"h1")
+                && alike(case, |word| matches!(word, b"h0" | b"h1"))
         },
     },
     Difference {
@@ -153,7 +189,11 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     Difference {
         why: "R behind T goes by the expiry before it here, by the new one in memcached",
         after: After::Apart,
-        is: |case| case.is_of("mg") && case.has_flag(b'R') && case.has_flag(b'T'),
+        is: |case| {
+            let at = |letter| case.flags().position(|word| word.first() == Some(&letter));
+            let behind = at(b'T').zip(at(b'R')).is_some_and(|(t, r)| t < r);
+            case.is_of("mg") && behind && alike(case, |word| word == b"W")
+        },
     },
     Difference {
         why: "1.6.18 makes nothing where there is nothing to append to",
@@ -163,7 +203,10 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
     Difference {
         why: "1.6.18 does not tell the length that a meta set stored",
         after: After::Alike,
-        is: |case| case.is_of("ms") && case.has_flag(b's'),
+        is: |case| {
+            let told = case.has_flag(b's') && alike(case, |word| starts(word, "s"));
+            case.is_of("ms") && told && first_words(case.theirs).all(|word| !starts(word, "s"))
+        },
     },
     Difference {
         why: "memcached tells a key as it was first written, here it is told as in the request",
@@ -171,7 +214,9 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         is: |case| {
             let first = case.theirs.split(|&byte| byte == b'\r').next().unwrap_or_default();
             let base64 = case.has_flag(b'b') || first.windows(2).any(|words| words == b" b");
-            case.is_meta() && case.has_flag(b'k') && base64
+            // One of the keys has a space and an `s` in it.
+            let is_of_key = |word: &[u8]| matches!(word, b"b" | b"s") || starts(word, "k");
+            case.is_meta() && case.has_flag(b'k') && base64 && alike(case, is_of_key)
         },
     },
     Difference {
@@ -186,13 +231,16 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         why: "where lengths contradict each other memcached waits for what they claim",
         after: After::Alike,
         is: |case| {
-            case.request[0] == 0x80 && case.theirs.is_empty() && case.ours.starts_with(b"\x81")
+            case.contradicts_itself()
+                && case.theirs.is_empty()
+                && case.ours.starts_with(b"\x81")
+                && case.ours.get(6..8) != Some(&[0, 0])
         },
     },
     Difference {
         why: "memcached lets the lengths of some requests contradict each other",
         after: After::Apart,
-        is: |case| case.request[0] == 0x80 && case.ours.ends_with(b"Invalid arguments"),
+        is: |case| case.contradicts_itself() && case.ours.ends_with(b"Invalid arguments"),
     },
     Difference {
         why: "memcached counts in no large value, and says so before it compares tokens",
@@ -207,7 +255,8 @@ impl Case<'_> {
     }
 
     fn words(&self) -> usize {
-        self.line().split(|&byte| byte == b' ').filter(|word| !word.is_empty()).count()
+        let words = self.line().trim_ascii_end().split(|&byte| byte == b' ');
+        words.filter(|word| !word.is_empty()).count()
     }
 
     fn is_of(&self, verb: &str) -> bool {
@@ -218,9 +267,48 @@ impl Case<'_> {
         ["mg ", "ms ", "md ", "ma "].iter().any(|verb| self.is_of(verb))
     }
 
+    /// The words behind the key.
+    fn flags(&self) -> impl Iterator<Item = &[u8]> {
+        let line = self.line().trim_ascii_end();
+        line.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).skip(2)
+    }
+
     fn has_flag(&self, letter: u8) -> bool {
-        let mut words = self.line().split(|&byte| byte == b' ').skip(2);
-        words.any(|word| word.first() == Some(&letter))
+        self.flags().any(|word| word.first() == Some(&letter))
+    }
+
+    /// Whether the line has fewer words than its command needs.
+    fn is_too_short(&self) -> bool {
+        let verb = self.line().trim_ascii_end().split(|&byte| byte == b' ').next();
+        let needed = match verb.unwrap_or_default() {
+            b"get" | b"gets" | b"delete" | b"mg" | b"md" | b"ma" | b"me" | b"verbosity" => 2,
+            b"incr" | b"decr" | b"touch" | b"gat" | b"gats" | b"ms" => 3,
+            b"set" | b"add" | b"replace" | b"append" | b"prepend" => 5,
+            b"cas" => 6,
+            _ => 0,
+        };
+        self.line().len() < 3 || self.words() < needed
+    }
+
+    /// How many lines of less than four bytes are taken for commands: whatever is behind
+    /// a value of the length that its line tells is.
+    fn tiny_lines(&self) -> usize {
+        let place = if self.is_of("ms ") { 2 } else { 4 };
+        let mut words = self.line().trim_ascii_end().split(|&byte| byte == b' ');
+        let len = words.nth(place).filter(|_| self.has_value());
+        let len = len.and_then(|len| std::str::from_utf8(len).ok()?.parse::<usize>().ok());
+        let commands = len.map_or(0, |len| self.line().len() + 1 + len + 2);
+        let rest = self.request.get(commands..).unwrap_or_default();
+        lines(rest).iter().filter(|line| line.len() < 4).count()
+    }
+
+    /// Whether the lengths in a binary header are not those of what follows it.
+    fn contradicts_itself(&self) -> bool {
+        let Some(header) = self.request.first_chunk::<24>() else { return false };
+        let key = usize::from(u16::from_be_bytes([header[2], header[3]]));
+        let body = u32::from_be_bytes([header[8], header[9], header[10], header[11]]) as usize;
+        header[0] == 0x80
+            && (key + usize::from(header[4]) > body || 24 + body != self.request.len())
     }
 
     /// Whether a value follows the line.
@@ -230,24 +318,41 @@ impl Case<'_> {
     }
 }
 
-/// The lines of an answer, as 1.6.45 words them.
-fn lines(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
-    answer.split_inclusive(|&byte| byte == b'\n').map(|line| match line {
-        b"ERROR\r\n" => BAD_LINE,
-        line => line,
-    })
+/// Line by line.
+fn lines(text: &[u8]) -> Vec<&[u8]> {
+    text.split_inclusive(|&byte| byte == b'\n').collect()
+}
+
+fn starts(word: &[u8], with: &str) -> bool {
+    word.starts_with(with.as_bytes())
+}
+
+/// The words of an answer's first line.
+fn first_words(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let line = answer.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    line.trim_ascii_end().split(|&byte| byte == b' ')
+}
+
+/// Whether both answers are the same without some words of their first lines. Tokens
+/// are each server's own, and seconds pass.
+fn alike(case: &Case<'_>, without: impl Fn(&[u8]) -> bool) -> bool {
+    let value =
+        |answer: &[u8]| answer.splitn(2, |&byte| byte == b'\n').nth(1).unwrap_or_default().to_vec();
+    let head = |answer| -> Vec<Vec<u8>> {
+        let words = first_words(answer).filter(|word| !without(word));
+        let own = |word: &[u8]| {
+            let is_number = word.len() > 1 && word[1..].iter().all(u8::is_ascii_digit);
+            is_number && b"ctl".contains(&word[0])
+        };
+        words.map(|word| if own(word) { word[..1].to_vec() } else { word.to_vec() }).collect()
+    };
+    head(case.theirs) == head(case.ours) && value(case.theirs) == value(case.ours)
 }
 
 /// The body of a binary answer that found something.
 fn found(answer: &[u8]) -> Option<&[u8]> {
     let is_found = answer.first() == Some(&0x81) && answer.get(6..8) == Some(&[0, 0]);
     answer.get(24..).filter(|_| is_found)
-}
-
-/// Without the first of these.
-fn replaced(bytes: &[u8], part: &[u8]) -> Vec<u8> {
-    let at = bytes.windows(part.len()).position(|window| window == part);
-    at.map_or_else(Vec::new, |at| [&bytes[..at], &bytes[at + part.len()..]].concat())
 }
 
 impl Difference {

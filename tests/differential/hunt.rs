@@ -141,13 +141,16 @@ fn speech_name(speech: Speech) -> &'static str {
 
 fn sequence(seed: u64) -> Vec<Step> {
     let mut random = Random::new(seed);
-    (0..STEPS)
-        .map(|_| match random.below(10) {
-            0..=3 => text::step(&mut random),
-            4..=7 => meta::step(&mut random),
-            _ => binary::step(&mut random),
-        })
-        .collect()
+    let mut steps = Vec::new();
+    while steps.len() < STEPS {
+        match random.below(100) {
+            0..=39 => steps.push(text::step(&mut random)),
+            40..=77 => steps.push(meta::step(&mut random)),
+            78..=79 => steps.extend(meta::growing(&mut random)),
+            _ => steps.push(binary::step(&mut random)),
+        }
+    }
+    steps
 }
 
 /// Whoever else is connected does not notice.

@@ -4,6 +4,7 @@
 //! `DIFFERENTIAL_SEEDS=from..to` sends other sequences than usual.
 
 mod binary;
+mod counts;
 mod differences;
 mod hunt;
 mod link;

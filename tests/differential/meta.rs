@@ -58,6 +58,21 @@ const ODD: [&str; 25] = [
     "M", "MSS", "F-1", "Fx", "S5", "q", "z", "0",
 ];
 
+/// A stale number that grows, and who is told of it.
+pub(crate) fn growing(random: &mut Random) -> Vec<Step> {
+    let key = key(random);
+    let grow = match random.below(4) {
+        0 => format!("incr {key} 90"),
+        1 => format!("incr {key} 1000000"),
+        2 => format!("ma {key} D90 v"),
+        _ => format!("ma {key} D1000000"),
+    };
+    let read = format!("mg {key} v");
+    let set = format!("set {key} 0 0 2\r\n{}", 10 + random.below(90));
+    let lines = [set, format!("md {key} I T1000"), grow, read.clone(), read];
+    lines.iter().map(|line| Step::text(format!("{line}\r\n"))).collect()
+}
+
 /// One request.
 pub(crate) fn step(random: &mut Random) -> Step {
     match random.below(12) {

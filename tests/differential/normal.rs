@@ -97,9 +97,9 @@ impl Reader<'_> {
         }
     }
 
-    /// Frames: a header, and what it says follows.
+    /// Frames: a header, and what it says follows. What came as text is no frame.
     fn binary(&mut self, mut rest: &[u8]) {
-        while let Some(header) = rest.first_chunk::<24>() {
+        while let Some(header) = rest.first_chunk::<24>().filter(|header| header[0] == 0x81) {
             let body = u32::from_be_bytes(*header[8..].first_chunk().unwrap()) as usize;
             let end = (24 + body).min(rest.len());
             self.bytes(&header[..16]);

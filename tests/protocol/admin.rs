@@ -14,6 +14,10 @@ fn servers_answer_for_themselves() {
             ("verbosity 1\r\n", "OK\r\n"),
             ("cache_memlimit 64\r\n", "OK\r\n"),
             ("cache_memlimit 67108864\r\n", "MEMLIMIT_ADJUST_FAILED more than any machine has\r\n"),
+            (
+                "cache_memlimit 1000000001\r\n",
+                "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n",
+            ),
             ("refresh_certs\r\n", "Error TLS not enabled\r\n"),
             ("config get cluster\r\n", "ERROR\r\n"),
             ("config set cluster 0 3\r\n", "ERROR\r\n"),
@@ -23,6 +27,8 @@ fn servers_answer_for_themselves() {
             ("lru_crawler crawl 1\r\n", "OK\r\n"),
             ("lru_crawler crawl foo\r\n", "BADCLASS invalid class id\r\n"),
             ("lru_crawler sleep a\r\n", "CLIENT_ERROR bad command line format\r\n"),
+            ("lru_crawler sleep 99999999\r\n", "CLIENT_ERROR sleep must be one second or less\r\n"),
+            ("lru_crawler tocrawl -5\r\n", "CLIENT_ERROR bad command line format\r\n"),
             ("lru_crawler\r\n", "ERROR\r\n"),
         ],
     );
@@ -42,6 +48,18 @@ fn flushes_make_all_unreadable() {
     transcript(&mut client, &[("flush_all\r\nget k\r\n", "OK\r\nEND\r\n")]);
     client.ask("set k 0 0 1\r\n1\r\n");
     transcript(&mut client, &[("flush_all 1\r\nget k\r\n", "OK\r\nEND\r\n")]);
+    client.ask("set k 0 0 1\r\n1\r\n");
+    let no_time = "CLIENT_ERROR invalid exptime argument\r\n";
+    transcript(
+        &mut client,
+        &[
+            ("flush_all noreply 5\r\n", no_time),
+            ("flush_all x\r\n", no_time),
+            ("flush_all noreply noreply\r\n", ""),
+            ("get k\r\n", "VALUE k 0 1\r\n1\r\nEND\r\n"),
+            ("flush_all noreply\r\nget k\r\n", "END\r\n"),
+        ],
+    );
     let mut client = Client::with(|settings| settings.flush_enabled = false);
     assert_eq!(client.ask("flush_all\r\n"), "CLIENT_ERROR flush_all not allowed\r\n");
 }
@@ -121,7 +139,8 @@ fn watchers_are_told() {
     let mut client = Client::new();
     let mut watcher = client.another();
     assert_eq!(watcher.ask("watch fetchers mutations deletions\r\n"), "OK\r\n");
-    client.ask("get a\r\nset a 3 10 2\r\n12\r\nmg a\r\ngat 0 a\r\nmd a\r\n");
+    client.ask("get a\r\nset a 3 10 2\r\n12\r\nmg a\r\nappend a 0 0 1\r\n3\r\n");
+    client.ask("ms a 1 MP T99\r\n0\r\ngat 0 a\r\nmd a\r\nmd a\r\nappend a 0 7 1\r\n3\r\n");
     let news = watcher.news();
     let lines: Vec<&str> = news.lines().map(|line| line.split_once("gid=").unwrap().1).collect();
     assert_eq!(
@@ -130,8 +149,11 @@ fn watchers_are_told() {
             "1 type=item_get key=a status=not_found clsid=0 cfd=7 size=0",
             "2 type=item_store key=a status=stored cmd=set ttl=10 clsid=1 cfd=7 size=2",
             "3 type=item_get key=a status=found clsid=1 cfd=7 size=2",
-            "4 type=item_get key=a status=found clsid=1 cfd=7 size=2",
-            "5 type=deleted key=a cmd=delete clsid=1 cfd=7 size=0",
+            "4 type=item_store key=a status=stored cmd=append ttl=10 clsid=1 cfd=7 size=3",
+            "5 type=item_store key=a status=stored cmd=prepend ttl=10 clsid=1 cfd=7 size=4",
+            "6 type=item_get key=a status=found clsid=1 cfd=7 size=4",
+            "7 type=deleted key=a cmd=delete clsid=1 cfd=7 size=0",
+            "8 type=item_store key=a status=not_stored cmd=append ttl=7 clsid=1 cfd=7 size=1",
         ]
     );
     assert_eq!(watcher.ask("get a\r\n"), "", "a watcher only watches");

@@ -14,9 +14,28 @@ fn missing_items_have_one_winner() {
             ("mg k v\r\n", "VA 0 Z\r\n\r\n"),
             ("ms k 1\r\n1\r\n", "HD\r\n"),
             ("mg k N30 v\r\n", "VA 1\r\n1\r\n"),
-            ("mg m N30 E77 c\r\n", "HD c77 W\r\n"),
+            ("mg m N30 E77 c h\r\n", "HD c77 h0 W\r\n"),
+            ("mg m h\r\n", "HD h1 Z\r\n"),
+            ("md m I\r\nmg m h\r\n", "HD\r\nHD h1 X W\r\n"),
         ],
     );
+}
+
+/// A number that needs more bytes than it has makes a new item, as memcached has it.
+#[test]
+fn numbers_that_grow_are_fresh() {
+    for grow in ["incr n 990", "ma n D990"] {
+        let grown = if grow.starts_with('i') { "1001\r\n" } else { "HD\r\n" };
+        transcript(
+            &mut Client::new(),
+            &[
+                ("set n 0 0 2\r\n10\r\nmd n I T100\r\n", "STORED\r\nHD\r\n"),
+                ("incr n 1\r\nmg n v\r\n", "11\r\nVA 2 X W\r\n11\r\n"),
+                (&format!("{grow}\r\n"), grown),
+                ("mg n v\r\nmg n v\r\n", "VA 4\r\n1001\r\nVA 4\r\n1001\r\n"),
+            ],
+        );
+    }
 }
 
 #[test]

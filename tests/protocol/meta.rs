@@ -23,6 +23,29 @@ fn sets_have_terms() {
 }
 
 #[test]
+fn values_may_be_dropped() {
+    transcript(
+        &mut Client::new(),
+        &[
+            ("ms k 3 F7 T100\r\nabc\r\nmd k x F5\r\n", "HD\r\nHD\r\n"),
+            ("mg k v f t\r\n", "VA 0 f5 t-1\r\n\r\n"),
+            ("md k x\r\nmg k f\r\n", "HD\r\nHD f0\r\n"),
+        ],
+    );
+}
+
+#[test]
+fn what_gets_too_large_is_not_appended() {
+    let mut client = Client::new();
+    let value = "v".repeat(600_000);
+    let request = |head: &str| format!("{head} 600000\r\n{value}\r\n");
+    assert_eq!(client.ask(&request("set k 0 0")), "STORED\r\n");
+    assert_eq!(client.ask(&request("append k 0 0")), "NOT_STORED\r\n");
+    assert_eq!(client.ask(&request("ms k").replace("600000\r", "600000 MP\r")), "NS\r\n");
+    assert_eq!(client.ask("mg k s\r\n"), "HD s600000\r\n");
+}
+
+#[test]
 fn keys_may_be_base64() {
     let error = "CLIENT_ERROR error decoding key\r\n";
     transcript(

@@ -321,6 +321,7 @@ fn own_copies_that_wait_for_others_are_few() {
     let mut world = world(&FIVE_BY_QUORUM);
     let value = "x".repeat(60_000);
     ask(&mut world, &mut Client::new(0), &format!("set key 0 0 60000\r\n{value}\r\n"));
+    rest(&mut world, 3, "once all owners have it");
     let mut session = world.session(owners(&world, "key")[1]);
     let turn = "get key\r\n".repeat(100);
     let progress = session.answer(turn.as_bytes(), &mut Output::default());

@@ -40,7 +40,7 @@ impl Model {
         let number = number.wrapping_add(delta);
         let width = value.len();
         *value = format!("{number:<width$}").into_bytes();
-        Outcome::Counted(number)
+        Outcome::Counted { number, made: false }
     }
 }
 

@@ -63,7 +63,7 @@ fn every_increment_counts_once() {
             scope.spawn(|| {
                 for n in 0..10_000 {
                     let outcome = caller.apply(&key(n % 10), &increment(1));
-                    assert!(matches!(outcome, Outcome::Counted(_)));
+                    assert!(matches!(outcome, Outcome::Counted { .. }));
                 }
             });
         }

@@ -1,7 +1,7 @@
 //! Expiry, flushing, and what is cleared away when.
 
 use crate::{Caller, NOW, expiring, increment, store};
-use ringcached::item::{Expiry, Get, Key, Lease, Now, Op, Outcome, StoreMode};
+use ringcached::item::{Expiry, Get, Key, Lease, Now, Op, Outcome, StoreMode, Version};
 use ringcached::ring::KeyHash;
 use ringcached::store::WalkFrom;
 
@@ -96,6 +96,32 @@ fn a_flush_takes_what_was_before_it() {
     assert!(caller.get(b"after").is_none());
     caller.crawl_all();
     assert_eq!(caller.store.figures().items, 0, "what was flushed is cleared away");
+}
+
+/// Each flush takes what another node wrote after the one before it, however soon it
+/// follows, and though the clock of the node that flushes is behind.
+#[test]
+fn a_flush_takes_what_another_node_wrote_since_the_last() {
+    for behind_ms in [0, 5] {
+        let [one, other] = [0, 1].map(|_| Caller::new(8 << 20));
+        let now = Now::from_unix_ms(one.now.unix_ms() - behind_ms);
+        [&one, &other].into_iter().for_each(|caller| caller.store.keep_tombstones());
+        let flush = |now| other.store.raise_floor(one.store.flush(now, now).unwrap());
+        flush(other.now);
+        for number in 0..100 {
+            other.set(&key(number), b"v");
+        }
+        flush(now);
+        assert!((0..100).all(|number| other.get(&key(number)).is_none()), "{behind_ms}");
+        // Whoever does nothing else does not drive the clocks on.
+        (0..5000).for_each(|_| flush(now));
+        other.set(b"k", b"v");
+        assert!(
+            other
+                .version(b"k")
+                .is_some_and(|version| { Version(version).unix_ms() < now.unix_ms() + 3000 })
+        );
+    }
 }
 
 #[test]

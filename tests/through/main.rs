@@ -4,10 +4,6 @@
 //! The tests are those of `tests/protocol`, with another client. Left to them alone
 //! is what is about one node (statistics, dumps, users, shutting down), what needs a
 //! clock that can be moved, and requests that do not end.
-//!
-//! `tests/protocol/large.rs` does not hold here yet: a value that is too large leaves
-//! the old one at its owner, and answers of some megabytes that take longer than a
-//! read waits for one owner are asked for again and again.
 
 #[path = "../protocol/binary.rs"]
 mod binary;
@@ -18,6 +14,8 @@ mod classic;
 mod client;
 #[path = "../protocol/golden.rs"]
 mod golden;
+#[path = "../protocol/large.rs"]
+mod large;
 #[path = "../protocol/leases.rs"]
 mod leases;
 #[path = "../protocol/meta.rs"]
@@ -28,6 +26,7 @@ mod node;
 #[allow(dead_code, reason = "other tests start other clusters")]
 #[path = "../cluster/nodes.rs"]
 mod nodes;
+mod pieces;
 #[path = "../cluster/will.rs"]
 mod will;
 

@@ -58,10 +58,10 @@ const FIGURES: [Figure; 27] = [
     wide("server_cpu_share", cpu_share, Cell::share),
     wide(
         "client_cpu_us_per_op",
-        |run| Some(run.each(run.client_cpu_us?)),
+        |run| Some(run.each(run.client_cpu_us)),
         |value| Cell::decimals(value, 3),
     ),
-    wide("client_cpu_share", |run| Some(run.client_cpu_us? / 1e6 / run.seconds), Cell::share),
+    wide("client_cpu_share", |run| Some(client_share(run)), Cell::share),
     plain("server_rss_bytes", "SERVER RSS", |run| server(run, |it| it.rss_bytes), bytes),
     wide("server_rss_anon_bytes", |run| server(run, |it| it.rss_anon_bytes), bytes),
     wide(
@@ -88,6 +88,11 @@ fn micros(value: f64) -> Cell {
 
 fn cpu_share(run: &Report) -> Option<f64> {
     Some(run.servers.as_ref()?.cpu_us? / 1e6 / run.seconds)
+}
+
+/// Processors that the generator kept busy.
+fn client_share(run: &Report) -> f64 {
+    run.client_cpu_us / 1e6 / run.seconds
 }
 
 fn server(run: &Report, value: fn(&Servers) -> Option<u64>) -> Option<f64> {
@@ -187,7 +192,7 @@ pub(super) fn explain(report: &Report) {
     if report.servers.is_none() {
         output::note("the server's costs are not known; name its process with --pid");
     }
-    if report.client_cpu_us.is_some_and(|us| us / 1e6 / report.seconds > NEAR_FULL) {
+    if client_share(report) > NEAR_FULL {
         output::note("a whole processor was spent on asking; --threads takes more of them");
     }
 }

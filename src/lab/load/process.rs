@@ -2,6 +2,7 @@
 //! kernel counts them in `/proc`.
 
 use super::{Address, Load, LoadError, Protocol, question};
+use rustix::time::{ClockId, clock_gettime};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,17 +14,13 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// This one.
-    pub(super) fn own() -> Self {
-        Self::numbered(std::process::id())
-    }
-
     fn numbered(pid: u32) -> Self {
         Self { pid, folder: Path::new("/proc").join(pid.to_string()) }
     }
 
-    /// Nanoseconds on a processor, of all threads that it has. The scheduler's
-    /// own count: that of `stat` goes by ticks of ten milliseconds.
+    /// Nanoseconds on a processor, of all threads that it has: those that have
+    /// ended are no more among them. The scheduler's own count: that of `stat`
+    /// goes by ticks of ten milliseconds.
     pub(super) fn cpu_ns(&self) -> Option<u64> {
         let threads = fs::read_dir(self.folder.join("task")).ok()?;
         let time = |thread: PathBuf| -> Option<u64> {
@@ -44,6 +41,13 @@ impl Process {
         };
         Some((field("VmRSS:")?, field("RssAnon:")?))
     }
+}
+
+/// Nanoseconds that this process spent on a processor, by all threads that it
+/// has or had.
+pub(super) fn own_cpu_ns() -> u64 {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    spent.tv_sec as u64 * 1_000_000_000 + spent.tv_nsec as u64
 }
 
 /// The processes of all that is asked.
@@ -106,7 +110,7 @@ mod tests {
 
     #[test]
     fn own_costs_are_known() {
-        let own = Process::own();
+        let own = Process::numbered(std::process::id());
         let before = own.cpu_ns().unwrap();
         let mut sum = 0_u64;
         // Work until the kernel has counted it: it does so tick by tick.
@@ -115,5 +119,19 @@ mod tests {
         }
         let (all, anonymous) = own.memory_bytes().unwrap();
         assert!(anonymous > 0 && all >= anonymous, "{all} {anonymous}");
+    }
+
+    #[test]
+    fn ended_threads_cost_still() {
+        let before = own_cpu_ns();
+        let work = || {
+            let started = clock_gettime(ClockId::ThreadCPUTime);
+            let mut sum = 0_u64;
+            while clock_gettime(ClockId::ThreadCPUTime).tv_nsec < started.tv_nsec + 1_000_000 {
+                sum = std::hint::black_box(sum + 1);
+            }
+        };
+        std::thread::spawn(work).join().unwrap();
+        assert!(own_cpu_ns() >= before + 1_000_000);
     }
 }

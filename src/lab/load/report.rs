@@ -10,7 +10,7 @@ pub struct Report {
     /// How long that took.
     pub seconds: f64,
     /// What the generator itself spent, in microseconds on a processor.
-    pub client_cpu_us: Option<f64>,
+    pub client_cpu_us: f64,
     /// How many servers were asked.
     pub server_count: usize,
     /// Their processes, if they are known.

@@ -4,7 +4,7 @@
 use super::address::Plug;
 use super::fleet::Fleet;
 use super::items::Items;
-use super::process::{Process, Processes};
+use super::process::{Processes, own_cpu_ns};
 use super::report::{Report, Servers};
 use super::tally::Tally;
 use super::worker::{Job, Signals, Work, work};
@@ -137,8 +137,7 @@ impl Crew {
         servers: Option<&Processes>,
         watch: &mut dyn FnMut(Stage),
     ) -> Result<Report, LoadError> {
-        let own = Process::own();
-        let costs = || (servers.and_then(Processes::cpu_ns), own.cpu_ns());
+        let costs = || (servers.and_then(Processes::cpu_ns), own_cpu_ns());
         let before = costs();
         let (start, warmed) = (Instant::now(), self.job.signals.answered());
         self.job.signals.count();
@@ -150,7 +149,6 @@ impl Crew {
             let answered = answered.saturating_sub(warmed);
             watch(stage("measuring", load.extent.part(start.elapsed(), answered), answered));
         })?;
-        // What a thread has cost is not known any more once it has ended.
         let (seconds, after) = (start.elapsed().as_secs_f64(), costs());
         self.job.signals.stop();
         self.wait(None, |_| ())?;
@@ -161,7 +159,7 @@ impl Crew {
         Ok(Report {
             tally: std::mem::take(&mut self.tally),
             seconds,
-            client_cpu_us: spent_us(before.1, after.1),
+            client_cpu_us: after.1.saturating_sub(before.1) as f64 / 1000.0,
             server_count: self.job.fleet.servers().len(),
             servers: servers.map(|processes| Servers {
                 pids: processes.pids(),

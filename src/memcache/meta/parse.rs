@@ -132,6 +132,7 @@ mod tests {
         assert_eq!(set(b"ms k 5 MA").mode, StoreMode::Append);
         assert_eq!(set(b"ms k 5 MP").mode, StoreMode::Prepend);
         assert_eq!(set(b"ms k 5 MR").mode, StoreMode::Replace);
+        assert_eq!(set(b"ms k 5 MReplace").mode, StoreMode::Replace);
         let head = set(b"ms k 5 MS T30");
         assert_eq!((head.mode, head.len, head.request.key), (StoreMode::Set, 5, &b"k"[..]));
         assert_eq!(head.request.flags.ttl, Some(30));
@@ -139,7 +140,7 @@ mod tests {
 
     #[test]
     fn broken_lines_are_refused() {
-        let cases: [(&[u8], Refusal); 10] = [
+        let cases: [(&[u8], Refusal); 12] = [
             (b"mg", Refusal::BadLine),
             (b"mg k !", Refusal::BadLine),
             (b"mg k Z", Refusal::InvalidFlag),
@@ -147,6 +148,8 @@ mod tests {
             (b"ms k S1", Refusal::BadLine),
             (b"ms k -1", Refusal::BadLine),
             (b"ms k 1 MX", Refusal::StoreMode),
+            (b"ms k 1 M", Refusal::StoreMode),
+            (b"ma k M", Refusal::CountMode),
             (b"md k q q", Refusal::InvalidOrDuplicateFlag),
             (b"ma k Dabc", Refusal::InvalidOrDuplicateFlag),
             (b"ma k MX", Refusal::CountMode),

@@ -10,8 +10,8 @@ use crate::memcache::number::{exptime, unsigned};
 pub enum Admin<'a> {
     /// `flush_all`
     FlushAll {
-        /// The client's seconds to wait.
-        delay: i32,
+        /// The client's seconds to wait; none where it said no number.
+        delay: Option<i32>,
         /// Without an answer.
         noreply: bool,
     },
@@ -31,7 +31,7 @@ pub enum Admin<'a> {
     /// `cache_memlimit`
     MemoryLimit {
         /// Of 2^20 bytes.
-        mebibytes: u64,
+        mebibytes: u32,
         /// Without an answer.
         noreply: bool,
     },
@@ -57,7 +57,7 @@ impl<'a> Admin<'a> {
         match name {
             b"version" => Ok(Self::Version),
             b"stats" => Ok(Self::Stats(words)),
-            b"flush_all" => flush_all(words),
+            b"flush_all" => Ok(flush_all(words)),
             b"verbosity" => verbosity(words),
             b"quit" => Ok(Self::Quit),
             b"shutdown" => Ok(Self::Shutdown(words.next())),
@@ -73,13 +73,12 @@ impl<'a> Admin<'a> {
     }
 }
 
-fn flush_all(mut words: Tokens<'_>) -> Result<Admin<'_>, Refusal> {
+/// Only the last word may say that no answer is wanted: before it stands a time.
+fn flush_all(mut words: Tokens<'_>) -> Admin<'_> {
     let noreply = noreply(words);
-    let delay = match words.next() {
-        None | Some(b"noreply") => 0,
-        Some(seconds) => exptime(seconds).ok_or(Refusal::BadExptime)?,
-    };
-    Ok(Admin::FlushAll { delay, noreply })
+    let has_time = words.count() > usize::from(noreply);
+    let delay = if has_time { words.next().and_then(exptime) } else { Some(0) };
+    Admin::FlushAll { delay, noreply }
 }
 
 fn verbosity(mut words: Tokens<'_>) -> Result<Admin<'_>, Refusal> {
@@ -90,7 +89,8 @@ fn verbosity(mut words: Tokens<'_>) -> Result<Admin<'_>, Refusal> {
 
 fn memory_limit(mut words: Tokens<'_>) -> Result<Admin<'_>, Refusal> {
     let noreply = noreply(words);
-    let mebibytes = words.next().and_then(unsigned).ok_or(Refusal::Unknown)?;
+    let mebibytes = words.next().and_then(unsigned).and_then(|number| number.try_into().ok());
+    let mebibytes = mebibytes.ok_or(Refusal::Unknown)?;
     Ok(Admin::MemoryLimit { mebibytes, noreply })
 }
 
@@ -101,10 +101,14 @@ mod tests {
 
     #[test]
     fn servers_are_told_what_to_do() {
-        let cases: [(&[u8], Admin<'_>); 10] = [
-            (b"flush_all", Admin::FlushAll { delay: 0, noreply: false }),
-            (b"flush_all noreply", Admin::FlushAll { delay: 0, noreply: true }),
-            (b"flush_all -1 noreply", Admin::FlushAll { delay: -1, noreply: true }),
+        let cases: [(&[u8], Admin<'_>); 14] = [
+            (b"flush_all", Admin::FlushAll { delay: Some(0), noreply: false }),
+            (b"flush_all noreply", Admin::FlushAll { delay: Some(0), noreply: true }),
+            (b"flush_all -1 noreply", Admin::FlushAll { delay: Some(-1), noreply: true }),
+            (b"flush_all abc", Admin::FlushAll { delay: None, noreply: false }),
+            (b"flush_all abc noreply", Admin::FlushAll { delay: None, noreply: true }),
+            (b"flush_all noreply 5", Admin::FlushAll { delay: None, noreply: false }),
+            (b"flush_all noreply noreply", Admin::FlushAll { delay: None, noreply: true }),
             (b"version foo", Admin::Version),
             (b"verbosity 2", Admin::Verbosity { level: 2, noreply: false }),
             (b"quit now", Admin::Quit),
@@ -121,11 +125,11 @@ mod tests {
     #[test]
     fn what_no_server_knows_is_refused() {
         let cases: [(&[u8], Refusal); 7] = [
-            (b"flush_all abc", Refusal::BadExptime),
             (b"verbosity", Refusal::BadLine),
             (b"verbosity x", Refusal::BadLine),
             (b"cache_memlimit", Refusal::Unknown),
             (b"cache_memlimit x", Refusal::Unknown),
+            (b"cache_memlimit 4294967296", Refusal::Unknown),
             (b"config set cluster", Refusal::Unknown),
             (b"config get", Refusal::Unknown),
         ];

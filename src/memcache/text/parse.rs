@@ -132,7 +132,7 @@ pub fn is_hushed(line: &[u8]) -> bool {
     let mut words = Tokens::new(line);
     let is_whole = match words.next() {
         Some(b"incr" | b"decr" | b"touch" | b"delete") => words.count() >= 2,
-        Some(b"flush_all" | b"verbosity" | b"cache_memlimit") => true,
+        Some(b"verbosity" | b"cache_memlimit") => true,
         _ => claimed_body(line).is_some(),
     };
     is_whole && noreply(words)

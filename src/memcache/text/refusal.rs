@@ -27,8 +27,6 @@ pub enum Refusal {
     TooManyFlags,
     /// The opaque token is too long.
     OpaqueTooLong,
-    /// A mode is one letter.
-    ModeLength,
     /// No mode of a meta set.
     StoreMode,
     /// No mode of a meta count.
@@ -60,7 +58,6 @@ impl Refusal {
             Self::InvalidOrDuplicateFlag => b"CLIENT_ERROR invalid or duplicate flag\r\n",
             Self::TooManyFlags => b"CLIENT_ERROR options flags are too long\r\n",
             Self::OpaqueTooLong => b"CLIENT_ERROR opaque token too long\r\n",
-            Self::ModeLength => b"CLIENT_ERROR incorrect length for M token\r\n",
             Self::StoreMode => b"CLIENT_ERROR invalid mode for ms M token\r\n",
             Self::CountMode => b"CLIENT_ERROR invalid mode for ma M token\r\n",
             Self::KeyNotBase64 => b"CLIENT_ERROR error decoding key\r\n",

@@ -49,6 +49,8 @@ pub struct Agent {
     pub(super) events: VecDeque<Event>,
     pub(super) rng: SmallRng,
     pub(super) gossiped_at: Duration,
+    /// How many times more it asks for cards that are missing.
+    pub(super) rounds: u8,
     seeds: Vec<SocketAddr>,
     stage: Stage,
     returned_at: Duration,
@@ -87,6 +89,7 @@ impl Agent {
             events: VecDeque::new(),
             rng,
             gossiped_at: now,
+            rounds: 0,
             seeds: Vec::new(),
             stage: Stage::Running,
             returned_at: now,
@@ -226,6 +229,7 @@ impl Agent {
             }
             Task::Doubt(of, incarnation) => self.doubt(of, incarnation),
             Task::Exchange => self.exchange(),
+            Task::CatchUp => self.catch_up(),
             Task::Search => self.search(),
             Task::Renew => self.renew(),
             Task::Farewell(left) => self.farewell(left),
@@ -330,7 +334,7 @@ impl Agent {
         self.seeds.iter().copied().filter(|&seed| !known(seed)).collect()
     }
 
-    fn random_member(&mut self, which: impl Fn(State) -> bool) -> Option<Identity> {
+    pub(super) fn random_member(&mut self, which: impl Fn(State) -> bool) -> Option<Identity> {
         let fit = || self.swim.iter_membership_state().filter(|member| which(member.state()));
         let count = fit().count();
         (count > 0)

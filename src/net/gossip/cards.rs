@@ -27,6 +27,9 @@ pub(super) struct Cards {
     /// cards are neither given nor taken any more: else two nodes that forget
     /// them at different times would give them to each other for ever.
     retired: BTreeMap<NodeId, u64>,
+    /// What [`sum`](Self::sum) said, as long as it is so: it is asked for all the
+    /// time, and seldom changes.
+    sum: Option<(u32, u64)>,
     /// The greatest generation under which this node's name was heard.
     pub(super) namesake: u64,
 }
@@ -41,16 +44,22 @@ pub(super) struct Range {
 
 impl Cards {
     pub(super) fn new(me: NodeId) -> Self {
-        Self { me, all: BTreeMap::new(), retired: BTreeMap::new(), namesake: 0 }
+        Self { me, all: BTreeMap::new(), retired: BTreeMap::new(), sum: None, namesake: 0 }
     }
 
     /// This node's own card has changed.
     pub(super) fn set_own(&mut self, card: Card) {
         self.all.insert(self.me, card);
+        self.sum = None;
     }
 
     pub(super) fn own(&self) -> Option<&Card> {
         self.all.get(&self.me)
+    }
+
+    /// Whether there is a card of the node, of this generation or a later one.
+    pub(super) fn has(&self, node: NodeId, generation: u64) -> bool {
+        self.all.get(&node).is_some_and(|card| card.generation >= generation)
     }
 
     /// Takes a card that came from elsewhere; whether it is news.
@@ -66,30 +75,40 @@ impl Cards {
             return false;
         }
         self.all.insert(card.node, card.clone());
+        self.sum = None;
         true
     }
 
     /// The node has been down for long.
     pub(super) fn retire(&mut self, node: NodeId, generation: u64) {
-        self.retired.insert(node, generation);
+        if self.retired.insert(node, generation) != Some(generation) {
+            self.sum = None;
+        }
     }
 
     /// Nobody looks for the node any more.
     pub(super) fn forget(&mut self, node: NodeId) {
         self.retired.remove(&node);
         self.all.remove(&node);
+        self.sum = None;
     }
 
     /// The cards that are given to others.
     fn given(&self) -> impl Iterator<Item = &Card> {
-        self.all.values().filter(|card| {
-            self.retired.get(&card.node).is_none_or(|&retired| card.generation > retired)
-        })
+        self.all.values().filter(|card| self.is_given(card))
+    }
+
+    fn is_given(&self, card: &Card) -> bool {
+        self.retired.get(&card.node).is_none_or(|&retired| card.generation > retired)
     }
 
     /// How many there are, and their digests mixed: equal for equal cards.
-    pub(super) fn sum(&self) -> (u32, u64) {
-        self.given().fold((0, 0), |(count, mix), card| (count + 1, mix ^ mixed(card)))
+    pub(super) fn sum(&mut self) -> (u32, u64) {
+        let sum = self.sum.unwrap_or_else(|| {
+            self.given().fold((0, 0), |(count, mix), card| (count + 1, mix ^ mixed(card)))
+        });
+        self.sum = Some(sum);
+        sum
     }
 
     /// Digests of all cards, in ranges that fit into a parcel each. Where they
@@ -122,11 +141,15 @@ impl Cards {
             .iter()
             .map(|digest| (digest.node(), (digest.generation, digest.sequence)))
             .collect();
-        let here = self.given().filter(|card| (first..=last).contains(&card.node));
-        here.filter(|card| {
-            theirs.get(&card.node).is_none_or(|&had| (card.generation, card.sequence) > had)
-        })
-        .collect()
+        if first > last {
+            return Vec::new();
+        }
+        let here = self.all.range(first..=last).map(|(_, card)| card);
+        here.filter(|card| self.is_given(card))
+            .filter(|card| {
+                theirs.get(&card.node).is_none_or(|&had| (card.generation, card.sequence) > had)
+            })
+            .collect()
     }
 
     /// The nodes whose cards another has newer. A card of this very node that is
@@ -219,7 +242,9 @@ mod tests {
         let all = cards.sum();
         cards.retire(NodeId(1), 1);
         assert_ne!(cards.sum(), all);
-        cards.all.remove(&NodeId(1));
+        cards.forget(NodeId(1));
+        assert_eq!(cards.sum().0, all.0 - 1);
+        cards.retire(NodeId(1), 1);
         assert!(!cards.take(&card(1)));
         assert!(cards.take(&Card { generation: 2, ..card(1) }));
     }

@@ -23,6 +23,8 @@ pub(super) enum Task {
     Doubt(Identity, u16),
     /// To compare cards with a random member.
     Exchange,
+    /// To ask for cards that are missing.
+    CatchUp,
     /// To look for members.
     Search,
     /// To go on under a new generation.

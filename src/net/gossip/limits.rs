@@ -23,10 +23,6 @@ pub(super) const HAVE_PARCELS_MAX: usize = 32;
 /// then comes with the next exchanges.
 pub(super) const TAKE_PARCELS_MAX: usize = 16;
 
-/// New members that are asked for their cards at once, at most: the others come
-/// with the periodic exchange.
-pub(super) const GREETINGS_MAX: usize = 3;
-
 /// Packets remembered against replay, at most, in each of two halves. A node of
 /// a thousand gets fewer in the time they are remembered.
 pub(super) const REPLAYS_MAX: usize = 1 << 16;

@@ -7,6 +7,7 @@
 
 mod agent;
 mod cards;
+mod catch_up;
 mod config;
 mod effects;
 mod health;

@@ -5,10 +5,20 @@ use super::ledger::header_out;
 use crate::cluster::Card;
 use crate::ring::NodeId;
 use crate::wire::card;
-use crate::wire::gossip::{Digest, Identity, Parcel, parcel, swim_bytes};
+use crate::wire::gossip::{
+    Digest, Identity, Parcel, SwimHeader, SwimMember, SwimState, SwimWord, parcel, swim_bytes,
+};
 use foca::{Header, Member, Message, State};
 use rand::RngExt;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A death is recent for so long: who heard nothing meanwhile is told of it when
+/// it compares cards.
+const DEATHS_RECENT: Duration = Duration::from_secs(60);
+
+/// Deaths in one packet, at most: each takes at most 42 bytes.
+const DEATHS_MAX: usize = 25;
 
 impl Agent {
     /// What is not understood is dropped: the network loses packets too.
@@ -73,10 +83,13 @@ impl Agent {
         let _ = self.swim.announce(from, &mut self.effects);
     }
 
+    /// Cards do not say who is down, so that is said too: one may have heard
+    /// nothing while everyone was told.
     fn compare(&mut self, from: Identity, theirs: (u32, u64)) {
+        self.remind_of_deaths(from);
         let start = self.rng.random_range(0..1 << 16);
         let ranges = {
-            let cards = &self.ledger.page().cards;
+            let cards = &mut self.ledger.page().cards;
             if cards.sum() == theirs {
                 return;
             }
@@ -88,6 +101,20 @@ impl Agent {
             let have = Parcel::Have { from: me, first, last, digests: range.digests };
             self.effects.send(from.address, &have);
         }
+    }
+
+    fn remind_of_deaths(&mut self, to: Identity) {
+        let down = self.told.down(self.effects.now).into_iter();
+        let late =
+            down.filter(|(of, down_for)| *down_for < DEATHS_RECENT && of.node() != to.node());
+        let late: Vec<Identity> = late.map(|(of, _)| of).collect();
+        if late.is_empty() || !self.takes_part() {
+            return;
+        }
+        let start = self.rng.random_range(0..late.len());
+        let some = late.iter().cycle().skip(start).take(late.len().min(DEATHS_MAX));
+        let from = *self.swim.identity();
+        self.effects.send(to.address, &Parcel::Swim(&deaths(from, to, some.copied())));
     }
 
     fn even_out(&mut self, from: Identity, first: NodeId, last: NodeId, digests: &[Digest]) {
@@ -116,16 +143,30 @@ impl Agent {
     }
 }
 
+/// The failure detector's packet that says that some are down.
+fn deaths(from: Identity, to: Identity, down: impl Iterator<Item = Identity>) -> Vec<u8> {
+    let mut bytes = swim_bytes(&SwimHeader { from, incarnation: 0, to, word: SwimWord::Gossip });
+    let count_at = bytes.len();
+    bytes.extend([0; 2]);
+    let mut count: u16 = 0;
+    for identity in down {
+        bytes.extend(swim_bytes(&SwimMember { identity, incarnation: 0, state: SwimState::Down }));
+        count += 1;
+    }
+    bytes[count_at..count_at + 2].copy_from_slice(&count.to_be_bytes());
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::GossipConfig;
     use super::super::limits::TRANSMITS_MAX;
     use super::super::samples::{address, card};
     use super::*;
+    use crate::cluster::Event;
     use crate::wire::card_bytes;
-    use crate::wire::gossip::parcel_bytes;
+    use crate::wire::gossip::{PARCEL_BYTES_MAX, parcel_bytes};
     use proptest::prelude::*;
-    use std::time::Duration;
 
     fn agent(node: u64) -> Agent {
         Agent::new(GossipConfig::lan(), card(node), node, Duration::ZERO)
@@ -198,6 +239,37 @@ mod tests {
             }
         }
         assert_eq!(other.live(), 1);
+    }
+
+    #[test]
+    fn one_that_missed_a_death_hears_of_it_with_the_cards() {
+        let (mut agent, mut other) = (agent(1), agent(2));
+        for known in [identity(2), identity(3)] {
+            let hello = Parcel::Hello { from: known, incarnation: 0 };
+            agent.handle_packet(known.address, &parcel_bytes(&hello), Duration::ZERO);
+        }
+        let down = deaths(identity(2), identity(1), std::iter::once(identity(3)));
+        agent.handle_packet(address(2), &parcel_bytes(&Parcel::Swim(&down)), Duration::ZERO);
+        assert_eq!(agent.live(), 1);
+        while agent.poll_transmit().is_some() {}
+
+        let late = Duration::from_secs(30);
+        let sum = Parcel::Sum { from: identity(2), cards: 0, mix: 0 };
+        agent.handle_packet(address(2), &parcel_bytes(&sum), late);
+        while let Some((_, bytes)) = agent.poll_transmit() {
+            other.handle_packet(address(1), &bytes, late);
+        }
+        let told = std::iter::from_fn(|| other.poll_event());
+        let down: Vec<_> = told.filter(|event| matches!(event, Event::Down(_))).collect();
+        assert!(matches!(down[..], [Event::Down(notice)] if notice.node == NodeId(3)), "{down:?}");
+    }
+
+    #[test]
+    fn deaths_fit_into_a_packet() {
+        let long = Identity::new(NodeId(u64::MAX), u64::MAX, "[ffff::1]:65535".parse().unwrap());
+        let many = std::iter::repeat_n(long, DEATHS_MAX);
+        let bytes = parcel_bytes(&Parcel::Swim(&deaths(long, long, many)));
+        assert!(bytes.len() <= PARCEL_BYTES_MAX, "{}", bytes.len());
     }
 
     #[test]

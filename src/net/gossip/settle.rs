@@ -1,7 +1,6 @@
 //! What an agent makes of what its failure detector has learnt.
 
 use super::agent::Agent;
-use super::limits::GREETINGS_MAX;
 use crate::cluster::{Card, Cause, Event, Notice};
 use crate::ring::NodeId;
 use crate::wire::gossip::{Identity, SwimMember, SwimState};
@@ -16,7 +15,6 @@ const HURRY_REST: Duration = Duration::from_millis(20);
 impl Agent {
     /// Turns what was noted down into news, until nothing new comes of it.
     pub(super) fn settle(&mut self) {
-        let mut greetings = GREETINGS_MAX;
         loop {
             let (heard, nodes, speaker) = self.noted();
             if heard.is_empty() && nodes.is_empty() {
@@ -26,7 +24,7 @@ impl Agent {
                 self.hear(card);
             }
             for node in nodes {
-                self.tell(node, speaker, &mut greetings);
+                self.tell(node, speaker);
             }
         }
         if take(&mut self.effects.defunct) && self.takes_part() {
@@ -56,7 +54,7 @@ impl Agent {
     }
 
     /// Tells of a node how it stands, if that is new.
-    fn tell(&mut self, node: NodeId, speaker: Option<NodeId>, greetings: &mut usize) {
+    fn tell(&mut self, node: NodeId, speaker: Option<NodeId>) {
         let Some(member) = self.known(node).filter(|member| self.told.is_news(member)) else {
             return;
         };
@@ -80,9 +78,8 @@ impl Agent {
         });
         if member.state == SwimState::Down {
             self.hurry();
-        } else if is_new && *greetings > 0 {
-            *greetings -= 1;
-            self.compare_cards(member.identity.address);
+        } else if is_new {
+            self.see_to_card_of(&member.identity);
         }
     }
 

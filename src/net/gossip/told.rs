@@ -8,52 +8,51 @@ use std::time::Duration;
 
 /// What was told of each node.
 #[derive(Debug, Default)]
-pub(super) struct Told(BTreeMap<NodeId, Last>);
-
-/// What was told last, and when.
-#[derive(Clone, Copy, Debug)]
-struct Last {
-    member: SwimMember,
-    at: Duration,
+pub(super) struct Told {
+    last: BTreeMap<NodeId, SwimMember>,
+    /// Those that are down, and since when.
+    down: BTreeMap<NodeId, (Identity, Duration)>,
 }
 
 impl Told {
     /// Whether it would be news. What is older than what was told is not.
     pub(super) fn is_news(&self, member: &SwimMember) -> bool {
-        let last = self.0.get(&member.identity.node());
-        last.is_none_or(|last| rank(member) > rank(&last.member))
+        let last = self.last.get(&member.identity.node());
+        last.is_none_or(|last| rank(member) > rank(last))
     }
 
     /// Whether the node was never told of, or only under another generation.
     pub(super) fn is_new(&self, identity: &Identity) -> bool {
-        let last = self.0.get(&identity.node());
-        last.is_none_or(|last| last.member.identity != *identity)
+        self.last.get(&identity.node()).is_none_or(|last| last.identity != *identity)
     }
 
     pub(super) fn tell(&mut self, member: SwimMember, at: Duration) {
-        self.0.insert(member.identity.node(), Last { member, at });
+        let node = member.identity.node();
+        self.last.insert(node, member);
+        if member.state == SwimState::Down {
+            self.down.insert(node, (member.identity, at));
+        } else {
+            self.down.remove(&node);
+        }
     }
 
     pub(super) fn is_alive(&self, node: NodeId) -> bool {
-        self.0.get(&node).is_some_and(|last| last.member.state == SwimState::Alive)
+        self.last.get(&node).is_some_and(|last| last.state == SwimState::Alive)
     }
 
     pub(super) fn is_suspect(&self, identity: &Identity, incarnation: u16) -> bool {
-        self.0.get(&identity.node()).is_some_and(|last| {
-            let suspect =
-                SwimMember { identity: *identity, incarnation, state: SwimState::Suspect };
-            last.member == suspect
-        })
+        let suspect = SwimMember { identity: *identity, incarnation, state: SwimState::Suspect };
+        self.last.get(&identity.node()) == Some(&suspect)
     }
 
     /// All that are down, and for how long.
     pub(super) fn down(&self, now: Duration) -> Vec<(Identity, Duration)> {
-        let down = self.0.values().filter(|last| last.member.state == SwimState::Down);
-        down.map(|last| (last.member.identity, now.saturating_sub(last.at))).collect()
+        self.down.values().map(|&(identity, at)| (identity, now.saturating_sub(at))).collect()
     }
 
     pub(super) fn forget(&mut self, node: NodeId) {
-        self.0.remove(&node);
+        self.last.remove(&node);
+        self.down.remove(&node);
     }
 }
 

@@ -52,6 +52,11 @@ pub trait Handler: 'static {
     /// can be done now.
     fn idle(&self, link: &Arc<Link>);
 
+    /// Part of a frame came, of which there is more to come.
+    fn part(&self, link: &Arc<Link>) {
+        let _ = link;
+    }
+
     /// A link has ended; [`Link::why_ended`] says why.
     fn unlinked(&self, link: &Arc<Link>);
 
@@ -74,6 +79,10 @@ impl<H: Handler + ?Sized> Handler for Arc<H> {
 
     fn idle(&self, link: &Arc<Link>) {
         (**self).idle(link);
+    }
+
+    fn part(&self, link: &Arc<Link>) {
+        (**self).part(link);
     }
 
     fn unlinked(&self, link: &Arc<Link>) {

@@ -220,8 +220,9 @@ async fn read(
             }
             came = true;
         }
-        if came {
-            handler.idle(link);
+        match came {
+            true => handler.idle(link),
+            false => handler.part(link),
         }
         match recv.read(frames.room()).await {
             Ok(Some(bytes)) => frames.came(bytes),

@@ -3,7 +3,7 @@
 use super::{Answer, Calls, Cluster, Said, Sent};
 use crate::cluster::Card;
 use crate::item::{Key, Now, Version};
-use crate::limits::{TOLD_ALWAYS_BYTES_MAX, TOLD_BYTES_HIGH};
+use crate::limits::TOLD_BYTES_HIGH;
 use crate::memcache::Protocol;
 use crate::net::Output;
 use crate::net::peers::Link;
@@ -60,6 +60,8 @@ struct Job {
 /// What became of one request.
 #[derive(Default)]
 struct Executed {
+    /// It was left for the next call: there is enough to tell.
+    left: bool,
     /// Where its answer is.
     reply: Option<Range<usize>>,
     /// Of what an owner saw.
@@ -190,6 +192,11 @@ impl Executor {
             if !may {
                 return executed;
             }
+            // And so is all that comes after it: nothing overtakes it.
+            executed.left = out.bytes().len() > TOLD_BYTES_HIGH;
+            if executed.left {
+                return executed;
+            }
             let (protocol, from) = (in_ours(request.protocol), out.bytes().len());
             let bytes = request.bytes;
             let refused = if ask.executor == wire::Executor::Primary {
@@ -199,7 +206,7 @@ impl Executor {
                 executed.version = session.execute_as(ask.executor, protocol, bytes, now, &mut out);
                 executed.version.is_none()
             };
-            out.flatten();
+            out.flatten(from);
             match refused {
                 true => out.bytes().truncate(from),
                 false => executed.reply = Some(from..out.bytes().len()),
@@ -257,21 +264,16 @@ fn in_ours(protocol: wire::Protocol) -> Protocol {
     }
 }
 
-/// Answers a call. What is too much for one frame is not told: whoever asks for
-/// it asks again, and it is a read, for no other answer is long.
+/// Answers a call.
 fn tell(job: &Job) {
-    let mut told_bytes = 0;
     let replies = job.executed.iter().map(|executed| match executed.reply.clone() {
+        None if executed.left => Reply::Busy,
         None => Reply::NotMine,
         Some(_) if job.sent.waiting.is_met(executed.calls, executed.least) == Some(false) => {
             Reply::Unacknowledged
         }
-        Some(reply) if told_bytes > TOLD_BYTES_HIGH && reply.len() > TOLD_ALWAYS_BYTES_MAX => {
-            Reply::Busy
-        }
         Some(reply) => {
             let reply = &job.replies[reply];
-            told_bytes += reply.len();
             match executed.version {
                 None => Reply::Done(reply),
                 Some(version) => Reply::Owned { version: version.0, bytes: reply },

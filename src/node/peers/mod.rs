@@ -294,6 +294,13 @@ impl Cluster {
         }
     }
 
+    /// Part of what a node answers came: it is neither slow nor silent.
+    pub(super) fn hears(&self, link: &Link, now: Now) {
+        if let Some(peer) = self.peer(link.node()) {
+            peer.hears(link, now);
+        }
+    }
+
     pub(super) fn linked(&self, link: &Arc<Link>) {
         let node = link.node();
         let peer = Arc::clone(

@@ -119,6 +119,13 @@ impl Peer {
         Duration::from_micros(self.round_trip_us.load(Ordering::Relaxed))
     }
 
+    /// Something comes by this link.
+    pub(super) fn hears(&self, link: &Link, now: Now) {
+        if let Some(mut path) = self.path(link) {
+            path.heard_ms = now.unix_ms();
+        }
+    }
+
     /// The call of this number has ended, as is said by this link.
     pub(super) fn answered(
         &self,

@@ -10,6 +10,9 @@ use crate::net::Output;
 use crate::node::{Ending, VERSION};
 use std::sync::atomic::Ordering;
 
+/// Whoever says more meant bytes.
+const MEBIBYTES_BELIEVED_MAX: u32 = 1_000_000_000;
+
 impl Session {
     pub(super) fn admin(
         &mut self,
@@ -59,10 +62,13 @@ impl Session {
         self.shared().verbosity.store(level, Ordering::Relaxed);
     }
 
-    fn limit_memory(&self, mebibytes: u64) -> &'static [u8] {
-        let bytes = mebibytes.saturating_mul(1 << 20);
+    fn limit_memory(&self, mebibytes: u32) -> &'static [u8] {
+        let bytes = u64::from(mebibytes) << 20;
         if bytes < MEMORY_BYTES_MIN {
             return b"MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n";
+        }
+        if mebibytes > MEBIBYTES_BELIEVED_MAX {
+            return b"MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n";
         }
         if bytes > MEMORY_BYTES_MAX {
             return b"MEMLIMIT_ADJUST_FAILED more than any machine has\r\n";

@@ -2,6 +2,7 @@
 
 use super::body::Value;
 use super::flush::Flush;
+use super::write::Left;
 use super::{Session, Step};
 use crate::item::{Count, CountKind, Delete, Expiry, Get, Key, Now, Op, Outcome, Store, StoreMode};
 use crate::limits::WAITED_BODY_BYTES_MAX;
@@ -87,13 +88,14 @@ impl Session {
                 if self.road.has_gathered() {
                     return Step::Full(0);
                 }
+                if !self.shared().settings.flush_enabled {
+                    reply::status(out.bytes(), header, Status::Unauthenticated);
+                    return Step::Done(used);
+                }
                 let from = out.bytes().len();
+                self.counters().cmd_flush.add(1);
                 let flush = self.flush(request.extra_32(0) as i32, now);
-                let status = match flush {
-                    Flush::Forbidden => Status::Unauthenticated,
-                    Flush::Done | Flush::Shared(_) => Status::Done,
-                };
-                answer(request, status, out);
+                answer(request, Status::Done, out);
                 if let Flush::Shared(floor) = flush {
                     self.tell_flush(floor, from, now, out);
                     return Step::Full(used);
@@ -164,7 +166,8 @@ impl Session {
             reply::start(out.bytes(), &request.header, Status::Done, &parts, 0);
             true
         });
-        self.note_touch(found);
+        self.count_reads(u64::from(found), u64::from(!found), true);
+        self.count_prefix_read(request.key, found);
         if !found {
             reply::status(out.bytes(), &request.header, Status::NotFound);
         }
@@ -180,8 +183,9 @@ impl Session {
         let Ok(key) = Key::new(request.key) else { return Step::Partial };
         let (used, len) = (request.header.head_len(), request.value_len);
         if self.is_too_large(key, len) {
+            self.count_prefix_write(key);
             if request.verb == Verb::Store(StoreMode::Set) {
-                self.drop_outdated(key, now);
+                self.drop_outdated(key, now, out);
             }
             reply::status(out.bytes(), &request.header, Status::TooLarge);
             self.unwanted = len;
@@ -225,16 +229,17 @@ impl Session {
             invalidate: false,
             vivify: None,
         };
-        let (outcome, cas) = self.road.store(key, now, store, whole, |outcome, found| {
-            (outcome, found.map_or(0, |found| found.meta().cas))
+        let (outcome, left, cas) = self.road.store(key, now, store, whole, |outcome, found| {
+            let left = Left::by(&store, outcome, found);
+            (outcome, left, found.map_or(0, |found| found.meta().cas))
         });
-        self.note_write(key, &store, outcome, now);
+        self.count_prefix_write(key);
+        self.note_write(key, &store, outcome, left, now);
         let status = match outcome {
             Outcome::Stored if request.quiet => return,
             Outcome::Stored => return reply::value(out.bytes(), &request.header, cas, b""),
             Outcome::Exists => Status::Exists,
             Outcome::NotFound => Status::NotFound,
-            Outcome::TooLarge => Status::TooLarge,
             Outcome::NoRoom => Status::NoRoom,
             _ => not_stored(mode),
         };
@@ -245,6 +250,7 @@ impl Session {
         let Ok(key) = Key::new(request.key) else { return };
         let delete = Delete { compare: request.compare(), ..Delete::default() };
         let outcome = self.road.apply(key, now, &Op::Delete(delete), |outcome, _| outcome);
+        self.count_prefix_delete(request.key);
         self.note_delete(request.key, outcome, now);
         let status = match outcome {
             Outcome::Deleted => Status::Done,
@@ -271,8 +277,8 @@ impl Session {
         });
         self.note_count(kind, outcome);
         let status = match outcome {
-            Outcome::Counted(_) if request.quiet => return,
-            Outcome::Counted(number) => {
+            Outcome::Counted { .. } if request.quiet => return,
+            Outcome::Counted { number, .. } => {
                 let number = number.to_be_bytes();
                 return reply::value(out.bytes(), &request.header, cas, &number);
             }

@@ -53,17 +53,25 @@ impl Session {
 
     /// Takes away an item that was to be replaced, whatever it is, by a value that
     /// is too large: its own value is out of date.
-    pub(super) fn drop_outdated(&self, key: Key<'_>, now: Now) {
+    pub(super) fn drop_outdated(&mut self, key: Key<'_>, now: Now, out: &mut Output) {
+        if !(self.among_others && self.drop_elsewhere(key, now, out)) {
+            self.drop_here(key, now);
+        }
+    }
+
+    /// The same of an item that this node executes for.
+    pub(super) fn drop_here(&self, key: Key<'_>, now: Now) {
         self.road.apply(key, now, &Op::Delete(Delete::default()), |_, _| ());
     }
 
-    /// A large value came, all of it.
-    pub(super) fn value_came(&mut self, mut body: Vec<u8>, now: Now, out: &mut Output) {
+    /// A large value came, all of it. What came before it is not needed any more.
+    pub(super) fn value_came(&mut self, mut body: Vec<u8>, now: Now, out: &mut Output) -> Vec<u8> {
         let Some(Pending::Value(head)) = self.pending.take().map(|pending| *pending) else {
-            return;
+            return Vec::new();
         };
         if self.among_others && self.elsewhere_apart(&head, &body, out) {
-            return self.shared().store.take_back(body);
+            self.shared().store.take_back(body);
+            return head;
         }
         match self.protocol {
             Some(Protocol::Binary) => {
@@ -86,6 +94,7 @@ impl Session {
                 }
             }
         }
+        head
     }
 }
 

@@ -11,6 +11,7 @@ impl Session {
     pub(super) fn delete(&mut self, key: Key<'_>, noreply: bool, now: Now, out: &mut Output) {
         let op = Op::Delete(Delete::default());
         let outcome = self.road.apply(key, now, &op, |outcome, _| outcome);
+        self.count_prefix_delete(key.bytes());
         self.note_delete(key.bytes(), outcome, now);
         let text = match outcome {
             Outcome::Deleted => reply::DELETED,
@@ -33,8 +34,8 @@ impl Session {
         let outcome = self.road.apply(key, now, &Op::Count(count), |outcome, _| outcome);
         self.note_count(kind, outcome);
         match outcome {
-            Outcome::Counted(_) if noreply => {}
-            Outcome::Counted(number) => reply::number_line(out.bytes(), number),
+            Outcome::Counted { .. } if noreply => {}
+            Outcome::Counted { number, .. } => reply::number_line(out.bytes(), number),
             Outcome::NotNumeric => answer(noreply, reply::NOT_NUMERIC, out),
             Outcome::TooLarge | Outcome::NoRoom => answer(noreply, reply::NO_ROOM, out),
             _ => answer(noreply, reply::NOT_FOUND, out),
@@ -52,15 +53,12 @@ impl Session {
         let op = Op::Touch(Expiry::from_client(exptime.into(), now));
         let outcome = self.road.apply(key, now, &op, |outcome, _| outcome);
         let found = matches!(outcome, Outcome::Found { .. });
-        self.note_touch(found);
+        self.count_reads(u64::from(found), u64::from(!found), true);
         answer(noreply, if found { reply::TOUCHED } else { reply::NOT_FOUND }, out);
     }
 
-    pub(super) fn note_touch(&self, found: bool) {
-        let counters = self.counters();
-        counters.cmd_touch.add(1);
-        let count = if found { &counters.touch_hits } else { &counters.touch_misses };
-        count.add(1);
+    pub(super) fn count_prefix_delete(&self, key: &[u8]) {
+        self.shared().prefixes.count(key, |counts| counts.deletes += 1);
     }
 
     pub(super) fn note_delete(&self, key: &[u8], outcome: Outcome, now: Now) {
@@ -70,14 +68,12 @@ impl Session {
             Outcome::NotFound => counters.delete_misses.add(1),
             _ => {}
         }
-        if shared.prefixes.are_counted() {
-            shared.prefixes.count(key, |counts| counts.deletes += 1);
-        }
         if outcome == Outcome::Deleted && shared.watch.wants(Topic::Deletions) {
             self.tell_delete(key, now);
         }
     }
 
+    /// Counting that starts is neither found nor missed.
     pub(super) fn note_count(&self, kind: CountKind, outcome: Outcome) {
         let counters = self.counters();
         let (hits, misses) = match kind {
@@ -85,7 +81,7 @@ impl Session {
             CountKind::Decrement => (&counters.decr_hits, &counters.decr_misses),
         };
         match outcome {
-            Outcome::Counted(_) => hits.add(1),
+            Outcome::Counted { made: false, .. } => hits.add(1),
             Outcome::NotFound => misses.add(1),
             _ => {}
         }

@@ -2,7 +2,7 @@
 //! of `stats cachedump`.
 
 use super::text::answer;
-use super::tuning::number;
+use super::tuning::{self, number};
 use super::watching::Encoded;
 use super::{Pending, Session, Step};
 use crate::item::{Expiry, Key, Now};
@@ -51,8 +51,8 @@ impl Session {
             // It always runs, so it cannot be started.
             (Some(b"enable"), None) => b"ERROR failed to start lru crawler thread\r\n",
             (Some(b"disable"), None) => reply::OK,
-            (Some(b"sleep" | b"tocrawl"), Some(word)) if number(word).is_some() => reply::OK,
-            (Some(b"sleep" | b"tocrawl"), Some(_)) => Refusal::BadLine.reply(),
+            (Some(b"sleep"), Some(micros)) => tuning::sleep(micros),
+            (Some(b"tocrawl"), Some(items)) => tuning::to_crawl(items),
             (Some(b"crawl"), Some(classes)) => match Classes::parse(classes) {
                 Some(_) => reply::OK,
                 None => Refusal::BadClass.reply(),
@@ -98,13 +98,13 @@ impl Session {
     /// Lists keys, up to a number of them; zero is all that fit.
     pub(super) fn start_cachedump(
         &mut self,
-        limit: i64,
+        limit: u32,
         used: usize,
         now: Now,
         out: &mut Output,
     ) -> Step {
-        let limit = usize::try_from(limit).ok().filter(|&limit| limit > 0);
-        let (from, items_left) = (Some(WalkFrom::default()), limit.unwrap_or(usize::MAX));
+        let items_left = if limit == 0 { usize::MAX } else { limit as usize };
+        let from = Some(WalkFrom::default());
         let (form, bytes_left) = (Form::Cachedump, CACHEDUMP_BYTES_MAX);
         self.begin_dump(Dump { form, from, items_left, bytes_left }, used, now, out)
     }

@@ -8,7 +8,10 @@
 
 use super::about::{line_of, one_key, reads};
 use super::compared::{Compared, Tally};
-use super::waits::{Again, Kind, Part, Source, Waits, unacknowledged, unanswered, whole_or_one};
+use super::waits::{
+    Again, Kind, Part, Source, Waits, unacknowledged, unacknowledged_quiet, unanswered,
+    whole_or_one,
+};
 use super::{Road, Role, Session, Step};
 use crate::cluster::ReadFrom;
 use crate::item::{Key, Now, Version};
@@ -19,6 +22,8 @@ use crate::net::{Next, Output, Progress};
 use crate::ring::{KeyHash, NodeId};
 use crate::store::Store;
 use crate::wire::Executor;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -252,6 +257,21 @@ impl Session {
         self.one_elsewhere(key, Some(len), kind, (input, head_len, len), now, out)
     }
 
+    /// Has an item deleted where another node executes for it, without a word to the
+    /// client.
+    pub(super) fn drop_elsewhere(&mut self, key: Key<'_>, now: Now, out: &mut Output) -> bool {
+        let hash = self.road.hash(key.bytes());
+        let place = self.road.place(hash);
+        if place == Place::Here || self.role != Role::Client {
+            return false;
+        }
+        // A key of the binary protocol may have bytes that no line has.
+        let key = STANDARD.encode(key.bytes());
+        let line = [b"md ", key.as_bytes(), b" b q", reply::CRLF];
+        self.forward((place, hash), (Protocol::Text, Kind::UNHEARD), &line, now, out);
+        true
+    }
+
     fn forward(
         &mut self,
         (place, hash): (Place, KeyHash),
@@ -311,14 +331,22 @@ impl Session {
         Some(source)
     }
 
-    /// Remembers that the answer written from there on waits for copies.
-    pub(super) fn end_step(&mut self, from: usize, out: &mut Output) {
+    /// Remembers that the answer to this request, written from there on, waits for copies.
+    pub(super) fn end_step(&mut self, request: &[u8], from: usize, out: &mut Output) {
         let (calls, least) = self.road.end_step();
         if least > 0 && !calls.is_empty() {
             let to = out.bytes().len();
-            let source = Source::Written { text: None, calls, least };
+            let failed = match from == to {
+                true => self.unacknowledged_quiet(request),
+                false => Vec::new(),
+            };
+            let source = Source::Written { text: None, failed, calls, least };
             self.road.parts().push(Part::new(from, to, source));
         }
+    }
+
+    fn unacknowledged_quiet(&self, request: &[u8]) -> Vec<u8> {
+        unacknowledged_quiet(self.protocol.unwrap_or(Protocol::Text), request)
     }
 
     /// Tells the others of a flush; the answer written from there on waits until
@@ -397,6 +425,11 @@ impl Session {
             return Some(Progress { used: 0, next });
         }
         waits.drop_ended();
+        if let Some(ready) = waits.take_ready() {
+            *out = ready;
+            self.waits = Some(waits);
+            return Some(Progress { used: 0, next: Next::Write });
+        }
         let urgent =
             |part: &Part| matches!(&part.source, Source::Again(again) if again.is_urgent());
         let rested = waits.pause.take_if(|pause| pause.waiting.is_over_all()).is_some();
@@ -455,13 +488,11 @@ impl Session {
             if !rested && !again.is_urgent() {
                 continue;
             }
-            match self.source_again(again, !wrote, now) {
-                Some(source) => (part.source, part.round) = (source, round),
-                None if is_late => {
-                    let text = unanswered(again.protocol, &again.bytes, again.kind);
-                    part.source = Source::Text(text);
-                }
-                None => {}
+            if is_late {
+                let text = unanswered(again.protocol, &again.bytes, again.kind);
+                part.source = Source::Text(text);
+            } else if let Some(source) = self.source_again(again, !wrote, now) {
+                (part.source, part.round) = (source, round);
             }
         }
         let turn = std::mem::take(&mut *self.road.turn());
@@ -483,7 +514,8 @@ impl Session {
                     return None;
                 }
                 let text = Some(whole_or_one(reply.take(), kind));
-                return Some(Source::Written { text, calls, least });
+                let failed = unacknowledged_quiet(protocol, bytes);
+                return Some(Source::Written { text, failed, calls, least });
             }
             Place::There(primary) => primary,
             // Who is to be primary may not execute yet.

@@ -61,7 +61,10 @@ impl Session {
         }
         let mut used = 0;
         while used < bytes.len() {
+            let answered = self.answered;
             match self.step(&bytes[used..], now, out) {
+                // Nothing that one node asks of another waits for what is sent first.
+                Step::Full(0) if self.answered == answered => break,
                 // However much it is, one answer goes in one piece.
                 Step::Done(more) | Step::Full(more) => used += more,
                 Step::Value { used: more, len } => {

@@ -5,7 +5,7 @@
 use super::text::answer;
 use super::{Road, Session, Step};
 use crate::item::{Expiry, Now, Version};
-use crate::memcache::text::reply;
+use crate::memcache::text::{Refusal, reply};
 use crate::net::Output;
 use crate::node::peers::Waiting;
 use crate::ring::NodeId;
@@ -24,8 +24,6 @@ pub(super) struct Flushing {
 /// What became of a flush.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flush {
-    /// It is not allowed.
-    Forbidden,
     /// It is done here, or will be.
     Done,
     /// It is done here, up to this version, and other nodes are to hear of it.
@@ -35,7 +33,7 @@ pub(super) enum Flush {
 impl Session {
     pub(super) fn flush_all(
         &mut self,
-        (delay, noreply): (i32, bool),
+        (delay, noreply): (Option<i32>, bool),
         used: usize,
         now: Now,
         out: &mut Output,
@@ -45,11 +43,16 @@ impl Session {
             return Step::Full(0);
         }
         let from = out.bytes().len();
+        self.counters().cmd_flush.add(1);
+        if !self.shared().settings.flush_enabled {
+            answer(noreply, b"CLIENT_ERROR flush_all not allowed\r\n", out);
+            return Step::Done(used);
+        }
+        let Some(delay) = delay else {
+            answer(noreply, Refusal::BadExptime.reply(), out);
+            return Step::Done(used);
+        };
         match self.flush(delay, now) {
-            Flush::Forbidden => {
-                answer(noreply, b"CLIENT_ERROR flush_all not allowed\r\n", out);
-                Step::Done(used)
-            }
             Flush::Done => {
                 answer(noreply, reply::OK, out);
                 Step::Done(used)
@@ -65,10 +68,6 @@ impl Session {
     /// Makes all items unreadable, perhaps later. A delay counts to the end of the
     /// second before it: one second is at once.
     pub(super) fn flush(&mut self, delay: i32, now: Now) -> Flush {
-        if !self.shared().settings.flush_enabled {
-            return Flush::Forbidden;
-        }
-        self.counters().cmd_flush.add(1);
         let at = match Expiry::from_client(delay.into(), now) {
             Expiry::At(second) => Now::from_unix_ms(u64::from(second.saturating_sub(1)) * 1000),
             Expiry::Never => now,

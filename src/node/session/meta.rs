@@ -2,6 +2,7 @@
 
 use super::body::{Value, without_end};
 use super::text::end_line;
+use super::write::Left;
 use super::{Role, Session, Step};
 use crate::item::{
     Count, Delete, Expiry, Get, Key, Lease, Meta, Now, Op, Outcome, Store, StoreMode, reads_only,
@@ -22,10 +23,19 @@ enum Look {
     Change(Meta),
 }
 
+/// What a read came to.
+enum Came {
+    /// An item with a value of so many bytes.
+    Found(usize),
+    /// An item that was not there before.
+    Made,
+    /// Nothing.
+    Missed,
+}
+
 impl Session {
     #[inline]
     pub(super) fn meta_get(&mut self, request: &Request<'_>, now: Now, out: &mut Output) {
-        self.counters().cmd_meta.add(1);
         let mut base64 = None;
         let Some(key) = written_key(request, &mut base64) else {
             return refuse_key(out);
@@ -39,7 +49,7 @@ impl Session {
             cas: flags.cas,
         };
         let get = Get { touch, lease: Some(lease) };
-        let len = match touch {
+        let came = match touch {
             None => self.look_first(key, &get, request, now, out),
             Some(_) => {
                 let before = self.before_touch(key, flags, now);
@@ -49,9 +59,17 @@ impl Session {
         if self.refused {
             return;
         }
-        let hit = len.is_some();
-        self.count_reads(u64::from(hit), u64::from(!hit), touch.is_some());
-        self.note_read(key.bytes(), len, now);
+        // As memcached has it: an item that is made was found, and what is not there
+        // was not to be touched.
+        match came {
+            Came::Found(_) | Came::Made => self.count_reads(1, 0, touch.is_some()),
+            Came::Missed => self.count_reads(0, 1, false),
+        }
+        let len = match came {
+            Came::Found(len) => Some(len),
+            Came::Made | Came::Missed => None,
+        };
+        self.note_look(key.bytes(), len, now);
     }
 
     /// How an item is whose expiry changes, if `t` is to tell of it.
@@ -63,8 +81,7 @@ impl Session {
         }
     }
 
-    /// Most reads change nothing, which can be told by a look. Says how long the value
-    /// is, if there is one.
+    /// Most reads change nothing, which can be told by a look.
     #[inline]
     fn look_first(
         &mut self,
@@ -73,7 +90,7 @@ impl Session {
         request: &Request<'_>,
         now: Now,
         out: &mut Output,
-    ) -> Option<usize> {
+    ) -> Came {
         let glance = |found: &Found<'_>| {
             let meta = found.meta();
             // Only a primary has winners; where it does not answer there is none.
@@ -88,24 +105,23 @@ impl Session {
             false => self.road.get(key, now, glance),
         };
         match look {
-            Some(Look::Answered(len)) => Some(len),
+            Some(Look::Answered(len)) => Came::Found(len),
             Some(Look::Change(_)) if self.reads_copies() => {
                 self.refused = true;
-                None
+                Came::Missed
             }
             Some(Look::Change(before)) => {
                 self.take_part(key, get, Some(&before), request, now, out)
             }
             None if reads_only(get, None, now) => {
                 answer_miss(request, out);
-                None
+                Came::Missed
             }
             None => self.take_part(key, get, None, request, now, out),
         }
     }
 
-    /// Reads, and may win, touch or make the item. Says how long the value is of an
-    /// item that had been there.
+    /// Reads, and may win, touch or make the item.
     fn take_part(
         &mut self,
         key: Key<'_>,
@@ -114,7 +130,7 @@ impl Session {
         request: &Request<'_>,
         now: Now,
         out: &mut Output,
-    ) -> Option<usize> {
+    ) -> Came {
         self.road.apply(key, now, &Op::Get(*get), |outcome, found| match (outcome, found) {
             (Outcome::Found { won, lost }, Some(found)) => {
                 let mut meta = found.meta();
@@ -128,15 +144,15 @@ impl Session {
                 show(found, &meta, request, winner, now, out);
                 let len = found.value_len();
                 let was_there = before.is_some() || !(won && len == 0 && !meta.standing.stale);
-                was_there.then_some(len)
+                if was_there { Came::Found(len) } else { Came::Made }
             }
             (Outcome::TooLarge | Outcome::NoRoom, _) => {
                 out.bytes().extend_from_slice(classic::NO_ROOM);
-                None
+                Came::Missed
             }
             _ => {
                 answer_miss(request, out);
-                None
+                Came::Missed
             }
         })
     }
@@ -158,7 +174,7 @@ impl Session {
             return Step::Done(used);
         };
         if self.is_too_large(key, head.len) {
-            self.drop_outdated(key, now);
+            self.drop_outdated(key, now, out);
             out.bytes().extend_from_slice(classic::TOO_LARGE);
             self.unwanted = body_len;
             return Step::Done(used);
@@ -180,11 +196,11 @@ impl Session {
         now: Now,
         out: &mut Output,
     ) {
-        self.counters().cmd_meta.add(1);
         let (request, flags) = (&head.request, &head.request.flags);
         let mut base64 = None;
         let Some(key) = written_key(request, &mut base64) else { return refuse_key(out) };
         let Some(Value { bytes: value, whole }) = value else {
+            self.counters().cmd_set.add(1);
             return out.bytes().extend_from_slice(classic::BAD_CHUNK);
         };
         let expiry = |seconds: i32| Expiry::from_client(seconds.into(), now);
@@ -199,15 +215,14 @@ impl Session {
             invalidate: flags.invalidate(),
             vivify: flags.vivify.filter(|_| extends).map(expiry),
         };
-        let outcome = self.road.store(key, now, store, whole, |outcome, found| {
+        let (outcome, left) = self.road.store(key, now, store, whole, |outcome, found| {
             answer_write(outcome, found, request, value.len(), out);
-            outcome
+            (outcome, Left::by(&store, outcome, found))
         });
-        self.note_write(key, &store, outcome, now);
+        self.note_write(key, &store, outcome, left, now);
     }
 
     pub(super) fn meta_delete(&mut self, request: &Request<'_>, now: Now, out: &mut Output) {
-        self.counters().cmd_meta.add(1);
         let mut base64 = None;
         let Some(key) = written_key(request, &mut base64) else { return refuse_key(out) };
         let flags = &request.flags;
@@ -216,10 +231,16 @@ impl Session {
             cas: flags.cas,
             invalidate: flags.invalidate(),
             drop_value: flags.has(b'x'),
+            flags: flags.client_flags,
             expiry: flags.ttl.map(|seconds| Expiry::from_client(seconds.into(), now)),
         };
         let outcome = self.road.apply(key, now, &Op::Delete(delete), |outcome, _| outcome);
-        self.note_delete(key.bytes(), outcome, now);
+        match outcome {
+            // What is declared stale is not gone.
+            Outcome::Deleted if flags.invalidate() => {}
+            Outcome::Exists => self.counters().delete_misses.add(1),
+            _ => self.note_delete(key.bytes(), outcome, now),
+        }
         let word = match outcome {
             Outcome::Deleted if flags.quiet() => return,
             Outcome::Deleted => reply::DONE,
@@ -231,7 +252,6 @@ impl Session {
     }
 
     pub(super) fn meta_count(&mut self, head: &CountHead<'_>, now: Now, out: &mut Output) {
-        self.counters().cmd_meta.add(1);
         let (request, flags) = (&head.request, &head.request.flags);
         let mut base64 = None;
         let Some(key) = written_key(request, &mut base64) else { return refuse_key(out) };
@@ -246,7 +266,7 @@ impl Session {
         let before = self.before_touch(key, flags, now).map(|meta| meta.expiry);
         let outcome = self.road.apply(key, now, &Op::Count(count), |outcome, found| {
             match (outcome, found) {
-                (Outcome::Counted(number), Some(found)) => {
+                (Outcome::Counted { number, .. }, Some(found)) => {
                     let told = flags.expiry_told(before, now);
                     let meta = Meta { expiry: told, ..found.meta() };
                     answer_count(number, &meta, request, now, out);
@@ -265,7 +285,6 @@ impl Session {
     }
 
     pub(super) fn meta_debug(&mut self, written: &[u8], base64: bool, now: Now, out: &mut Output) {
-        self.counters().cmd_meta.add(1);
         let decoded = base64.then(|| KeyText::decode(written));
         let key = match &decoded {
             None => Key::new(written),
@@ -273,6 +292,7 @@ impl Session {
             Some(None) => return refuse_key(out),
         };
         let Ok(key) = key else { return out.bytes().extend_from_slice(Refusal::BadLine.reply()) };
+        self.counters().cmd_meta.add(1);
         let shown = self.road.peek(key, now, |found| {
             let shown = Shown { meta: &found.meta(), len: found.value_len(), now };
             reply::debug_line(out.bytes(), written, &shown, found.memory());
@@ -360,7 +380,6 @@ fn answer_write(
         Outcome::Stored => reply::DONE,
         Outcome::Exists => reply::EXISTS,
         Outcome::NotFound => reply::NOT_FOUND,
-        Outcome::TooLarge => return out.bytes().extend_from_slice(classic::TOO_LARGE),
         Outcome::NoRoom => return out.bytes().extend_from_slice(classic::NO_ROOM),
         _ => reply::NOT_STORED,
     };

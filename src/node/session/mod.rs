@@ -257,7 +257,7 @@ impl Answer for Session {
             let from = if is_shared { out.bytes().len() } else { 0 };
             let step = self.step(&input[used..], now, out);
             if is_shared {
-                self.end_step(from, out);
+                self.end_step(&input[used..], from, out);
             }
             match step {
                 Step::Done(more) => used += more,
@@ -294,10 +294,10 @@ impl Answer for Session {
         let now = self.shared().now();
         self.among_others = self.road.is_shared();
         let (from, before, came) = (out.bytes().len(), out.len(), body.len());
-        self.value_came(body, now, out);
+        let head = self.value_came(body, now, out);
         let mut next = Next::Read;
         if self.among_others {
-            self.end_step(from, out);
+            self.end_step(&head, from, out);
             next = self.end_turn(next, now, out);
         }
         self.account(came, out.len().saturating_sub(before));

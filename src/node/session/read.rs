@@ -56,7 +56,7 @@ impl Session {
                     false => misses += 1,
                 }
                 if is_shared {
-                    self.end_step(from, out);
+                    self.end_step(line, from, out);
                 }
             }
             if out.len() >= OUTPUT_BYTES_HIGH || is_shared && self.is_full_for_others() {
@@ -106,29 +106,37 @@ impl Session {
     /// bytes, or none.
     #[inline]
     pub(super) fn note_read(&self, key: &[u8], len: Option<usize>, now: Now) {
-        let shared = self.shared();
-        if shared.prefixes.are_counted() {
-            shared.prefixes.count(key, |counts| {
-                counts.gets += 1;
-                counts.hits += u64::from(len.is_some());
-            });
-        }
-        if shared.watch.wants(Topic::Fetchers) {
+        self.count_prefix_read(key, len.is_some());
+        self.note_look(key, len, now);
+    }
+
+    #[inline]
+    pub(super) fn count_prefix_read(&self, key: &[u8], hit: bool) {
+        self.shared().prefixes.count(key, |counts| {
+            counts.gets += 1;
+            counts.hits += u64::from(hit);
+        });
+    }
+
+    /// The same for those who watch alone: prefixes are not counted of meta commands.
+    #[inline]
+    pub(super) fn note_look(&self, key: &[u8], len: Option<usize>, now: Now) {
+        if self.shared().watch.wants(Topic::Fetchers) {
             self.tell_read(key, len, now);
         }
     }
 
+    /// Reads that touch count as touches, and as nothing else.
     #[inline]
     pub(super) fn count_reads(&self, hits: u64, misses: u64, touched: bool) {
         let counters = self.counters();
-        counters.cmd_get.add(hits + misses);
-        counters.get_hits.add(hits);
-        counters.get_misses.add(misses);
-        if touched {
-            counters.cmd_touch.add(hits + misses);
-            counters.touch_hits.add(hits);
-            counters.touch_misses.add(misses);
-        }
+        let (of_all, of_hits, of_misses) = match touched {
+            false => (&counters.cmd_get, &counters.get_hits, &counters.get_misses),
+            true => (&counters.cmd_touch, &counters.touch_hits, &counters.touch_misses),
+        };
+        of_all.add(hits + misses);
+        of_hits.add(hits);
+        of_misses.add(misses);
     }
 }
 

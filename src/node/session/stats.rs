@@ -1,6 +1,6 @@
 //! `stats`, by lines and in binary.
 
-use super::tuning::number;
+use super::tuning::count;
 use super::{Session, Step};
 use crate::item::Now;
 use crate::memcache::Tokens;
@@ -63,11 +63,11 @@ impl Session {
     }
 
     /// How many items to list; or what to say instead.
-    fn cachedump_limit(&self, mut words: Tokens<'_>) -> Result<i64, &'static [u8]> {
+    fn cachedump_limit(&self, mut words: Tokens<'_>) -> Result<u32, &'static [u8]> {
         let (Some(class), Some(limit)) = (words.next(), words.next()) else {
             return Err(Refusal::StatsCachedump.reply());
         };
-        let (Some(class), Some(limit)) = (number(class), number(limit)) else {
+        let (Some(class), Some(limit)) = (count(class), count(limit)) else {
             return Err(Refusal::BadLine.reply());
         };
         if !self.shared().settings.dump_enabled {
@@ -75,7 +75,7 @@ impl Session {
         }
         match class {
             1 => Ok(limit),
-            2..=63 => Err(reply::END),
+            0 | 2..=63 => Err(reply::END),
             _ => Err(b"CLIENT_ERROR Illegal slab id\r\n"),
         }
     }

@@ -5,6 +5,7 @@ use super::about::line_of;
 use super::compared::{Compared, Tally};
 use super::flush::Flushing;
 use crate::item::Now;
+use crate::limits::READY_BYTES_HIGH;
 use crate::memcache::Protocol;
 use crate::memcache::binary::{Head, Status, reply as binary};
 use crate::memcache::text::{self, reply};
@@ -62,8 +63,9 @@ pub(super) enum Source {
     Asked(AskedAt, Kind),
     /// The newest of the answers of some owners.
     Compared(Box<Compared>),
-    /// This, or what is there, if so many of the copies are kept.
-    Written { text: Option<Vec<u8>>, calls: Calls, least: u8 },
+    /// This, or what is there, if so many of the copies are kept; else an error, which
+    /// is this one where there is nothing to be said of success.
+    Written { text: Option<Vec<u8>>, failed: Vec<u8>, calls: Calls, least: u8 },
     /// What is there, once all nodes have heard of this.
     Flushed(Flushing),
     /// This.
@@ -86,6 +88,9 @@ pub(super) struct Kind {
 
 impl Kind {
     pub(super) const WRITE: Self = Self { reads: false, plain: false, one_of_many: false };
+
+    /// A write that nobody is told of, whatever comes of it.
+    pub(super) const UNHEARD: Self = Self { one_of_many: true, ..Self::WRITE };
 }
 
 /// A request to be sent again.
@@ -129,6 +134,14 @@ impl Part {
         matches!(self.source, Source::Text(_))
     }
 
+    /// What it is, as soon as that is known.
+    fn text(&self) -> &[u8] {
+        match &self.source {
+            Source::Text(text) => text,
+            _ => b"",
+        }
+    }
+
     pub(super) fn is_to_be_sent_again(&self) -> bool {
         matches!(self.source, Source::Again(_) | Source::Flushed(Flushing { again: true, .. }))
     }
@@ -154,8 +167,9 @@ impl Part {
         std::mem::replace(&mut self.source, Source::Text(Vec::new()))
     }
 
-    /// Other owners are to be asked; the primary's answer is good all the same, if it
-    /// comes.
+    /// Others are to be asked; the primary's answer is good all the same, if it comes. Where
+    /// the other owners were asked there is nobody else: asking them again would only give
+    /// them more to do.
     fn give_up_for_now(&mut self, round: usize, sending: &Sending) {
         self.source = match self.take_source() {
             Source::Asked(at, kind) => {
@@ -176,9 +190,6 @@ impl Part {
             }
             Source::Compared(compared) if compared.is_majority => {
                 Source::Again(Box::new(compared.again))
-            }
-            Source::Compared(compared) => {
-                Source::Again(Box::new(Again { unsent: true, ..compared.again }))
             }
             other => other,
         };
@@ -266,22 +277,33 @@ impl Waits {
                     };
                 }
             }
-            for part in self.parts.iter_mut().filter(|part| part.round == round) {
-                let Source::Written { text, calls, least } = &mut part.source else { continue };
-                let Some(met) = self.rounds[round].waiting.is_met(*calls, *least) else { continue };
-                part.source = match (met, text.take()) {
-                    (true, None) => {
-                        part.stays();
-                        continue;
-                    }
-                    (true, Some(text)) => Source::Text(text),
-                    (false, Some(text)) => Source::Text(unacknowledged(protocol, &text)),
-                    (false, None) => {
-                        let reply = &self.out.bytes()[part.from..part.to];
-                        Source::Text(unacknowledged(protocol, reply))
-                    }
-                };
-            }
+            self.settle_written(round, protocol);
+        }
+    }
+
+    /// Looks which writes of a round are acknowledged.
+    fn settle_written(&mut self, round: usize, protocol: Protocol) {
+        let waiting = &self.rounds[round].waiting;
+        for part in self.parts.iter_mut().filter(|part| part.round == round) {
+            let Source::Written { text, failed, calls, least } = &mut part.source else {
+                continue;
+            };
+            let Some(met) = waiting.is_met(*calls, *least) else { continue };
+            part.source = match (met, text.take()) {
+                (true, None) => {
+                    part.stays();
+                    continue;
+                }
+                (true, Some(text)) => Source::Text(text),
+                (false, text) => {
+                    let there = &self.out.bytes()[part.from..part.to];
+                    let reply = text.as_deref().unwrap_or(there);
+                    Source::Text(match reply.is_empty() {
+                        true => std::mem::take(failed),
+                        false => unacknowledged(protocol, reply),
+                    })
+                }
+            };
         }
     }
 
@@ -352,14 +374,31 @@ impl Waits {
 
     /// All answers, in the order in which they were asked for.
     pub(super) fn finish(&mut self) -> Output {
-        let mut out = std::mem::take(&mut self.out);
-        let texts = self.parts.iter().map(|part| match &part.source {
-            Source::Text(text) => (part.from..part.to, &text[..]),
-            _ => (part.from..part.to, &b""[..]),
-        });
-        out.replace(texts);
-        out
+        put_in(std::mem::take(&mut self.out), &self.parts)
     }
+
+    /// The answers before the first that is not there, once they are many: they need not
+    /// be held for it.
+    pub(super) fn take_ready(&mut self) -> Option<Output> {
+        let first = self.parts.iter().position(|part| !part.is_settled())?;
+        let from = self.parts[first].from;
+        let texts = self.parts[..first].iter().map(|part| part.text().len());
+        if from + texts.sum::<usize>() < READY_BYTES_HIGH {
+            return None;
+        }
+        let rest = self.out.split_off(from);
+        let ready: Vec<_> = self.parts.drain(..first).collect();
+        for part in &mut self.parts {
+            (part.from, part.to) = (part.from - from, part.to - from);
+        }
+        Some(put_in(std::mem::replace(&mut self.out, rest), &ready))
+    }
+}
+
+/// Puts the texts of parts in their places.
+fn put_in(mut out: Output, parts: &[Part]) -> Output {
+    out.replace(parts.iter().map(|part| (part.from..part.to, part.text())));
+    out
 }
 
 fn told(answer: &Answer) -> Option<Told<'_>> {
@@ -398,11 +437,9 @@ fn settled(
         // To whom there is no link may be there for others: any owner may answer.
         None if kind.reads && !is_late => again(lost),
         None if unsent && !is_late => again(false),
-        Some(Reply::Unacknowledged) => Source::Text(match protocol {
-            Protocol::Text if text::is_hushed(line_of(bytes)) => Vec::new(),
-            Protocol::Text => UNACKNOWLEDGED.to_vec(),
-            Protocol::Binary => unanswered(protocol, bytes, kind),
-        }),
+        Some(Reply::Unacknowledged) if !kind.one_of_many => {
+            Source::Text(unacknowledged_quiet(protocol, bytes))
+        }
         _ => Source::Text(unanswered(protocol, bytes, kind)),
     }
 }
@@ -432,6 +469,16 @@ pub(super) fn unanswered(protocol: Protocol, request: &[u8], kind: Kind) -> Vec<
             }
             packet
         }
+    }
+}
+
+/// What a client reads whose write too few copies have, where he reads nothing of one that
+/// is acknowledged.
+pub(super) fn unacknowledged_quiet(protocol: Protocol, request: &[u8]) -> Vec<u8> {
+    match protocol {
+        Protocol::Text if text::is_hushed(line_of(request)) => Vec::new(),
+        Protocol::Text => UNACKNOWLEDGED.to_vec(),
+        Protocol::Binary => unanswered(protocol, request, Kind::WRITE),
     }
 }
 

@@ -1,7 +1,8 @@
 //! `watch`, and what the watchers are told of requests.
 
+use super::write::Left;
 use super::{Pending, Session};
-use crate::item::{Expiry, Now, Outcome, Store};
+use crate::item::{Expiry, Now, Outcome};
 use crate::memcache::Tokens;
 use crate::memcache::text::{Refusal, reply};
 use crate::net::Output;
@@ -52,7 +53,7 @@ impl Session {
         key: &[u8],
         command: &str,
         outcome: Outcome,
-        store: &Store<'_>,
+        left: Left,
         now: Now,
     ) {
         let status = match outcome {
@@ -63,11 +64,11 @@ impl Session {
             Outcome::NoRoom => "no_memory",
             _ => "not_stored",
         };
-        let ttl = match store.expiry {
+        let ttl = match left.expiry {
             Expiry::Never => 0,
             expiry @ Expiry::At(_) => expiry.left_s(now).unwrap_or(0),
         };
-        let (key, client, size) = (Encoded(key), self.connection, store.value.len());
+        let (key, client, size) = (Encoded(key), self.connection, left.value_len);
         let text = format_args!(
             "type=item_store key={key} status={status} cmd={command} ttl={ttl} clsid=1 \
              cfd={client} size={size}"

@@ -7,6 +7,7 @@ use crate::item::{Expiry, Key, Now, Outcome, Store, StoreMode};
 use crate::memcache::text::{StoreHead, reply};
 use crate::net::Output;
 use crate::node::Topic;
+use crate::store::Found;
 
 impl Session {
     #[inline]
@@ -20,8 +21,9 @@ impl Session {
     ) -> Step {
         let body_len = head.len + reply::CRLF.len();
         if self.is_too_large(head.key, head.len) {
+            self.count_prefix_write(head.key);
             if head.mode == StoreMode::Set && head.compare.is_none() {
-                self.drop_outdated(head.key, now);
+                self.drop_outdated(head.key, now, out);
             }
             answer(head.noreply, reply::TOO_LARGE, out);
             self.unwanted = body_len;
@@ -45,7 +47,9 @@ impl Session {
         now: Now,
         out: &mut Output,
     ) {
+        self.count_prefix_write(head.key);
         let Some(Value { bytes: value, whole }) = value else {
+            self.counters().cmd_set.add(1);
             return answer(head.noreply, reply::BAD_CHUNK, out);
         };
         let store = Store {
@@ -58,31 +62,44 @@ impl Session {
             invalidate: false,
             vivify: None,
         };
-        let outcome = self.road.store(head.key, now, store, whole, |outcome, _| outcome);
-        self.note_write(head.key, &store, outcome, now);
+        let (outcome, left) = self.road.store(head.key, now, store, whole, |outcome, found| {
+            (outcome, Left::by(&store, outcome, found))
+        });
+        self.note_write(head.key, &store, outcome, left, now);
         let text = match outcome {
             Outcome::Stored => reply::STORED,
             Outcome::Exists => reply::EXISTS,
             Outcome::NotFound => reply::NOT_FOUND,
-            Outcome::TooLarge => reply::TOO_LARGE,
             Outcome::NoRoom => reply::NO_ROOM,
+            // What is appended to may get too large: memcached says no more of it.
             _ => reply::NOT_STORED,
         };
         answer(head.noreply, text, out);
     }
 
+    /// Counts a write for its key's prefix, whatever becomes of it.
+    pub(super) fn count_prefix_write(&self, key: Key<'_>) {
+        self.shared().prefixes.count(key.bytes(), |counts| counts.sets += 1);
+    }
+
     /// Counts a write, whichever protocol it came by.
     #[inline]
-    pub(super) fn note_write(&self, key: Key<'_>, store: &Store<'_>, outcome: Outcome, now: Now) {
+    pub(super) fn note_write(
+        &self,
+        key: Key<'_>,
+        store: &Store<'_>,
+        outcome: Outcome,
+        left: Left,
+        now: Now,
+    ) {
         let (shared, counters) = (self.shared(), self.counters());
-        counters.cmd_set.add(1);
+        counters.cmd_set.add(u64::from(outcome != Outcome::NoRoom));
         match outcome {
-            Outcome::TooLarge => counters.store_too_large.add(1),
             Outcome::NoRoom => {
                 counters.store_no_memory.add(1);
                 // What could not be replaced is out of date all the same.
                 if store.mode == StoreMode::Set && store.compare.is_none() {
-                    self.drop_outdated(key, now);
+                    self.drop_here(key, now);
                 }
             }
             Outcome::Stored if store.compare.is_some() => counters.cas_hits.add(1),
@@ -90,11 +107,30 @@ impl Session {
             Outcome::NotFound if store.compare.is_some() => counters.cas_misses.add(1),
             _ => {}
         }
-        if shared.prefixes.are_counted() {
-            shared.prefixes.count(key.bytes(), |counts| counts.sets += 1);
-        }
         if shared.watch.wants(Topic::Mutations) {
-            self.tell_write(key.bytes(), command_name(store), outcome, store, now);
+            self.tell_write(key.bytes(), command_name(store), outcome, left, now);
+        }
+    }
+}
+
+/// The item that a write left behind, or would have.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    pub(super) expiry: Expiry,
+    pub(super) value_len: usize,
+}
+
+impl Left {
+    /// Of what was there before, an item that was added to keeps the expiry and all
+    /// of the value.
+    #[inline]
+    pub(super) fn by(store: &Store<'_>, outcome: Outcome, found: Option<&Found<'_>>) -> Self {
+        let extends = matches!(store.mode, StoreMode::Append | StoreMode::Prepend);
+        match found {
+            Some(found) if extends && outcome == Outcome::Stored => {
+                Self { expiry: found.meta().expiry, value_len: found.value_len() }
+            }
+            _ => Self { expiry: store.expiry, value_len: store.value.len() },
         }
     }
 }
