@@ -286,6 +286,27 @@ pub const PEER_HELLO_MS: u64 = 2000;
 /// most: a restarted node is found soon, and a dead one costs next to nothing.
 pub const PEER_REDIAL_MS: std::ops::RangeInclusive<u64> = 50..=2000;
 
+/// Seconds that a node which is told where others are looks for them before it serves
+/// as the first of a new cluster: longer than a machine or a pod among them takes to be
+/// there again, for whoever serves alone takes writes that the others know nothing of.
+pub const JOIN_PATIENCE_S: u64 = 30;
+
+/// Seconds between two lines that say that nobody answers a node that joins.
+pub const JOIN_TOLD_S: u64 = 5;
+
+/// Seconds for which a node that joins waits for the link to another one that joins: some
+/// dials of one that answers. Longer, and one that nobody can link would keep others from
+/// serving.
+pub const JOIN_LINK_S: u64 = 10;
+
+/// Nodes that went down and are told of the others as soon as they are there again, at
+/// most: each costs a packet now and then.
+pub const RECALLED_MAX: usize = 64;
+
+/// Seconds for which they are: by then whoever started again has been found by a search
+/// that is not as busy, or has been given up.
+pub const RECALLED_S: u64 = 3600;
+
 /// Milliseconds that peers are given to hear that a node ends.
 pub const PEER_FAREWELL_MS: u64 = 500;
 

@@ -35,9 +35,6 @@ const NODE_TIME_MAX: Duration = Duration::from_secs(20);
 /// Where the README finds a node that was started as it says.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:11211";
 
-/// Where the README's first node of a cluster takes others.
-const CLUSTER_ADDRESS: &str = "127.0.0.1:7946";
-
 #[test]
 fn readme_commands_all_run() {
     let readme = read(&root().join("README.md"));
@@ -216,13 +213,19 @@ impl Reader {
             }
             Wanted::Member(mut arguments) => {
                 let mut members = self.members.borrow_mut();
-                let first = members.first().map(|node| node.peer.clone());
-                for word in &mut arguments {
-                    if word == CLUSTER_ADDRESS {
-                        *word = first.clone().unwrap_or_else(|| "127.0.0.1:0".to_owned());
+                let mut told = String::new();
+                for at in 1..arguments.len() {
+                    if arguments[at - 1] == "--peer-listen" {
+                        told = std::mem::replace(&mut arguments[at], "127.0.0.1:0".to_owned());
+                    } else if arguments[at - 1] == "--join" {
+                        let there = members.iter().find(|node| node.told == arguments[at]);
+                        let there = there.ok_or(format!("nobody is at {}", arguments[at]))?;
+                        arguments[at].clone_from(&there.peer);
                     }
                 }
-                members.push(Node::start(&arguments)?);
+                let mut node = Node::start(&arguments)?;
+                node.told = told;
+                members.push(node);
                 Ok(())
             }
             Wanted::Status(mut arguments) => {
@@ -295,6 +298,8 @@ struct Node {
     address: SocketAddr,
     /// Where others join it, if they can.
     peer: String,
+    /// Where the README says that they do.
+    told: String,
 }
 
 impl Node {
@@ -313,7 +318,7 @@ impl Node {
             .spawn()
             .unwrap();
         let address = DEFAULT_ADDRESS.parse().unwrap();
-        let mut node = Self { child, folder, address, peer: String::new() };
+        let mut node = Self { child, folder, address, peer: String::new(), told: String::new() };
         let started = Instant::now();
         while !ready.exists() {
             if let Some(status) = node.child.try_wait().unwrap() {

@@ -30,6 +30,8 @@ pub struct Member {
     pub incarnation: u16,
     /// How it stands in this generation.
     pub standing: Standing,
+    /// Up to which generation its ring was made otherwise than this node's.
+    strange_until: Option<u64>,
 }
 
 /// How a node stands.
@@ -94,7 +96,8 @@ impl std::fmt::Display for What {
 
 impl Member {
     fn new(generation: u64) -> Self {
-        Self { card: None, generation, incarnation: 0, standing: Standing::Alive }
+        let standing = Standing::Alive;
+        Self { card: None, generation, incarnation: 0, standing, strange_until: None }
     }
 
     /// Its card, if it is of its present generation: only then it says what the
@@ -108,6 +111,12 @@ impl Member {
     #[must_use]
     pub fn is_live(&self) -> bool {
         !matches!(self.standing, Standing::Down { .. })
+    }
+
+    /// Whether its ring is made as this node's is, as far as that is known.
+    #[must_use]
+    pub fn belongs(&self) -> bool {
+        self.strange_until.is_none_or(|until| until < self.generation)
     }
 
     /// Greater than what it replaces, in the same generation.
@@ -188,6 +197,15 @@ impl Members {
         told
     }
 
+    /// In this generation, and those before, a node makes its ring otherwise than this
+    /// one does, so that they would not agree on owners. Whether that is news.
+    pub fn estrange(&mut self, node: NodeId, generation: u64) -> bool {
+        let Some(member) = self.all.get_mut(&node) else { return false };
+        let belonged = member.belongs();
+        member.strange_until = member.strange_until.max(Some(generation));
+        belonged && !member.belongs()
+    }
+
     fn hear(&mut self, card: &Card) -> Vec<Change> {
         let cause = Cause::Itself;
         let Some((member, mut changes)) = self.reach(card.node, card.generation, cause) else {
@@ -206,7 +224,7 @@ impl Members {
         let Some((member, mut changes)) = self.reach(node, generation, cause) else {
             return Vec::new();
         };
-        let told = Member { card: None, generation, incarnation, standing };
+        let told = Member { incarnation, standing, ..Member::new(generation) };
         if member.generation > generation || member.rank() >= told.rank() {
             return changes;
         }
@@ -243,8 +261,8 @@ impl Members {
                 if generation <= member.generation {
                     return Some((member, Vec::new()));
                 }
-                let card = member.card.take();
-                *member = Member { card, ..Member::new(generation) };
+                let (card, strange_until) = (member.card.take(), member.strange_until);
+                *member = Member { card, strange_until, ..Member::new(generation) };
                 Some((member, change(What::Returned)))
             }
         }
@@ -324,6 +342,20 @@ mod tests {
         members.apply(&Event::Down(notice(1, 5, 3)), 2 * NOW);
         let since = Standing::Down { since: NOW };
         assert_eq!(members.find(NodeId(1)).unwrap().standing, since);
+    }
+
+    #[test]
+    fn a_stranger_is_one_until_it_is_started_again() {
+        let mut members = Members::new();
+        assert!(!members.estrange(NodeId(1), 5), "nobody has heard of it");
+        members.apply(&Event::Heard(card(1, 5, 0)), NOW);
+        let belongs = |members: &Members| members.find(NodeId(1)).unwrap().belongs();
+        assert!(belongs(&members));
+        assert_eq!([5, 5].map(|life| members.estrange(NodeId(1), life)), [true, false]);
+        members.apply(&Event::Heard(card(1, 5, 1)), NOW);
+        assert!(!belongs(&members));
+        members.apply(&Event::Heard(card(1, 6, 0)), NOW);
+        assert!(belongs(&members));
     }
 
     #[test]

@@ -45,11 +45,15 @@ impl Able {
 
     /// Of a node that is back and has not said yet how far it has come, it is only
     /// known that it is there.
-    fn of_member(member: &Member) -> Self {
-        match member.current_card() {
+    ///
+    /// One that only takes copies does so by a link: whoever cannot be linked is waited
+    /// for by nobody.
+    fn of_member(member: &Member, is_linked: bool) -> Self {
+        let able = member.current_card().map_or(Self::Keeps, |card| Self::of(card.phase));
+        match able {
             _ if !member.is_live() => Self::Nothing,
-            None => Self::Keeps,
-            Some(card) => Self::of(card.phase),
+            Self::Keeps if !is_linked => Self::Nothing,
+            able => able,
         }
     }
 }
@@ -66,17 +70,24 @@ impl View {
     }
 
     /// The view of a node with this card, as it knows the others. Who is down
-    /// keeps its slots for as long as it is known.
+    /// keeps its slots for as long as it is known; whose ring is made otherwise is left
+    /// out.
     ///
     /// # Errors
     /// Refuses nodes that make no ring.
-    pub fn of_members(layout: &Layout, me: &Card, members: &Members) -> Result<Self, RingError> {
+    pub fn of_members(
+        layout: &Layout,
+        me: &Card,
+        members: &Members,
+        is_linked: impl Fn(NodeId) -> bool,
+    ) -> Result<Self, RingError> {
         let others = members.iter().filter(|&(node, _)| node != me.node);
+        let others = others.filter(|(_, member)| member.belongs());
         let others = others.filter_map(|(_, member)| Some((member.card.as_ref()?, member)));
         let mut able = BTreeMap::from([(me.node, Able::of(me.phase))]);
         let mut nodes = vec![me.ring_node()];
         for (card, member) in others {
-            able.insert(card.node, Able::of_member(member));
+            able.insert(card.node, Able::of_member(member, is_linked(card.node)));
             nodes.push(card.ring_node());
         }
         let view = Self::settled(&Ring::new(layout, &nodes)?);

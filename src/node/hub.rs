@@ -5,13 +5,15 @@ use super::peers::{
     Cluster, Executor, NoMessage, Overview, Promises, Repair, Roster, Said, Settling, Succession,
     Waiting, Word,
 };
+use super::recall::Recall;
 use super::session::{Road, Session};
 use super::{Shared, WriteAck};
-use crate::cluster::{Card, Cause, Change, Event, Members, Phase, View, What};
+use crate::cluster::{Able, Card, Cause, Change, Event, Member, Members, Phase, View, What};
 use crate::item::Now;
+use crate::limits::JOIN_LINK_S;
 use crate::net::peers::Link;
 use crate::ring::{Layout, NodeId, RingError};
-use crate::wire::{self, Kept, Message};
+use crate::wire::{self, Kept, Life, Message};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
@@ -29,8 +31,12 @@ pub struct HubConfig {
     pub write_ack: WriteAck,
     /// A node that is down keeps its slots for so long.
     pub grace: Duration,
-    /// A node that joins and finds nobody for so long is the first.
+    /// A node that joins and hears of nobody who serves for so long may be the first.
+    pub look: Duration,
+    /// It is, if it has not heard of anybody for so long.
     pub search: Duration,
+    /// Nodes that went down are called this often.
+    pub recall: Duration,
     /// A node that is dead is held for dead within this, as a rule.
     pub notice: Duration,
 }
@@ -54,6 +60,8 @@ pub enum Effect {
     Forget(NodeId),
     /// Tell the others this card.
     Say(Card),
+    /// Say hello to whoever is there: it may know of nobody.
+    Announce(SocketAddr),
     /// Tell people what has changed, and the name of the node.
     Log(Change, Box<str>),
 }
@@ -66,12 +74,14 @@ pub struct Hub {
     repair: Repair,
     succession: Succession,
     promises: Promises,
+    recall: Recall,
     config: HubConfig,
     card: Card,
     members: Members,
     started: Now,
-    /// While this node joins: since which of its cards, and who has sent it all there
+    /// While this node joins: from when on, since which of its cards, and who has sent it all there
     /// was for it then.
+    joins_from: Now,
     joins_since: Said,
     filled_by: BTreeSet<NodeId>,
     /// Then it says again that it joins: what another said to that may be lost. It
@@ -122,9 +132,11 @@ impl Hub {
             repair,
             succession,
             promises,
+            recall: Recall::new(config.recall),
             config,
             members: Members::new(),
             started,
+            joins_from: started,
             joins_since: Said::of(&card),
             filled_by: BTreeSet::new(),
             settling: Vec::new(),
@@ -170,25 +182,84 @@ impl Hub {
             self.effects.push_back(Effect::Log(change, self.card.name.clone()));
             return self.came_back(generation);
         }
+        let mut is_late = false;
         if let Event::Heard(card) = event {
             self.shared.flushed(card.flush_floor, now);
+            is_late = self.came_late(card);
         }
         let changes = self.members.apply(event, self.since_start(now));
-        self.follow(changes)
+        self.follow(changes)?;
+        if is_late { self.join_again() } else { Ok(()) }
+    }
+
+    /// Whether this node has served alone beside one that served before it, and has not
+    /// been heard of until now: it took itself for the first, and was not.
+    fn came_late(&self, card: &Card) -> bool {
+        let is_stranger = self.members.find(card.node).is_none_or(|known| {
+            known.generation < card.generation || known.current_card().is_none()
+        });
+        self.card.phase == Phase::Serving
+            && card.node != self.card.node
+            && is_stranger
+            && Able::of(card.phase) == Able::Executes
+            && card.generation < self.card.generation
+            && !self.live_others().iter().any(|&node| self.serves(node))
+    }
+
+    /// So long this node looks for others, from now on.
+    pub fn set_search(&mut self, search: Duration) {
+        self.config.search = search;
+    }
+
+    /// Whether this node has not heard of anybody who is live.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        let mut others = self.members.iter().filter(|&(node, _)| node != self.card.node);
+        !others.any(|(_, member)| member.is_live())
     }
 
     /// There is a link to another node.
-    pub fn handle_linked(&mut self, link: &Arc<Link>) {
+    ///
+    /// # Errors
+    /// As [`Hub::handle_event`].
+    pub fn handle_linked(&mut self, link: &Arc<Link>) -> Result<(), RingError> {
         self.cluster.linked(link);
+        self.follow_link(link.node())?;
         if self.is_joining(link.node()) {
             // It may have been told that it has all by a link that was over already.
             self.came(link.node());
         }
+        Ok(())
     }
 
     /// A link is no more.
-    pub fn handle_unlinked(&mut self, link: &Arc<Link>) {
+    ///
+    /// # Errors
+    /// As [`Hub::handle_event`].
+    pub fn handle_unlinked(&mut self, link: &Arc<Link>) -> Result<(), RingError> {
         self.cluster.unlinked(link);
+        self.follow_link(link.node())
+    }
+
+    /// Whoever does not execute takes copies only while it is linked.
+    fn follow_link(&mut self, node: NodeId) -> Result<(), RingError> {
+        let is_known = self.members.find(node).is_some_and(Member::is_live);
+        if is_known && !self.serves(node) { self.publish() } else { Ok(()) }
+    }
+
+    /// A node was refused, for it makes its ring otherwise. Whether that is news.
+    ///
+    /// # Errors
+    /// As [`Hub::handle_event`].
+    pub fn handle_stranger(&mut self, life: Life) -> Result<bool, RingError> {
+        let is_news = self.members.estrange(life.node, life.generation);
+        if is_news {
+            self.publish()?;
+            // Its slots have other owners, who have nothing of them.
+            self.all_came();
+            self.cluster.dirty.forget(life.node);
+        }
+        Ok(is_news)
     }
 
     /// A frame came. False where it is no message: then the link is to be cut.
@@ -285,6 +356,9 @@ impl Hub {
             cluster.ask_promise(node, term_ms, now)
         });
         self.repair.step(now);
+        let live = self.live_others().len();
+        let recalled = self.recall.due(self.card.node, live, elapsed);
+        self.effects.extend(recalled.into_iter().map(Effect::Announce));
         self.follow_floor(now);
         self.go_on_joining(now)?;
         let forgotten = self.members.forget(self.since_start(now), self.config.grace);
@@ -320,6 +394,7 @@ impl Hub {
     fn join_again(&mut self) -> Result<(), RingError> {
         self.card.phase = Phase::Joining;
         self.beginning = None;
+        self.joins_from = self.shared.now();
         self.filled_by.clear();
         self.ask_wait_ms = ASK_WAIT_MS;
         self.ask_again_at = Now::from_unix_ms(self.shared.now().unix_ms() + ASK_WAIT_MS);
@@ -381,11 +456,14 @@ impl Hub {
             }
             return Ok(());
         }
-        let others = self.live_others();
+        let others = self.awaited(now);
         if self.cluster.overview().waits_for != self.waits_for() {
             self.show();
         }
-        let waits_for_others = others.is_empty() && self.since_start(now) < self.config.search
+        let looked_for = self.since_start(now);
+        let nobody_serves = !others.iter().any(|&node| self.serves(node));
+        let waits_for_others = others.is_empty() && looked_for < self.config.search
+            || nobody_serves && (looked_for < self.config.look || self.sees_strangers())
             || others.iter().any(|node| !self.filled_by.contains(node))
             || self.knows_too_little()
             || !self.promises.may_take_over(self.shared.elapsed());
@@ -416,11 +494,34 @@ impl Hub {
         self.members.current_card(node).is_some_and(|card| card.phase == Phase::Joining)
     }
 
+    /// Those from whom this node is to have all before it serves. One that joins itself
+    /// and cannot be linked is not waited for any longer after a while.
+    fn awaited(&self, now: Now) -> Vec<NodeId> {
+        let joins_for_ms = now.unix_ms().saturating_sub(self.joins_from.unix_ms());
+        let mut others = self.live_others();
+        if joins_for_ms >= JOIN_LINK_S * 1000 {
+            others.retain(|&node| self.serves(node) || self.cluster.is_linked(node));
+        }
+        others
+    }
+
+    /// Whether there are nodes that make their rings otherwise: beside them this one is
+    /// not the first.
+    fn sees_strangers(&self) -> bool {
+        self.members.iter().any(|(_, member)| is_strange(member))
+    }
+
+    fn serves(&self, node: NodeId) -> bool {
+        let card = self.members.current_card(node);
+        card.is_some_and(|card| Able::of(card.phase) == Able::Executes)
+    }
+
     fn live_others(&self) -> Vec<NodeId> {
         let live = self
             .members
             .iter()
-            .filter(|(_, member)| member.is_live() && member.current_card().is_some());
+            .filter(|(_, member)| member.is_live() && member.belongs())
+            .filter(|(_, member)| member.current_card().is_some());
         live.map(|(node, _)| node).filter(|&node| node != self.card.node).collect()
     }
 
@@ -468,6 +569,10 @@ impl Hub {
                     self.promises.lost(node, elapsed);
                 }
                 self.succession.lost(node, self.shared.now());
+                let card = self.members.find(node).and_then(|member| member.card.as_ref());
+                if let Some(card) = card {
+                    self.recall.lost(node, card.peer, elapsed);
+                }
             }
             What::Forgotten => {
                 self.cluster.forget(node);
@@ -476,6 +581,7 @@ impl Hub {
             What::Returned | What::Found => {
                 // It may have been started again before anyone missed it.
                 self.promises.returned(node);
+                self.recall.found(node);
                 self.succession.lost(node, self.shared.now());
                 // One that is found may have sent all it had before it was heard of.
                 if change.what == What::Returned {
@@ -502,7 +608,8 @@ impl Hub {
 
     /// Makes the view anew from what is known.
     fn publish(&mut self) -> Result<(), RingError> {
-        let view = View::of_members(&self.config.layout, &self.card, &self.members)?;
+        let is_linked = |node| self.cluster.is_linked(node);
+        let view = View::of_members(&self.config.layout, &self.card, &self.members, is_linked)?;
         self.cluster.promised.expect(&view, self.card.node, self.shared.elapsed());
         self.shared.view.publish(view);
         self.cluster.set_roster(self.roster());
@@ -531,13 +638,17 @@ impl Hub {
         let is_told = self.beginning.is_some();
         let others = self.live_others().into_iter();
         let others = others.filter(|node| is_told || !self.filled_by.contains(node));
-        let cards = others.filter_map(|node| self.members.current_card(node));
+        let nobody_serves = !self.live_others().iter().any(|&node| self.serves(node));
+        let strange = self.members.iter().filter(|(_, member)| nobody_serves && is_strange(member));
+        let all = others.chain(strange.map(|(node, _)| node));
+        let cards = all.filter_map(|node| self.members.current_card(node));
         cards.map(|card| card.name.clone()).collect()
     }
 
     /// Where clients reach the nodes that serve, in the order of their ids.
     fn roster(&self) -> Roster {
         let cards = self.members.iter().filter(|(_, member)| member.is_live());
+        let cards = cards.filter(|(_, member)| member.belongs());
         let cards = cards.filter_map(|(_, member)| member.current_card());
         let mut cards: Vec<&Card> = cards.filter(|card| card.node != self.card.node).collect();
         cards.push(&self.card);
@@ -556,4 +667,9 @@ impl Hub {
     fn since_start(&self, now: Now) -> Duration {
         Duration::from_millis(now.unix_ms().saturating_sub(self.started.unix_ms()))
     }
+}
+
+/// Whether a node is there and makes its ring otherwise.
+fn is_strange(member: &Member) -> bool {
+    member.is_live() && !member.belongs()
 }

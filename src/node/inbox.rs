@@ -6,6 +6,7 @@ use super::server::now;
 use crate::cluster::Event;
 use crate::limits::FRAMES_WAITING_BYTES_MAX;
 use crate::net::peers::{Handler, Link, Refused};
+use crate::wire::Life;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,8 @@ pub(super) enum Input {
     Frame(Arc<Link>, Vec<u8>),
     Unlinked(Arc<Link>),
     News(Event),
+    /// One whose ring is made otherwise.
+    Stranger(Life),
 }
 
 /// Where it waits.
@@ -83,6 +86,11 @@ impl Handler for Inbox {
 
     fn refused(&self, addr: SocketAddr, why: &Refused) {
         self.remarks.refused("call", addr, &why.to_string(), now());
+        if let Refused::Hello(refusal) = why
+            && let Some(life) = refusal.stranger()
+        {
+            self.put(Input::Stranger(life));
+        }
     }
 
     fn remark(&self, remark: &str) {

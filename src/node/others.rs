@@ -3,6 +3,7 @@
 
 use super::hub::{Effect, Hub, HubConfig};
 use super::inbox::{Inbox, Input};
+use super::seeking::{Seeking, is_only};
 use super::server::{now, random_id};
 use super::{Settings, Shared, WriteAck};
 use crate::cluster::{Card, Change, Phase, What};
@@ -12,7 +13,7 @@ use crate::net::gossip::{Gossip, GossipConfig, GossipStart, Report, Seal, Seed};
 use crate::net::peers::{Identity, Lane, Link, PeerCertificates, Peers, PeersConfig};
 use crate::net::{Secret, TlsError};
 use crate::ring::{Layout, Node, NodeId};
-use crate::wire::{Hello, Versions, layout_fingerprint};
+use crate::wire::{Hello, Life, Versions, layout_fingerprint};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
@@ -68,9 +69,6 @@ const TICK: Duration = Duration::from_millis(5);
 /// The same where nobody waits for it: a node that has nothing to do is to take next to
 /// nothing of its processor. The first hedge after a rest may be so much later.
 const TICK_AT_REST: Duration = Duration::from_millis(25);
-
-/// A node that is told where others are, and finds none for so long, is the first.
-const SEARCH: Duration = Duration::from_secs(2);
 
 /// The thread, and how to end it.
 #[derive(Debug)]
@@ -150,6 +148,8 @@ struct Meeting {
     lanes: Vec<Peers>,
     inbox: Arc<Inbox>,
     generation: u64,
+    started: Instant,
+    seeking: Seeking,
     certificates: Option<Arc<PeerCertificates>>,
     /// What the log last said of a node's phase.
     phases: BTreeMap<NodeId, (u64, Phase)>,
@@ -171,6 +171,7 @@ impl Meeting {
         worker: usize,
     ) -> io::Result<(Self, Lanes)> {
         let (layout, address) = (config.layout(), socket.local_addr()?);
+        let seeking = Seeking::new(&config);
         // Later starts are later lives, also where the clock was set back a little.
         let generation = now().unix_ms();
         let inbox = Arc::new(Inbox::new(&shared.remarks));
@@ -198,12 +199,12 @@ impl Meeting {
             admin: None,
             zone: config.zone.as_str().into(),
             weight: node.weight,
-            // The first node has nobody to catch up with.
-            phase: if config.join.is_empty() { Phase::Serving } else { Phase::Joining },
+            // Nobody can find it, and it can find nobody.
+            phase: if seeking.search.is_zero() { Phase::Serving } else { Phase::Joining },
             flush_floor: Version::ZERO,
             build: env!("CARGO_PKG_VERSION").into(),
         };
-        let notice = config.gossip.notice();
+        let hub = hub_config(&config, &seeking);
         let start = GossipStart {
             config: config.gossip,
             seal: Seal::new(&config.secret.gossip_key(&config.name), &config.name),
@@ -218,17 +219,20 @@ impl Meeting {
                 reports.remarks.refused("gossip", from, &why.to_string(), now());
             }
         })?;
-        let hub = HubConfig {
-            layout,
-            write_ack: config.write_ack,
-            grace: config.grace,
-            search: SEARCH,
-            notice,
-        };
         let hub = Hub::new(hub, card, shared, worker)
             .ok_or_else(|| io::Error::other("a node without a cluster has no hub"))?;
-        let (certificates, phases) = (config.certificates, BTreeMap::new());
-        let this = Self { hub, gossip, first, lanes, inbox, generation, certificates, phases };
+        let this = Self {
+            hub,
+            gossip,
+            first,
+            lanes,
+            inbox,
+            generation,
+            started: Instant::now(),
+            seeking,
+            certificates: config.certificates,
+            phases: BTreeMap::new(),
+        };
         Ok((this, workers))
     }
 
@@ -278,8 +282,23 @@ impl Meeting {
     }
 
     fn tick(&mut self) {
+        self.seek();
         let ticked = self.hub.handle_tick(now());
         self.told(ticked);
+    }
+
+    /// Says who does not answer, for as long as nobody does.
+    fn seek(&mut self) {
+        if !self.hub.is_alone() {
+            self.seeking.found();
+        } else if self.hub.card().phase != Phase::Joining {
+            // It was not always alone, or has said so.
+        } else if is_only(&self.gossip.seeds(), self.gossip.local_addr()) {
+            self.seeking.found();
+            self.hub.set_search(self.seeking.look);
+        } else if let Some(line) = self.seeking.line(self.started.elapsed()) {
+            self.inbox.remarks.say(line);
+        }
     }
 
     fn take_in(&mut self) {
@@ -287,10 +306,15 @@ impl Meeting {
         for input in self.inbox.take() {
             match input {
                 Input::Linked(link) => {
-                    self.hub.handle_linked(&link);
+                    let linked = self.hub.handle_linked(&link);
+                    self.told(linked);
                     self.link_lanes(&link);
                 }
-                Input::Unlinked(link) => self.hub.handle_unlinked(&link),
+                Input::Unlinked(link) => {
+                    let unlinked = self.hub.handle_unlinked(&link);
+                    self.told(unlinked);
+                }
+                Input::Stranger(life) => self.leave_out(life),
                 Input::News(event) => {
                     let heard = self.hub.handle_event(&event, now);
                     self.told(heard);
@@ -302,6 +326,20 @@ impl Meeting {
             }
         }
         self.hub.handle_idle();
+    }
+
+    /// Leaves a node out of the ring, and says so once.
+    fn leave_out(&mut self, life: Life) {
+        let Life { node, generation } = life;
+        let left_out = self.hub.handle_stranger(life);
+        if left_out.is_ok_and(|is_news| is_news) {
+            let card = self.hub.members().current_card(node);
+            let name = plain(card.map_or("unknown", |card| &card.name));
+            self.inbox.remarks.say(format!(
+                "member node={name} id={node} generation={generation} what=left-out cause=\"its \
+                 ring layout differs: start it with the same --copies as this node\""
+            ));
+        }
     }
 
     /// Links each lane to one of the other node's, and each of those to one of ours.
@@ -337,6 +375,7 @@ impl Meeting {
                     self.first.meet(node, 0, address, generation);
                     self.lanes.iter().for_each(|lane| lane.outlive(node, generation));
                 }
+                Effect::Announce(address) => self.gossip.announce(address),
                 Effect::Forget(node) => self.all_lanes().for_each(|lane| lane.forget(node)),
                 Effect::Say(card) => {
                     if card.generation > self.generation {
@@ -356,6 +395,11 @@ impl Meeting {
     /// This node's own phase, whenever that is another.
     fn tell_own(&mut self, card: &Card) {
         if self.is_new_phase(card) {
+            if card.phase == Phase::Serving
+                && let Some(warning) = self.seeking.farewell()
+            {
+                self.inbox.remarks.say(warning);
+            }
             let (name, generation, phase) = (plain(&card.name), card.generation, card.phase);
             let what = format!("what=self phase={phase} cause=\"this node\"");
             let id = card.node;
@@ -397,6 +441,18 @@ pub(super) fn plain(name: &str) -> String {
         name.to_owned()
     } else {
         format!("{name:?}")
+    }
+}
+
+fn hub_config(config: &ClusterConfig, seeking: &Seeking) -> HubConfig {
+    HubConfig {
+        layout: config.layout(),
+        write_ack: config.write_ack,
+        grace: config.grace,
+        look: seeking.look,
+        search: seeking.search,
+        recall: config.gossip.search_alone_period,
+        notice: config.gossip.notice(),
     }
 }
 

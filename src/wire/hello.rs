@@ -70,6 +70,15 @@ pub struct Hello {
     pub lanes: Box<[u16]>,
 }
 
+/// One life of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// Who it is.
+    pub node: NodeId,
+    /// Greater with every start.
+    pub generation: u64,
+}
+
 /// Why two nodes do not go together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -93,14 +102,30 @@ pub enum Refusal {
         ours: u8,
         /// As a power of two.
         theirs: u8,
+        /// Whose.
+        life: Life,
     },
     /// Their rings are made differently, so that they would disagree on owners.
-    Layout,
+    Layout {
+        /// Whose.
+        life: Life,
+    },
     /// The other has our own node id.
     OurId {
         /// What the other is called.
         name: Box<str>,
     },
+}
+
+impl Refusal {
+    /// Whose ring is another than ours, if that is what parts us.
+    #[must_use]
+    pub fn stranger(&self) -> Option<Life> {
+        match self {
+            Self::Slots { life, .. } | Self::Layout { life } => Some(*life),
+            Self::Version { .. } | Self::Cluster { .. } | Self::OurId { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -114,10 +139,10 @@ impl fmt::Display for Refusal {
                 f,
                 "the cluster name differs: this node is of {ours:?}, the other of {theirs:?}"
             ),
-            Self::Slots { ours, theirs } => {
+            Self::Slots { ours, theirs, .. } => {
                 write!(f, "the slot count differs: 2^{ours} on this node, 2^{theirs} on the other")
             }
-            Self::Layout => {
+            Self::Layout { .. } => {
                 f.write_str("the ring layout differs (hash seed, virtual nodes, bound or copies)")
             }
             Self::OurId { name } => write!(f, "it has this node's own id; it is called {name:?}"),
@@ -230,11 +255,12 @@ impl Hello {
             let (ours, theirs) = (self.cluster.clone(), other.cluster.clone());
             return Err(Refusal::Cluster { ours, theirs });
         }
+        let life = Life { node: other.node, generation: other.generation };
         if self.slot_bits != other.slot_bits {
-            return Err(Refusal::Slots { ours: self.slot_bits, theirs: other.slot_bits });
+            return Err(Refusal::Slots { ours: self.slot_bits, theirs: other.slot_bits, life });
         }
         if self.layout != other.layout {
-            return Err(Refusal::Layout);
+            return Err(Refusal::Layout { life });
         }
         if self.node == other.node {
             return Err(Refusal::OurId { name: other.name.clone() });
@@ -367,6 +393,11 @@ mod tests {
             "the slot count differs: 2^16 on this node, 2^18 on the other"
         );
         assert!(refused(Hello { layout: 1, ..other() }).starts_with("the ring layout differs"));
+        let stranger = |other: Hello| hello().meet(&other).unwrap_err().stranger();
+        let life = Some(Life { node: NodeId(2), generation: 7 });
+        assert_eq!(stranger(Hello { layout: 1, ..other() }), life);
+        assert_eq!(stranger(Hello { slot_bits: 18, ..other() }), life);
+        assert_eq!(stranger(Hello { cluster: "shop-test".into(), ..other() }), None);
         assert_eq!(
             refused(Hello { node: hello().node, ..other() }),
             r#"it has this node's own id; it is called "cache-1""#

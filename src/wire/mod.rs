@@ -15,7 +15,8 @@ pub use card::{CARD_BYTES_MAX, CardError, card, card_bytes};
 pub use codec::DecodeError;
 pub use frame::{FRAME_PREFIX_BYTES, FrameTooLong, Frames, append_frame};
 pub use hello::{
-    Hello, NoHello, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, Refusal, Versions, layout_fingerprint,
+    Hello, Life, NoHello, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, Refusal, Versions,
+    layout_fingerprint,
 };
 pub use message::{
     Ask, Behind, Body, Executor, Filled, Flush, Item, Keep, Kept, Message, Promise, Protocol,

@@ -65,16 +65,21 @@ impl Node {
     /// The same with a command whose flags these are.
     pub(crate) fn spawn(command: Command, ready_file: PathBuf, stderr_file: PathBuf) -> Self {
         let mut node = Self::begin(command, ready_file, stderr_file);
+        node.become_ready();
+        node
+    }
+
+    /// Waits until it serves.
+    pub(crate) fn become_ready(&mut self) {
         let started = Instant::now();
-        while node.ready.is_null() {
-            if let Ok(text) = fs::read_to_string(&node.ready_file) {
-                node.ready = serde_json::from_str(&text).expect("whole as soon as it is there");
+        while self.ready.is_null() {
+            if let Ok(text) = fs::read_to_string(&self.ready_file) {
+                self.ready = serde_json::from_str(&text).expect("whole as soon as it is there");
             }
-            assert!(started.elapsed() < PATIENCE, "it does not serve");
-            assert!(node.child.try_wait().unwrap().is_none(), "{}", node.stderr());
+            assert!(started.elapsed() < PATIENCE, "it does not serve: {}", self.stderr());
+            assert!(self.child.try_wait().unwrap().is_none(), "{}", self.stderr());
             thread::yield_now();
         }
-        node
     }
 
     /// One that may never serve: nobody waits for it.

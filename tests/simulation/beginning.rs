@@ -21,7 +21,7 @@ fn who_does_not_know_yet_what_another_is_does_not_begin() {
     let mut world = World::new(1, &Plan::USUAL);
     rest(&mut world, 1, "at the start");
     world.kill(1);
-    world.start(1);
+    world.start(1, true);
     let stranger =
         Notice { node: id(STRANGER), generation: 1, incarnation: 0, cause: Cause::Itself };
     tell(&mut world, &Event::Alive(stranger));

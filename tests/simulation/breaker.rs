@@ -66,8 +66,8 @@ fn a_node_that_does_not_answer_costs_only_the_first_reads() {
         while world.now_ms() < from + 1000 {
             slow += usize::from(read(&mut world, &mut client, &key) >= HEDGE_MS);
         }
-        // Some answers of others are late too.
-        assert!((1..6).contains(&slow), "{slow}");
+        // Some answers of others are late too; were all asked of it, there were forty.
+        assert!((1..20).contains(&slow), "{slow}");
         assert_eq!(stat(&mut world, "breakers_opened"), "1");
         assert!(stat(&mut world, "reads_past_breakers").parse::<usize>().unwrap() >= 20);
 

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Restart,
     /// The same, before anyone has noticed.
     QuickRestart,
+    /// Restarted without its memory, and not told where others are; at once, or late.
+    ForgetfulRestart,
     /// The same, again and again.
     Flap,
     /// A node stands still for so long that the others hold it for dead, and goes on.
@@ -102,7 +104,11 @@ impl Trouble {
     fn begin(&self, world: &mut World) {
         match self.kind {
             Kind::Nothing => {}
-            Kind::Kill | Kind::Restart | Kind::QuickRestart | Kind::Flap => world.kill(self.node),
+            Kind::Kill
+            | Kind::Restart
+            | Kind::QuickRestart
+            | Kind::ForgetfulRestart
+            | Kind::Flap => world.kill(self.node),
             Kind::Pause => world.pause(self.node, self.back_ms - self.at_ms),
             Kind::Cut => {
                 world.cut(self.node, self.other);
@@ -115,7 +121,8 @@ impl Trouble {
 
     fn end(&self, world: &mut World) {
         match self.kind {
-            Kind::Restart | Kind::QuickRestart | Kind::Flap => world.start(self.node),
+            Kind::Restart | Kind::QuickRestart | Kind::Flap => world.start(self.node, true),
+            Kind::ForgetfulRestart => world.start(self.node, false),
             Kind::Cut | Kind::CutOneWay | Kind::Partition => world.heal(),
             Kind::Nothing | Kind::Kill | Kind::Pause => {}
         }

@@ -65,6 +65,8 @@ simulations! {
     a_killed_one_of_five_takes_nothing_with_it: FIVE, Faults::of(Kind::Kill), check_nothing_lost;
     a_restarted_node_brings_nothing_back: THREE, Faults::of(Kind::Restart), check_nothing_lost;
     a_node_restarted_at_once_loses_nothing: THREE, Faults::of(Kind::QuickRestart), check_nothing_lost;
+    a_node_restarted_without_seeds_is_found_and_loses_nothing: THREE, Faults::of(Kind::ForgetfulRestart), check_nothing_lost;
+    one_of_five_restarted_without_seeds_loses_nothing: FIVE, Faults::of(Kind::ForgetfulRestart), check_nothing_lost;
     a_flapping_node_loses_nothing: THREE, Faults::of(Kind::Flap), check_nothing_lost;
     a_paused_node_does_not_execute_beside_its_successor: THREE, Faults::of(Kind::Pause), check_nothing_lost;
     two_that_are_cut_off_lose_nothing: THREE, Faults::of(Kind::Cut), check_nothing_lost;

@@ -138,7 +138,7 @@ impl World {
             world.nodes.push(Node { up: None, paused_until: 0, generation: 0, skew_ms });
         }
         for node in 0..nodes {
-            world.start(node);
+            world.start(node, true);
         }
         world
     }
@@ -160,8 +160,9 @@ impl World {
         Duration::from_millis(self.now_ms())
     }
 
-    /// Starts a node without anything in its memory.
-    pub(crate) fn start(&mut self, number: usize) {
+    /// Starts a node without anything in its memory, which is told where the others are
+    /// or has to be found by them.
+    pub(crate) fn start(&mut self, number: usize, has_seeds: bool) {
         let now = self.now_at(number);
         self.nodes[number].generation = now.unix_ms();
         let card = Card {
@@ -204,12 +205,15 @@ impl World {
             layout: self.layout,
             write_ack: self.write_ack,
             grace: Duration::from_secs(30),
+            look: Duration::from_secs(2),
             search: Duration::from_secs(2),
+            recall: GossipConfig::lan().search_alone_period,
             notice: GossipConfig::lan().notice(),
         };
         let mut agent =
             Agent::new(GossipConfig::lan(), card.clone(), self.random.word(), self.since_start());
-        let seeds: Vec<SocketAddr> = (0..self.nodes.len()).map(address).collect();
+        let others = if has_seeds { self.nodes.len() } else { 0 };
+        let seeds: Vec<SocketAddr> = (0..others).map(address).collect();
         agent.set_seeds(&seeds, self.since_start());
         let hub = Hub::new(config, card, &shared, 0).unwrap();
         self.nodes[number].up = Some(Up { hub, agent, shared, links: BTreeMap::new() });
@@ -412,7 +416,7 @@ impl World {
                 let Some(up) = &mut self.nodes[at].up else { return };
                 if up.links.get(&from).is_some_and(|wire| wire.number == number) {
                     let wire = up.links.remove(&from).unwrap();
-                    up.hub.handle_unlinked(&wire.link);
+                    up.hub.handle_unlinked(&wire.link).unwrap();
                     self.settle(at);
                     self.meet(at, from);
                 }
@@ -423,10 +427,10 @@ impl World {
     fn link(&mut self, at: usize, peer: usize, theirs: u64, number: u64) {
         let Some(up) = &mut self.nodes[at].up else { return };
         if let Some(old) = up.links.remove(&peer) {
-            up.hub.handle_unlinked(&old.link);
+            up.hub.handle_unlinked(&old.link).unwrap();
         }
         let link = Arc::new(Link::detached(id(peer), theirs, 16 << 20, || {}));
-        up.hub.handle_linked(&link);
+        up.hub.handle_linked(&link).unwrap();
         up.links.insert(peer, Wire { number, link, frames: Frames::new(16 << 20), theirs });
         self.settle(at);
     }
@@ -462,8 +466,10 @@ impl World {
                 effects.push(effect);
             }
             for effect in &effects {
-                if let Effect::Say(card) = effect {
-                    up.agent.set_card(card.clone(), since);
+                match effect {
+                    Effect::Say(card) => up.agent.set_card(card.clone(), since),
+                    Effect::Announce(address) => up.agent.announce(*address, since),
+                    _ => {}
                 }
             }
             let mut packets = Vec::new();

@@ -190,7 +190,7 @@ pub(crate) struct ClusterArgs {
     pub(super) peer_listen: Option<SocketAddr>,
 
     /// A node to join, at its --peer-listen address; `dns://NAME:PORT` is looked up
-    /// again and again; repeatable
+    /// again and again; repeatable. Where none answers for 30 s, this node is the first
     #[arg(long, value_name = "ADDR:PORT", value_parser = seed)]
     pub(super) join: Vec<Seed>,
 

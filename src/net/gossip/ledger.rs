@@ -31,6 +31,8 @@ pub(super) struct Page {
     pub(super) said: Vec<SwimMember>,
     /// Who sent the packet that is being read.
     pub(super) speaker: Option<NodeId>,
+    /// The same, and to whom it was sent.
+    pub(super) sent: Option<(Identity, Identity)>,
     /// The probe under way.
     pub(super) probe: Option<Probe>,
 }
@@ -50,6 +52,7 @@ impl Ledger {
             heard: Vec::new(),
             said: Vec::new(),
             speaker: None,
+            sent: None,
             probe: None,
         })))
     }
@@ -79,6 +82,7 @@ impl Page {
 
     fn received(&mut self, header: &SwimHeader) {
         self.speaker = Some(header.from.node());
+        self.sent = Some((header.from, header.to));
         self.said.push(SwimMember {
             identity: header.from,
             incarnation: header.incarnation,

@@ -29,5 +29,5 @@ pub use crate::cluster::Event;
 pub use agent::Agent;
 pub use config::GossipConfig;
 pub use seal::{Refused, Seal};
-pub use seeds::Seed;
+pub use seeds::{Seed, SeedsFound};
 pub use socket::{Gossip, GossipStart, Report};

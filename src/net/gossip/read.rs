@@ -29,6 +29,7 @@ impl Agent {
         match parcel {
             Parcel::Swim(data) => {
                 let _ = self.swim.handle_data(data, &mut self.effects);
+                self.correct();
             }
             Parcel::Hello { from, incarnation } => self.greet(from, incarnation),
             Parcel::Doubt { from, of, incarnation } => self.defend(from, &of, incarnation),
@@ -56,6 +57,16 @@ impl Agent {
             Header { src: from, src_incarnation: incarnation, dst: me, message: Message::Announce };
         let data = swim_bytes(&header_out(&header));
         let _ = self.swim.handle_data(&data, &mut self.effects);
+    }
+
+    /// Whoever speaks to an earlier life of this node does not know that it was started
+    /// again, and this node may know of nobody else.
+    fn correct(&mut self) {
+        let me = *self.swim.identity();
+        let Some((from, to)) = self.ledger.page().sent.take() else { return };
+        if to.node() == me.node() && to.generation < me.generation && self.takes_part() {
+            let _ = self.swim.announce(from, &mut self.effects);
+        }
     }
 
     /// One doubts that this node lives. It refutes that, and says so to the one who
@@ -196,6 +207,38 @@ mod tests {
         agent.handle_packet(address(2), &parcel_bytes(&doubt), Duration::ZERO);
         let (to, _) = agent.poll_transmit().unwrap();
         assert_eq!((to, agent.poll_transmit()), (address(2), None));
+    }
+
+    /// It knows nobody, and was not told where anybody is.
+    #[test]
+    fn one_that_was_started_again_is_found_by_who_speaks_to_the_life_before() {
+        let (mut before, mut other) = (agent(1), agent(2));
+        other.announce(address(1), Duration::ZERO);
+        for _ in 0..10 {
+            while let Some((_, bytes)) = other.poll_transmit() {
+                before.handle_packet(address(2), &bytes, Duration::ZERO);
+            }
+            while let Some((_, bytes)) = before.poll_transmit() {
+                other.handle_packet(address(1), &bytes, Duration::ZERO);
+            }
+        }
+        let again = Card { generation: 2, ..card(1) };
+        let mut again = Agent::new(GossipConfig::lan(), again, 3, Duration::ZERO);
+        let mut now = Duration::ZERO;
+        while again.live() == 0 {
+            now = other.next_timeout().unwrap().max(now);
+            assert!(now <= 2 * GossipConfig::lan().probe_period, "it is not found");
+            other.handle_timeout(now);
+            for _ in 0..3 {
+                while let Some((_, bytes)) = other.poll_transmit() {
+                    again.handle_packet(address(2), &bytes, now);
+                }
+                while let Some((_, bytes)) = again.poll_transmit() {
+                    other.handle_packet(address(1), &bytes, now);
+                }
+            }
+        }
+        assert_eq!(other.live(), 1);
     }
 
     #[test]

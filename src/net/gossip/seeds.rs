@@ -2,6 +2,7 @@
 //! again.
 
 use super::limits::SEEDS_MAX;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::lookup_host;
@@ -42,12 +43,30 @@ impl Seed {
     }
 }
 
+impl fmt::Display for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(address) => address.fmt(f),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Where seeds are, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeedsFound {
+    /// All addresses.
+    pub addresses: Vec<SocketAddr>,
+    /// Whether every name had some.
+    pub complete: bool,
+}
+
 /// Looks the names up for as long as somebody wants to know.
-pub(super) async fn look_up(seeds: Vec<Seed>, found: watch::Sender<Vec<SocketAddr>>) {
+pub(super) async fn look_up(seeds: Vec<Seed>, found: watch::Sender<SeedsFound>) {
     let names = seeds.iter().any(|seed| matches!(seed, Seed::Named(_)));
     loop {
         let (addresses, complete) = addresses(&seeds).await;
-        if found.send(addresses).is_err() || !names {
+        if found.send(SeedsFound { addresses, complete }).is_err() || !names {
             return;
         }
         let rest = if complete { LOOKUP_PERIOD } else { LOOKUP_AGAIN };

@@ -4,7 +4,7 @@ use super::agent::Agent;
 use super::config::GossipConfig;
 use super::limits::{COMMANDS_MAX, DATAGRAM_BYTES_MAX, RECEIVE_BATCH};
 use super::seal::{Refused, Seal};
-use super::seeds::{Seed, look_up};
+use super::seeds::{Seed, SeedsFound, look_up};
 use crate::cluster::{Card, Event};
 use std::collections::BTreeMap;
 use std::io;
@@ -68,6 +68,7 @@ pub struct GossipStart {
 pub struct Gossip {
     commands: mpsc::Sender<Command>,
     card: watch::Sender<Card>,
+    seeds: watch::Receiver<SeedsFound>,
     local: SocketAddr,
     task: JoinHandle<()>,
 }
@@ -89,7 +90,7 @@ impl Gossip {
         let local = socket.local_addr()?;
         let (commands, commanded) = mpsc::channel(COMMANDS_MAX);
         let (card, cards) = watch::channel(start.me.clone());
-        let (found, seeds) = watch::channel(Vec::new());
+        let (found, seeds) = watch::channel(SeedsFound::default());
         tokio::spawn(look_up(start.seeds, found));
         let shell = Shell {
             agent: Agent::new(start.config, start.me, start.random, Duration::ZERO),
@@ -99,14 +100,20 @@ impl Gossip {
             refused: BTreeMap::new(),
             report,
         };
-        let task = tokio::spawn(shell.run(Inputs { commanded, cards, seeds }));
-        Ok(Self { commands, card, local, task })
+        let task = tokio::spawn(shell.run(Inputs { commanded, cards, seeds: seeds.clone() }));
+        Ok(Self { commands, card, seeds, local, task })
     }
 
     /// Where the socket is.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// Where the seeds are, as far as that is known by now.
+    #[must_use]
+    pub fn seeds(&self) -> SeedsFound {
+        self.seeds.borrow().clone()
     }
 
     /// Says something new of this node. The last word counts.
@@ -140,7 +147,7 @@ impl Drop for Gossip {
 struct Inputs {
     commanded: mpsc::Receiver<Command>,
     cards: watch::Receiver<Card>,
-    seeds: watch::Receiver<Vec<SocketAddr>>,
+    seeds: watch::Receiver<SeedsFound>,
 }
 
 /// The agent with a socket and a clock.
@@ -174,7 +181,7 @@ impl<R: FnMut(Report)> Shell<R> {
                 }
                 Ok(()) = inputs.seeds.changed() => {
                     let seeds = inputs.seeds.borrow_and_update().clone();
-                    self.agent.set_seeds(&seeds, self.started.elapsed());
+                    self.agent.set_seeds(&seeds.addresses, self.started.elapsed());
                 }
                 () = tokio::time::sleep_until(due.into()) => {}
             }

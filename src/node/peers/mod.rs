@@ -505,6 +505,10 @@ impl Cluster {
         self.peers.read().unwrap_or_else(PoisonError::into_inner).get(&node).cloned()
     }
 
+    pub(super) fn is_linked(&self, node: NodeId) -> bool {
+        self.peer(node).is_some_and(|peer| peer.is_linked())
+    }
+
     fn failed(&self, node: NodeId, failed: Vec<peer::Failed>) {
         for failed in failed {
             self.dirty.mark(node, failed.slots);
