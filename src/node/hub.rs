@@ -35,6 +35,8 @@ pub struct HubConfig {
     pub look: Duration,
     /// It is, if it has not heard of anybody for so long.
     pub search: Duration,
+    /// It asks nobody who is there: those who know of it find it, one after another.
+    pub is_sought: bool,
     /// Nodes that went down are called this often.
     pub recall: Duration,
     /// A node that is dead is held for dead within this, as a rule.
@@ -463,7 +465,8 @@ impl Hub {
         let looked_for = self.since_start(now);
         let nobody_serves = !others.iter().any(|&node| self.serves(node));
         let waits_for_others = others.is_empty() && looked_for < self.config.search
-            || nobody_serves && (looked_for < self.config.look || self.sees_strangers())
+            || (nobody_serves || self.config.is_sought) && looked_for < self.config.look
+            || nobody_serves && self.sees_strangers()
             || others.iter().any(|node| !self.filled_by.contains(node))
             || self.knows_too_little()
             || !self.promises.may_take_over(self.shared.elapsed());

@@ -451,6 +451,7 @@ fn hub_config(config: &ClusterConfig, seeking: &Seeking) -> HubConfig {
         grace: config.grace,
         look: seeking.look,
         search: seeking.search,
+        is_sought: config.join.is_empty(),
         recall: config.gossip.search_alone_period,
         notice: config.gossip.notice(),
     }

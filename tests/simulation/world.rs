@@ -207,6 +207,7 @@ impl World {
             grace: Duration::from_secs(30),
             look: Duration::from_secs(2),
             search: Duration::from_secs(2),
+            is_sought: !has_seeds,
             recall: GossipConfig::lan().search_alone_period,
             notice: GossipConfig::lan().notice(),
         };
