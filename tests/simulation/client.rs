@@ -13,6 +13,9 @@ pub(crate) struct Client {
     answer: Vec<u8>,
     /// A request is under way.
     busy: bool,
+    /// For so long, without the time in which its node stood still.
+    waited_ms: u64,
+    looked_ms: u64,
 }
 
 /// How a request ended.
@@ -26,11 +29,17 @@ pub(crate) enum Ended {
 
 impl Client {
     pub(crate) fn new(node: usize) -> Self {
-        Self { node, session: None, out: Output::default(), answer: Vec::new(), busy: false }
+        let (out, answer) = (Output::default(), Vec::new());
+        Self { node, session: None, out, answer, busy: false, waited_ms: 0, looked_ms: 0 }
     }
 
     pub(crate) fn is_busy(&self) -> bool {
         self.busy
+    }
+
+    /// How long the last request took, or has been taking.
+    pub(crate) fn waited_ms(&self) -> u64 {
+        self.waited_ms
     }
 
     /// Begins a request; at another node, if its own is gone.
@@ -41,6 +50,7 @@ impl Client {
         }
         let session = self.session.get_or_insert_with(|| world.session(self.node));
         self.busy = true;
+        (self.waited_ms, self.looked_ms) = (0, world.now_ms());
         self.answer.clear();
         let progress = session.answer(request.as_bytes(), &mut self.out);
         self.follow(progress.next)
@@ -48,6 +58,7 @@ impl Client {
 
     /// Goes on with it.
     pub(crate) fn poll(&mut self, world: &World) -> Option<Ended> {
+        let since = std::mem::replace(&mut self.looked_ms, world.now_ms());
         if world.nodes[self.node].up.is_none() {
             self.session = None;
             self.busy = false;
@@ -56,6 +67,7 @@ impl Client {
         if !world.is_up(self.node) {
             return None;
         }
+        self.waited_ms += self.looked_ms - since;
         let session = self.session.as_mut()?;
         if !session.has_news(Waker::noop()) {
             return None;

@@ -47,7 +47,18 @@ pub(crate) struct History {
 /// Of what is wrong, so much is shown.
 const WRONG_SHOWN: usize = 12;
 
+/// Nobody tries again after five seconds, and what was asked just before that is waited
+/// for as long again. A clock is looked at now and then.
+const WAIT_MS_MAX: u64 = 10_500;
+
 impl History {
+    /// A client's request has ended.
+    pub(crate) fn waited(&mut self, client: usize, ms: u64, at: u64) {
+        if ms > WAIT_MS_MAX {
+            self.wrong.push(format!("at {at} ms client {client} had waited for {ms} ms"));
+        }
+    }
+
     /// A read that began when `since` writes of the key had been acknowledged
     /// saw this.
     pub(crate) fn saw(&mut self, key: &str, since: u64, value: Option<u64>, at: u64) {

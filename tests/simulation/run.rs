@@ -81,6 +81,7 @@ pub(crate) fn run(seed: u64, plan: &Plan) -> History {
                 client.begin(&mut world, &request)
             };
             if let Some(ended) = ended {
+                history.waited(number, client.waited_ms(), world.now_ms());
                 note(
                     &mut history,
                     std::mem::replace(doing, Doing::Nothing),
