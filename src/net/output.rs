@@ -176,19 +176,8 @@ impl Output {
     /// Takes all that waits, in one piece: for whoever has no socket.
     #[must_use]
     pub fn take(&mut self) -> Vec<u8> {
-        let Self { bytes, shared, .. } = std::mem::take(self);
-        if shared.is_empty() {
-            return bytes;
-        }
-        let mut whole = Vec::with_capacity(bytes.len());
-        let mut from = 0;
-        for (at, value) in shared {
-            whole.extend_from_slice(&bytes[from..at]);
-            whole.extend_from_slice(value.as_ref());
-            from = at;
-        }
-        whole.extend_from_slice(&bytes[from..]);
-        whole
+        self.flatten(0);
+        std::mem::take(self).bytes
     }
 }
 

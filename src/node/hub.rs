@@ -205,7 +205,7 @@ impl Hub {
             && is_stranger
             && Able::of(card.phase) == Able::Executes
             && card.generation < self.card.generation
-            && !self.live_others().iter().any(|&node| self.serves(node))
+            && self.nobody_serves()
     }
 
     /// So long this node looks for others, from now on.
@@ -463,7 +463,7 @@ impl Hub {
             self.show();
         }
         let looked_for = self.since_start(now);
-        let nobody_serves = !others.iter().any(|&node| self.serves(node));
+        let nobody_serves = self.nobody_serves();
         let waits_for_others = others.is_empty() && looked_for < self.config.search
             || (nobody_serves || self.config.is_sought) && looked_for < self.config.look
             || nobody_serves && self.sees_strangers()
@@ -512,6 +512,11 @@ impl Hub {
     /// not the first.
     fn sees_strangers(&self) -> bool {
         self.members.iter().any(|(_, member)| is_strange(member))
+    }
+
+    /// Whether none of the others serves.
+    fn nobody_serves(&self) -> bool {
+        !self.live_others().iter().any(|&node| self.serves(node))
     }
 
     fn serves(&self, node: NodeId) -> bool {
@@ -641,7 +646,7 @@ impl Hub {
         let is_told = self.beginning.is_some();
         let others = self.live_others().into_iter();
         let others = others.filter(|node| is_told || !self.filled_by.contains(node));
-        let nobody_serves = !self.live_others().iter().any(|&node| self.serves(node));
+        let nobody_serves = self.nobody_serves();
         let strange = self.members.iter().filter(|(_, member)| nobody_serves && is_strange(member));
         let all = others.chain(strange.map(|(node, _)| node));
         let cards = all.filter_map(|node| self.members.current_card(node));

@@ -337,16 +337,12 @@ impl Session {
         if least > 0 && !calls.is_empty() {
             let to = out.bytes().len();
             let failed = match from == to {
-                true => self.unacknowledged_quiet(request),
+                true => unacknowledged_quiet(self.protocol.unwrap_or(Protocol::Text), request),
                 false => Vec::new(),
             };
             let source = Source::Written { text: None, failed, calls, least };
             self.road.parts().push(Part::new(from, to, source));
         }
-    }
-
-    fn unacknowledged_quiet(&self, request: &[u8]) -> Vec<u8> {
-        unacknowledged_quiet(self.protocol.unwrap_or(Protocol::Text), request)
     }
 
     /// Tells the others of a flush; the answer written from there on waits until
