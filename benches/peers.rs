@@ -83,6 +83,7 @@ fn node(id: u64, segmentation_offload: bool) -> Node {
         generation: 1,
         lane: 0,
         lanes: Box::default(),
+        bulk: 0,
     };
     let mut config = PeersConfig::new(identity, hello, "127.0.0.1:0".parse().unwrap());
     config.segmentation_offload = segmentation_offload;

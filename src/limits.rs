@@ -408,3 +408,16 @@ pub const REPAIR_REST_MS: u64 = 1000;
 /// Tries to send a node what it refuses, for want of room or for a stamp that is
 /// far ahead, before it is told that there is nothing more for it.
 pub const REPAIR_TRIES: u32 = 3;
+
+/// Bytes that are under way to other nodes in bulk, at most: as many as a link of ten
+/// gigabits holds, with some to spare.
+pub const BULK_WINDOW_BYTES: usize = 2 << 20;
+
+/// Bytes a second that a node brings others in bulk.
+pub const MOVE_BYTES_PER_S: u64 = 64 << 20;
+
+/// Milliseconds for which a link for that is waited for. Then all goes by the first one.
+pub const BULK_LINK_MS: u64 = 1000;
+
+/// Milliseconds for which such a link is kept when there is nothing to bring.
+pub const BULK_LINK_REST_MS: u64 = 10_000;

@@ -2,8 +2,8 @@
 //! Moves no bytes: what is to be done outside is taken out as an [`Effect`].
 
 use super::peers::{
-    Cluster, Executor, NoMessage, Overview, Promises, Repair, Roster, Said, Settling, Succession,
-    Waiting, Word,
+    Cluster, Executor, Mover, NoBulkLinks, NoMessage, Overview, Promises, Repair, Roster, Said,
+    Settling, Succession, Waiting, Word,
 };
 use super::recall::Recall;
 use super::session::{Road, Session};
@@ -37,6 +37,8 @@ pub struct HubConfig {
     pub search: Duration,
     /// It asks nobody who is there: those who know of it find it, one after another.
     pub is_sought: bool,
+    /// Nobody else brings other nodes what they lack.
+    pub moves_itself: bool,
     /// Nodes that went down are called this often.
     pub recall: Duration,
     /// A node that is dead is held for dead within this, as a rule.
@@ -74,6 +76,7 @@ pub struct Hub {
     cluster: Arc<Cluster>,
     executor: Executor,
     repair: Repair,
+    mover: Option<Mover>,
     succession: Succession,
     promises: Promises,
     recall: Recall,
@@ -124,6 +127,9 @@ impl Hub {
         // It looks at each tick, and when frames came.
         let executor = Executor::new(Rc::clone(&road), Arc::clone(&cluster), || {});
         let repair = Repair::new(Rc::clone(&road), Arc::clone(&cluster));
+        let mover = config
+            .moves_itself
+            .then(|| Mover::new(Rc::clone(&road), Arc::clone(&cluster), Box::new(NoBulkLinks)));
         let succession = Succession::new(road, Arc::clone(&cluster));
         let promises = Promises::new(&cluster, config.notice);
         let (shared, started) = (Arc::clone(shared), shared.now());
@@ -132,6 +138,7 @@ impl Hub {
             cluster,
             executor,
             repair,
+            mover,
             succession,
             promises,
             recall: Recall::new(config.recall),
@@ -358,6 +365,10 @@ impl Hub {
             cluster.ask_promise(node, term_ms, now)
         });
         self.repair.step(now);
+        if let Some(mover) = &mut self.mover {
+            // It goes on with the next tick.
+            mover.step(now, Waker::noop());
+        }
         let live = self.live_others().len();
         let recalled = self.recall.due(self.card.node, live, elapsed);
         self.effects.extend(recalled.into_iter().map(Effect::Announce));

@@ -1,6 +1,7 @@
 //! Joins the rooms below into a running node.
 
 mod bind;
+mod bulk;
 mod connections;
 mod counters;
 mod crawler;

@@ -1,6 +1,7 @@
 //! The thread of the other nodes: it runs gossip, the links by which nodes speak of the
 //! cluster, and the hub that both come to.
 
+use super::bulk;
 use super::hub::{Effect, Hub, HubConfig};
 use super::inbox::{Inbox, Input};
 use super::seeking::{Seeking, is_only};
@@ -13,7 +14,7 @@ use crate::net::gossip::{Gossip, GossipConfig, GossipStart, Report, Seal, Seed};
 use crate::net::peers::{Identity, Lane, Link, PeerCertificates, Peers, PeersConfig};
 use crate::net::{Secret, TlsError};
 use crate::ring::{Layout, Node, NodeId};
-use crate::wire::{Hello, Life, Versions, layout_fingerprint};
+use crate::wire::{BULK_LANE, Hello, Life, Versions, layout_fingerprint};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
@@ -39,8 +40,8 @@ pub struct ClusterConfig {
     pub node_name: String,
     /// The zone it stands in, by name.
     pub zone: String,
-    /// Where other nodes reach it by gossip. Calls come in at the ports behind it, one
-    /// and one for each worker, or at any that are free.
+    /// Where other nodes reach it by gossip. Calls come in at the ports behind it, one,
+    /// one for each worker and one for what is moved in bulk, or at any that are free.
     pub listen: SocketAddr,
     /// Where others may be.
     pub join: Vec<Seed>,
@@ -88,7 +89,6 @@ impl Others {
         node: Node,
         client: Box<str>,
         shared: &Arc<Shared>,
-        worker: usize,
     ) -> io::Result<(Self, Lanes)> {
         let socket = UdpSocket::bind(config.listen)?;
         let address = socket.local_addr()?;
@@ -103,7 +103,7 @@ impl Others {
                 Err(why) => return drop(tell.send(Err(why))),
             };
             runtime.block_on(async {
-                match Meeting::open(config, node, client, socket, &shared, worker) {
+                match Meeting::open(config, node, client, socket, &shared) {
                     Ok((meeting, lanes)) => {
                         let _ = tell.send(Ok(lanes));
                         // A task: whatever wakes it need not wake its own thread.
@@ -146,6 +146,9 @@ struct Meeting {
     first: Peers,
     /// One for each worker.
     lanes: Vec<Peers>,
+    /// By which they bring each other what they lack.
+    bulk: Arc<Peers>,
+    mover: Option<JoinHandle<()>>,
     inbox: Arc<Inbox>,
     generation: u64,
     started: Instant,
@@ -168,7 +171,6 @@ impl Meeting {
         client: Box<str>,
         socket: UdpSocket,
         shared: &Arc<Shared>,
-        worker: usize,
     ) -> io::Result<(Self, Lanes)> {
         let (layout, address) = (config.layout(), socket.local_addr()?);
         let seeking = Seeking::new(&config);
@@ -185,9 +187,12 @@ impl Meeting {
             generation,
             lane: 0,
             lanes: Box::default(),
+            bulk: 0,
         };
-        let (run, first, workers, lanes) = bind_lanes(&config, hello, address, &shared.settings)?;
+        let Bound { first: (first, run), bulk: (bulk, run_bulk), lanes, workers } =
+            bind_lanes(&config, hello, address, &shared.settings)?;
         spawn_local(run.run(Rc::new(Arc::clone(&inbox))));
+        let bulk = Arc::new(bulk);
         let card = Card {
             node: node.id,
             name: config.node_name.as_str().into(),
@@ -219,13 +224,16 @@ impl Meeting {
                 reports.remarks.refused("gossip", from, &why.to_string(), now());
             }
         })?;
-        let hub = Hub::new(hub, card, shared, worker)
+        let hub = Hub::new(hub, card, shared, shared.others_worker())
             .ok_or_else(|| io::Error::other("a node without a cluster has no hub"))?;
+        let mover = bulk::start(run_bulk, Arc::clone(&bulk), Arc::clone(shared))?;
         let this = Self {
             hub,
             gossip,
             first,
             lanes,
+            bulk,
+            mover: Some(mover),
             inbox,
             generation,
             started: Instant::now(),
@@ -257,15 +265,18 @@ impl Meeting {
             }
         }
         self.end_turns().await;
-        let Self { gossip, first, lanes, .. } = self;
+        let Self { gossip, first, lanes, bulk, mover, .. } = self;
         gossip.leave().await;
         // All at once: each waits a little for the others to hear of it.
-        let lanes: Vec<_> =
+        let mut lanes: Vec<_> =
             lanes.into_iter().map(|lane| spawn_local(async move { lane.stop().await })).collect();
+        lanes.push(spawn_local(async move { bulk.stop().await }));
         first.stop().await;
         for lane in lanes {
             let _ = lane.await;
         }
+        // Its lane has ended.
+        let _ = mover.map(JoinHandle::join);
     }
 
     /// Executes no more, so that those who hear that this node leaves can take its place
@@ -359,7 +370,7 @@ impl Meeting {
     }
 
     fn all_lanes(&self) -> impl Iterator<Item = &Peers> {
-        std::iter::once(&self.first).chain(&self.lanes)
+        std::iter::once(&self.first).chain(&self.lanes).chain(std::iter::once(&*self.bulk))
     }
 
     fn told<E: fmt::Display>(&self, told: Result<(), E>) {
@@ -374,6 +385,7 @@ impl Meeting {
                 Effect::Meet { node, address, generation } => {
                     self.first.meet(node, 0, address, generation);
                     self.lanes.iter().for_each(|lane| lane.outlive(node, generation));
+                    self.bulk.outlive(node, generation);
                 }
                 Effect::Announce(address) => self.gossip.announce(address),
                 Effect::Forget(node) => self.all_lanes().for_each(|lane| lane.forget(node)),
@@ -452,19 +464,27 @@ fn hub_config(config: &ClusterConfig, seeking: &Seeking) -> HubConfig {
         look: seeking.look,
         search: seeking.search,
         is_sought: config.join.is_empty(),
+        moves_itself: false,
         recall: config.gossip.search_alone_period,
         notice: config.gossip.notice(),
     }
 }
 
-/// The links of this thread, and those of the workers: what is to be run, and what it is
-/// told by.
+/// The links of this thread, of the mover and of the workers: what each is told by, and
+/// what is to be run.
+struct Bound {
+    first: (Peers, Lane),
+    bulk: (Peers, Lane),
+    lanes: Vec<Peers>,
+    workers: Lanes,
+}
+
 fn bind_lanes(
     config: &ClusterConfig,
     mut hello: Hello,
     gossip: SocketAddr,
     settings: &Settings,
-) -> io::Result<(Lane, Peers, Lanes, Vec<Peers>)> {
+) -> io::Result<Bound> {
     let tls = |why: TlsError| io::Error::other(why.to_string());
     let identity = match &config.certificates {
         Some(certificates) => certificates.identity(),
@@ -483,13 +503,15 @@ fn bind_lanes(
         let wanted = gossip.port().checked_add(behind).map(listen);
         wanted.and_then(Result::ok).map_or_else(|| listen(0), Ok)
     };
-    let (mut run, mut lanes) = (Vec::new(), Vec::new());
+    let (mut workers, mut lanes) = (Vec::new(), Vec::new());
     for lane in 1..=settings.threads.clamp(1, LANES_MAX) as u16 {
         let (peers, worker) = bind(Hello { lane, ..hello.clone() }, lane + 1)?;
-        run.push(worker);
+        workers.push(worker);
         lanes.push(peers);
     }
     hello.lanes = lanes.iter().map(|lane| lane.local_addr().port()).collect();
-    let (first, run_first) = bind(hello, 1)?;
-    Ok((run_first, first, run, lanes))
+    let bulk = bind(Hello { lane: BULK_LANE, ..hello.clone() }, lanes.len() as u16 + 2)?;
+    hello.bulk = bulk.0.local_addr().port();
+    let first = bind(hello, 1)?;
+    Ok(Bound { first, bulk, lanes, workers })
 }

@@ -221,9 +221,7 @@ impl Running {
             None => (None, Vec::new()),
             Some(cluster) => {
                 let (listen, client) = (cluster.listen, bound.first());
-                // Its requests are counted as those of a worker beside the others.
-                let worker = shared.settings.threads.max(1);
-                let others = Others::start(cluster, config.node, client, &shared, worker);
+                let others = Others::start(cluster, config.node, client, &shared);
                 let (others, lanes) = others.map_err(|why| StartError::Others(listen, why))?;
                 (Some(others), lanes)
             }

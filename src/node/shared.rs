@@ -83,7 +83,8 @@ impl Shared {
     /// connected.
     #[must_use]
     pub fn new(store: Store, view: SharedView, settings: Settings, ticks: Ticks) -> Self {
-        let workers = (0..=settings.threads.max(1)).map(|_| Counters::default()).collect();
+        // One more for the other nodes, and one for what is moved.
+        let workers = (0..settings.threads.max(1) + 2).map(|_| Counters::default()).collect();
         Self {
             store,
             view,
@@ -146,10 +147,20 @@ impl Shared {
         &self.workers[worker]
     }
 
-    /// The number of a worker's lane. Who counts as a worker beside them is the thread
-    /// of the other nodes, and has the first.
+    /// As which worker the thread of the other nodes counts.
+    pub(super) fn others_worker(&self) -> usize {
+        self.settings.threads.max(1)
+    }
+
+    /// As which worker the mover's thread counts.
+    pub(super) fn mover_worker(&self) -> usize {
+        self.settings.threads.max(1) + 1
+    }
+
+    /// The number of a worker's lane: the thread of the other nodes has the first, and the
+    /// mover's the last.
     pub(super) fn lane(&self, worker: usize) -> usize {
-        if worker < self.settings.threads.max(1) { worker + 1 } else { 0 }
+        if worker == self.others_worker() { 0 } else { (worker + 1).min(self.mover_worker()) }
     }
 
     /// What all workers counted since the last reset.

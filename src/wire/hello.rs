@@ -15,6 +15,10 @@ pub const PROTOCOL_VERSION: u16 = 1;
 /// node by node.
 pub const PROTOCOL_VERSION_MIN: u16 = 1;
 
+/// The lane of a link by which one node brings another what it lacks. Both ends may
+/// dial one: whoever has something to bring.
+pub const BULK_LANE: u16 = u16::MAX;
+
 /// The first bytes of a hello. These, and the two versions behind them, are for
 /// ever; all the rest may be another's in another version.
 const MAGIC: [u8; 8] = *b"ringcach";
@@ -68,6 +72,9 @@ pub struct Hello {
     pub lane: u16,
     /// The ports of the node's lanes, in their order; told by the first link.
     pub lanes: Box<[u16]>,
+    /// The port where it takes what is moved in bulk; told by the first link, zero if
+    /// there is none.
+    pub bulk: u16,
 }
 
 /// One life of a node.
@@ -178,6 +185,7 @@ struct Rest<'a> {
     lane: u16,
     /// Two bytes each, so that nothing is taken for a length that is only claimed.
     lanes: &'a [u8],
+    bulk: u16,
 }
 
 impl Hello {
@@ -196,6 +204,7 @@ impl Hello {
             generation: self.generation,
             lane: self.lane,
             lanes: &lanes,
+            bulk: self.bulk,
         };
         append(into, &rest);
     }
@@ -229,6 +238,7 @@ impl Hello {
             generation: rest.generation,
             lane: rest.lane,
             lanes: lanes.iter().map(|port| u16::from_le_bytes(*port)).collect(),
+            bulk: rest.bulk,
         };
         if hello.is_short() { Ok(hello) } else { Err(NoHello::Malformed) }
     }
@@ -239,7 +249,7 @@ impl Hello {
         self.cluster.len() <= CLUSTER_NAME_BYTES_MAX
             && self.name.len() <= NODE_NAME_BYTES_MAX
             && self.lanes.len() <= LANES_MAX
-            && usize::from(self.lane) <= LANES_MAX
+            && (usize::from(self.lane) <= LANES_MAX || self.lane == BULK_LANE)
     }
 
     /// The version to speak with another node, of which this is the hello.
@@ -307,6 +317,7 @@ mod tests {
             generation: 1_800_000_000_000,
             lane: 0,
             lanes: [11213, 11214].into(),
+            bulk: 11215,
         }
     }
 
@@ -331,6 +342,7 @@ mod tests {
             b"\x07cache-0",
             b"\xfd\x00\x50\x5c\x18\xa3\x01\x00\x00",
             b"\x00\x04\xcd\x2b\xce\x2b",
+            b"\xfb\xcf\x2b",
         ];
         assert_eq!(
             bytes(&hello()).escape_ascii().to_string(),
@@ -362,7 +374,7 @@ mod tests {
         let far = Hello { lane: LANES_MAX as u16 + 1, ..hello() };
         assert_eq!(Hello::decode(&bytes(&far)), Err(NoHello::Malformed));
         let mut odd = bytes(&hello());
-        let lanes_at = odd.len() - 5;
+        let lanes_at = odd.len() - 8;
         odd[lanes_at] = 3;
         assert_eq!(Hello::decode(&odd), Err(NoHello::Malformed));
     }

@@ -15,7 +15,7 @@ pub use card::{CARD_BYTES_MAX, CardError, card, card_bytes};
 pub use codec::DecodeError;
 pub use frame::{FRAME_PREFIX_BYTES, FrameTooLong, Frames, append_frame};
 pub use hello::{
-    Hello, Life, NoHello, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, Refusal, Versions,
+    BULK_LANE, Hello, Life, NoHello, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, Refusal, Versions,
     layout_fingerprint,
 };
 pub use message::{

@@ -9,6 +9,7 @@ mod node;
 mod access;
 mod again;
 mod breaker;
+mod bulk;
 mod certificates;
 mod crowd;
 mod cuts;

@@ -18,6 +18,9 @@ const FIRST: u32 = u32::from_be_bytes([198, 18, 0, 0]);
 const NETS: u32 = 8192;
 const NET_BITS: u32 = 4;
 
+/// Where each of them listens for the others: in a network of its own any port is free.
+pub(crate) const PEER_PORT: u16 = 7946;
+
 static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// The nodes, and the network that goes when they are gone.
@@ -90,11 +93,11 @@ impl Net {
         Ipv4Addr::from(self.base + 2 + number as u32)
     }
 
-    fn start_node(&self, name: &str, number: usize, flags: &str) -> Node {
+    pub(crate) fn start_node(&self, name: &str, number: usize, flags: &str) -> Node {
         let address = self.address(number);
         let mut line =
             format!("netns exec {} {}", self.space(number), env!("CARGO_BIN_EXE_ringcached"));
-        write!(line, " -p 0 -t 2 -l {address} --peer-listen {address}:0").unwrap();
+        write!(line, " -p 0 -t 2 -l {address} --peer-listen {address}:{PEER_PORT}").unwrap();
         write!(line, " --secret-file {} --node-id net-{name}-{number}", self.secret.display())
             .unwrap();
         if let Some(first) = self.nodes.first() {
@@ -118,6 +121,13 @@ impl Net {
     /// Nothing of what this node says arrives there.
     pub(crate) fn cut(&self, from: usize, to: usize) {
         self.drop_at(from, to, "");
+    }
+
+    /// Nothing arrives at this port of a node.
+    pub(crate) fn close_port(&self, node: usize, port: u16) {
+        let space = self.space(node);
+        run(&format!("ip netns exec {space} iptables -w -A INPUT -p udp --dport {port} -j DROP"))
+            .unwrap();
     }
 
     /// All arrives again.

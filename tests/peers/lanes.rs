@@ -2,6 +2,7 @@
 
 use crate::node::{Birth, Node};
 use ringcached::ring::NodeId;
+use ringcached::wire::BULK_LANE;
 use std::sync::Arc;
 
 fn meet(ours: &Node, theirs: &Node, lanes: &[u16]) {
@@ -69,6 +70,45 @@ fn a_lane_takes_no_first_link() {
     meet(&one, &two, &[0]);
     meet(&three, &four, &[1]);
     for node in [&two, &four] {
+        node.ear.until("not refused", |told| {
+            told.refused.iter().any(|why| why.contains("it dialled another port"))
+        });
+        assert!(node.log().is_empty(), "{:?}", node.log());
+    }
+}
+
+/// Whoever has something to bring dials, whichever has the smaller id.
+#[test]
+fn each_end_has_a_link_of_its_own_for_bulk() {
+    let one = Birth { lane: BULK_LANE, ..Birth::of(1) }.start();
+    let two = Birth { lane: BULK_LANE, ..Birth::of(2) }.start();
+    meet(&two, &one, &[BULK_LANE]);
+    lanes_at(&two, &[BULK_LANE]);
+    lanes_at(&one, &[BULK_LANE - 1]);
+    meet(&one, &two, &[BULK_LANE]);
+    for node in [&one, &two] {
+        lanes_at(node, &[BULK_LANE - 1, BULK_LANE]);
+    }
+    one.peers.part(NodeId(2), BULK_LANE);
+    lanes_at(&one, &[BULK_LANE - 1]);
+    lanes_at(&two, &[BULK_LANE]);
+    two.peers.part(NodeId(1), BULK_LANE);
+    for node in [&one, &two] {
+        lanes_at(node, &[]);
+    }
+}
+
+/// What is brought in bulk would hold up requests, and requests would wait behind it.
+#[test]
+fn bulk_has_a_port_of_its_own() {
+    let (one, two) = (Birth::of(1).start(), Birth { lane: 1, ..Birth::of(2) }.start());
+    let bulk = Birth { lane: BULK_LANE, ..Birth::of(3) }.start();
+    let (four, five) = (Birth { lane: BULK_LANE, ..Birth::of(4) }.start(), Birth::of(5).start());
+    meet(&four, &one, &[BULK_LANE]);
+    meet(&four, &two, &[BULK_LANE]);
+    meet(&one, &bulk, &[1]);
+    meet(&one, &five, &[BULK_LANE]);
+    for node in [&one, &two, &bulk, &five] {
         node.ear.until("not refused", |told| {
             told.refused.iter().any(|why| why.contains("it dialled another port"))
         });

@@ -149,6 +149,7 @@ impl Birth {
             generation: self.generation,
             lane: self.lane,
             lanes: self.lanes.into(),
+            bulk: 0,
         }
     }
 

@@ -11,6 +11,7 @@ mod copies;
 mod cuts;
 mod faults;
 mod history;
+mod moves;
 mod reading;
 mod run;
 mod world;

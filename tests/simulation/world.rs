@@ -208,6 +208,7 @@ impl World {
             look: Duration::from_secs(2),
             search: Duration::from_secs(2),
             is_sought: !has_seeds,
+            moves_itself: true,
             recall: GossipConfig::lan().search_alone_period,
             notice: GossipConfig::lan().notice(),
         };

@@ -126,6 +126,14 @@ impl Known {
         self.forget_from((node, lane.saturating_add(1)));
     }
 
+    /// The same for one of its lanes.
+    pub(super) fn part(&self, node: NodeId, lane: u16) {
+        let lane = self.nodes().by_lane.remove(&(node, lane));
+        if let Some(lane) = lane {
+            lane.dismiss("there is nothing more to bring");
+        }
+    }
+
     fn forget_from(&self, (node, lane): (NodeId, u16)) {
         let mut nodes = self.nodes();
         let mut lanes = nodes.by_lane.split_off(&(node, lane));

@@ -23,6 +23,7 @@ pub struct Link {
     version: u16,
     lane: u16,
     lanes: Box<[u16]>,
+    bulk: u16,
     outbox_bytes_max: usize,
     frame_bytes_max: usize,
     outbox: Mutex<Outbox>,
@@ -60,6 +61,7 @@ pub(super) struct LinkParts {
     pub(super) version: u16,
     pub(super) lane: u16,
     pub(super) lanes: Box<[u16]>,
+    pub(super) bulk: u16,
     pub(super) outbox_bytes_max: usize,
     pub(super) frame_bytes_max: usize,
     pub(super) on_ready: Box<dyn Fn() + Send + Sync>,
@@ -75,6 +77,7 @@ impl Link {
             version: parts.version,
             lane: parts.lane,
             lanes: parts.lanes,
+            bulk: parts.bulk,
             outbox_bytes_max: parts.outbox_bytes_max,
             frame_bytes_max: parts.frame_bytes_max,
             outbox: Mutex::default(),
@@ -100,6 +103,7 @@ impl Link {
             version: crate::wire::PROTOCOL_VERSION,
             lane: 0,
             lanes: Box::default(),
+            bulk: 0,
             outbox_bytes_max,
             frame_bytes_max: outbox_bytes_max,
             on_ready: Box::new(on_ready),
@@ -132,7 +136,8 @@ impl Link {
     }
 
     /// Which of the links to that node this is: zero for the one by which nodes speak
-    /// of the cluster, greater ones for those between lanes.
+    /// of the cluster, greater ones for those between lanes, and [`BULK_LANE`](crate::wire::BULK_LANE) for the
+    /// one that this node brings the other by what it lacks.
     #[must_use]
     pub fn lane(&self) -> u16 {
         self.lane
@@ -145,6 +150,13 @@ impl Link {
         let Some(connection) = &self.connection else { return Vec::new() };
         let ip = connection.remote_address().ip();
         self.lanes.iter().map(|&port| SocketAddr::new(ip, port)).collect()
+    }
+
+    /// Where the node at the other end takes what is moved in bulk, as far as it told.
+    #[must_use]
+    pub fn bulk(&self) -> Option<SocketAddr> {
+        let ip = self.connection.as_ref()?.remote_address().ip();
+        (self.bulk != 0).then(|| SocketAddr::new(ip, self.bulk))
     }
 
     /// How long a packet and its answer take, as measured lately; zero where

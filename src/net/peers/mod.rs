@@ -1,5 +1,6 @@
 //! Connections between nodes over QUIC: one for each pair of lanes, dialled by the
-//! node with the smaller id, with one stream that carries frames both ways.
+//! node with the smaller id, with one stream that carries frames both ways; and for as
+//! long as one node brings another what it lacks, one that it dials for that alone.
 //!
 //! A lane is a socket and the thread that serves it; a node has some. [`Peers`] is told
 //! who is there ([`Peers::meet`]) and keeps a [`Link`] to each; what comes over it is
@@ -25,7 +26,7 @@ pub use renewal::PeerCertificates;
 
 use crate::limits::{FRAME_BYTES_MAX, PEER_FAREWELL_MS};
 use crate::ring::NodeId;
-use crate::wire::Hello;
+use crate::wire::{BULK_LANE, Hello};
 use certificate::Proof;
 use known::{Known, News, Target};
 use std::fmt;
@@ -97,6 +98,10 @@ impl<H: Handler + ?Sized> Handler for Arc<H> {
         (**self).remark(remark);
     }
 }
+
+/// The lane by which another node brings what this one lacks: the other end of its
+/// [`BULK_LANE`].
+pub(crate) const BULK_IN: u16 = BULK_LANE - 1;
 
 /// How a node speaks with its peers.
 #[derive(Clone, Debug)]
@@ -234,14 +239,16 @@ impl Peers {
     /// Tells where a lane of a node is, and which life the node lives. Of two nodes the
     /// one with the smaller id dials, again and again until the other is forgotten;
     /// the other one waits. A greater generation ends the link to the earlier life at
-    /// once, and a smaller one is passed over.
+    /// once, and a smaller one is passed over. For what is moved in bulk whoever has
+    /// something to bring dials.
     pub fn meet(&self, node: NodeId, lane: u16, addr: SocketAddr, generation: u64) {
         let ours = self.shared.config.hello.node;
         if node == ours {
             return;
         }
         let target = Target { node, lane, addr };
-        if let Some(news) = self.shared.known.meet(target, generation, ours < node) {
+        let is_dialled = ours < node || lane == BULK_LANE;
+        if let Some(news) = self.shared.known.meet(target, generation, is_dialled) {
             // Where nobody listens to it, the lane is at its end.
             let _ = self.dials.send(Dial { node, lane, news });
         }
@@ -256,6 +263,11 @@ impl Peers {
     /// link again.
     pub fn forget(&self, node: NodeId) {
         self.shared.known.forget(node);
+    }
+
+    /// The same for one lane of a node.
+    pub fn part(&self, node: NodeId, lane: u16) {
+        self.shared.known.part(node, lane);
     }
 
     /// The same for the lanes of a node with greater numbers than this.

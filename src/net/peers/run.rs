@@ -4,10 +4,10 @@ use super::greet::{self, Greeted};
 use super::known::{Seat, Target};
 use super::link::{Link, LinkParts};
 use super::refused::Refused;
-use super::{Dial, Handler, Ours, Shared};
+use super::{BULK_IN, Dial, Handler, Ours, Shared};
 use crate::limits::{PEER_HANDSHAKES_MAX, PEER_HANDSHAKES_UNASKED, PEER_HELLO_MS, PEER_REDIAL_MS};
 use crate::ring::NodeId;
-use crate::wire::Frames;
+use crate::wire::{BULK_LANE, Frames};
 use quinn::{Incoming, ReadError, RecvStream, SendStream, WriteError};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -56,6 +56,24 @@ pub(super) async fn accept(ours: Rc<Ours>) {
     }
 }
 
+/// What a link is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    First,
+    Lane,
+    Bulk,
+}
+
+impl Kind {
+    fn of(lane: u16) -> Self {
+        match lane {
+            0 => Self::First,
+            BULK_LANE => Self::Bulk,
+            _ => Self::Lane,
+        }
+    }
+}
+
 async fn welcome(shared: &Shared, incoming: Incoming) -> Result<Greeted, Refused> {
     let proof = shared.proof();
     let greeted = timeout(HELLO, async {
@@ -63,12 +81,15 @@ async fn welcome(shared: &Shared, incoming: Incoming) -> Result<Greeted, Refused
         let connection = incoming.accept().map_err(lost)?.await.map_err(lost)?;
         greet::accepted(connection, &shared.hello(shared.config.hello.lane), proof).await
     });
-    let greeted = greeted.await.unwrap_or(Err(Refused::Silent))?;
+    let mut greeted = greeted.await.unwrap_or(Err(Refused::Silent))?;
     let ours = &shared.config.hello;
-    let why = if greeted.theirs.node > ours.node {
-        Refused::OursToDial
-    } else if (greeted.lane == 0) != (ours.lane == 0) {
+    let why = if Kind::of(greeted.lane) != Kind::of(ours.lane) {
         Refused::OtherLane
+    } else if Kind::of(ours.lane) == Kind::Bulk {
+        greeted.lane = BULK_IN;
+        return Ok(greeted);
+    } else if greeted.theirs.node > ours.node {
+        Refused::OursToDial
     } else {
         return Ok(greeted);
     };
@@ -197,6 +218,7 @@ fn link(shared: &Shared, greeted: &Greeted, ready: &Arc<Notify>) -> Link {
         version: greeted.version,
         lane: greeted.lane,
         lanes: greeted.theirs.lanes.clone(),
+        bulk: greeted.theirs.bulk,
         outbox_bytes_max: shared.config.outbox_bytes_max,
         frame_bytes_max: shared.config.frame_bytes_max,
         on_ready: Box::new(move || ready.notify_one()),

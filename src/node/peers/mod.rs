@@ -6,7 +6,10 @@ mod breaker;
 mod calls;
 mod dirty;
 mod executor;
+mod mover;
+mod moves;
 mod overview;
+mod pace;
 mod peer;
 mod promises;
 mod repair;
@@ -18,6 +21,7 @@ mod waiting;
 pub(super) use breaker::Breakers;
 pub(super) use dirty::{Dirty, Slots};
 pub(super) use executor::{Executor, NoMessage, Word};
+pub(super) use mover::{BulkLinks, Mover, NoBulkLinks, Rest};
 pub(super) use overview::Overview;
 pub(super) use peer::Peer;
 pub(super) use promises::{Promised, Promises};
@@ -35,11 +39,13 @@ use crate::limits::BREAKER_FAILURES;
 use crate::net::peers::Link;
 use crate::ring::{KeyHash, NodeId};
 use crate::store::Found;
-use crate::wire::{Filled, Flush, Item, Message, Promise, Relayed, Say};
+use crate::wire::{BULK_LANE, Filled, Flush, Item, Message, Promise, Relayed, Say};
 use calls::Call;
+use moves::Moves;
 use overview::Overviews;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
@@ -103,6 +109,7 @@ pub(super) struct Cluster {
     pub(super) me: NodeId,
     pub(super) write_ack: WriteAck,
     pub(super) dirty: Dirty,
+    pub(super) moves: Moves,
     pub(super) held_back: HeldBack,
     pub(super) promised: Promised,
     pub(super) turns: Turns,
@@ -193,15 +200,16 @@ fn copied<'a>(item: &Item<'a>) -> Copied<'a> {
 
 impl Cluster {
     /// Of this node, whose requests are executed by so many threads, that of the other
-    /// nodes among them; each has a lane.
+    /// nodes and the mover's among them, who is the last; each has a lane.
     pub(super) fn new(me: NodeId, write_ack: WriteAck, slots: u32, threads: usize) -> Self {
         Self {
             me,
             write_ack,
             turns: Turns::new(threads),
             leaves: AtomicBool::new(false),
-            lanes: threads,
+            lanes: threads.saturating_sub(1),
             dirty: Dirty::new(slots),
+            moves: Moves::default(),
             held_back: HeldBack::none(slots),
             promised: Promised::default(),
             breakers: Breakers::default(),
@@ -312,6 +320,9 @@ impl Cluster {
         );
         self.close_breaker(node, "it was linked anew");
         self.failed(node, peer.linked(link));
+        if link.lane() == BULK_LANE {
+            self.moves.ring();
+        }
     }
 
     pub(super) fn unlinked(&self, link: &Arc<Link>) {
@@ -507,6 +518,15 @@ impl Cluster {
 
     pub(super) fn is_linked(&self, node: NodeId) -> bool {
         self.peer(node).is_some_and(|peer| peer.is_linked())
+    }
+
+    /// Where a node takes what is moved in bulk, and which life of it.
+    fn bulk_address(&self, node: NodeId) -> Option<(SocketAddr, u64)> {
+        self.peer(node)?.bulk_address()
+    }
+
+    fn has_bulk_link(&self, node: NodeId) -> bool {
+        self.peer(node).is_some_and(|peer| peer.has_bulk_link())
     }
 
     fn failed(&self, node: NodeId, failed: Vec<peer::Failed>) {

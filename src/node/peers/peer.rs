@@ -6,6 +6,8 @@ use super::waiting::Answer;
 use crate::item::Now;
 use crate::net::peers::Link;
 use crate::ring::NodeId;
+use crate::wire::BULK_LANE;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +16,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(in crate::node) struct Peer {
     pub(in crate::node) node: NodeId,
-    /// One for each lane of this node, by its number.
+    /// One for each lane of this node, by its number, and one for what is moved in bulk.
     paths: Box<[Mutex<Path>]>,
     /// Microseconds that a packet and its answer take, as measured lately.
     round_trip_us: AtomicU64,
@@ -55,7 +57,7 @@ pub(super) struct Failed {
 
 impl Peer {
     pub(super) fn new(node: NodeId, lanes: usize) -> Self {
-        let paths = std::iter::repeat_with(Mutex::default).take(lanes.max(1)).collect();
+        let paths = std::iter::repeat_with(Mutex::default).take(lanes.max(1) + 1).collect();
         Self { node, paths, round_trip_us: AtomicU64::new(0), measured_ms: AtomicU64::new(0) }
     }
 
@@ -111,7 +113,7 @@ impl Peer {
     /// Whether it has left calls without any answer for so long. Whoever was asked
     /// nothing is not silent.
     pub(in crate::node) fn is_silent(&self, now: Now, ms: u64) -> bool {
-        self.paths().any(|path| path.is_slow(now, ms) && path.waits(now, ms))
+        self.lanes().any(|path| path.is_slow(now, ms) && path.waits(now, ms))
     }
 
     /// How long a packet and its answer take; zero where that is not known.
@@ -198,12 +200,13 @@ impl Peer {
 
     /// How many of this node's lanes have a link of their own to it.
     pub(in crate::node) fn linked_lanes(&self) -> usize {
-        self.paths().skip(1).filter(|path| path.link.is_some()).count()
+        self.lanes().skip(1).filter(|path| path.link.is_some()).count()
     }
 
-    /// The calls under way that bring copies: their lanes and numbers.
+    /// The calls under way that bring copies of what was just written: their lanes and
+    /// numbers.
     pub(super) fn copies_under_way(&self) -> Vec<(usize, u32)> {
-        let paths = self.paths().enumerate();
+        let paths = self.lanes().enumerate();
         let copies = |(lane, path): (usize, MutexGuard<'_, Path>)| {
             path.calls.copies().map(|number| (lane, number)).collect::<Vec<_>>()
         };
@@ -222,7 +225,23 @@ impl Peer {
     /// The path of a link. None where only the other node asks by it: it has more lanes
     /// than this one.
     fn path(&self, link: &Link) -> Option<MutexGuard<'_, Path>> {
-        self.paths.get(usize::from(link.lane())).map(locked)
+        let (bulk, lanes) = self.paths.split_last()?;
+        let path = match link.lane() {
+            BULK_LANE => Some(bulk),
+            lane => lanes.get(usize::from(lane)),
+        };
+        path.map(locked)
+    }
+
+    /// Where it takes what is moved in bulk, and which life of it.
+    pub(super) fn bulk_address(&self) -> Option<(SocketAddr, u64)> {
+        let link = self.first().link.clone()?;
+        Some((link.bulk()?, link.generation()))
+    }
+
+    /// Whether there is a link for what is moved in bulk.
+    pub(in crate::node) fn has_bulk_link(&self) -> bool {
+        self.paths.last().is_some_and(|path| locked(path).link.is_some())
     }
 
     fn linked_path(&self, lane: usize) -> MutexGuard<'_, Path> {
@@ -232,6 +251,11 @@ impl Peer {
 
     fn first(&self) -> MutexGuard<'_, Path> {
         locked(&self.paths[0])
+    }
+
+    /// All but the one for what is moved in bulk.
+    fn lanes(&self) -> impl Iterator<Item = MutexGuard<'_, Path>> {
+        self.paths().take(self.paths.len() - 1)
     }
 
     /// No two are locked at once, as long as each is dropped before the next.

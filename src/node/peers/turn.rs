@@ -84,6 +84,16 @@ impl Turn {
         self.parts >= ASK_REQUESTS_MAX.min(KEEP_ITEMS_MAX) || self.bytes >= TURN_BYTES_HIGH
     }
 
+    /// Requests and items that it has gathered.
+    pub(super) fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// Bytes of them.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// So many bytes of answers wait for those of other nodes: they count as well.
     pub(in crate::node) fn holds(&mut self, bytes: usize) {
         self.bytes += bytes;

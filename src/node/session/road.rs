@@ -8,10 +8,11 @@ use crate::node::{Counters, Shared, ViewReader};
 use crate::ring::{KeyHash, NodeId};
 use crate::store::{Found, Merged, PREFETCH_MAX, SharedValue, WalkFrom};
 use std::cell::{Cell, RefCell, RefMut};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The way from a key to its item, for all sessions of one worker. Every
 /// request for an item goes it, so this is the one place that knows who executes
@@ -287,28 +288,39 @@ impl Road {
         self.view.borrow_mut().view().slots_of(node)
     }
 
-    /// Gathers some of this node's items of these slots for another node, and
-    /// says where to go on.
+    /// Gathers some of this node's items for those that they are to be brought to, by
+    /// their slots, and says where to go on.
     pub(in crate::node) fn gather(
         &self,
         from: WalkFrom,
         now: Now,
-        slots: &Slots,
-        to: NodeId,
+        moves: &BTreeMap<NodeId, Slots>,
         turn: &mut Turn,
     ) -> Option<WalkFrom> {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
         self.shared.store.walk_all(from, now, |key, found| {
             let slot = view.slot(view.hash(key.bytes()));
-            if slots.contains(slot) {
-                turn.keep(to, slot, key.bytes(), found);
+            for (&to, slots) in moves {
+                if slots.contains(slot) {
+                    turn.keep(to, slot, key.bytes(), found);
+                }
             }
             !turn.is_full()
         })
     }
 
-    /// The same of the items that were written since then and that a dead node
+    /// Whether this node has anything in its memory.
+    pub(in crate::node) fn has_items(&self) -> bool {
+        self.shared.store.figures().items > 0
+    }
+
+    /// The time since this node was started.
+    pub(in crate::node) fn elapsed(&self) -> Duration {
+        self.shared.elapsed()
+    }
+
+    /// Gathers the items that were written since then and that a dead node
     /// kept too, for all their other owners.
     pub(in crate::node) fn gather_recent(
         &self,

@@ -30,6 +30,9 @@ pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
     let (opened, passed_by) = cluster.breakers.counts();
     report.stat("breakers_opened", opened);
     report.stat("reads_past_breakers", passed_by);
+    let (items, bytes) = cluster.moves.counts();
+    report.stat("moved_items", items);
+    report.stat("moved_bytes", bytes);
     let others = || overview.members.iter().filter(|&(node, _)| node != me.node);
     report.stat("members", others().count() + 1);
     said(me, report);
@@ -89,6 +92,8 @@ fn other(node: NodeId, member: &Member, cluster: &Cluster, report: &mut Report<'
     report.yes_no(format_args!("{node}:linked"), linked);
     let lanes = peer.as_ref().map_or(0, |peer| peer.linked_lanes());
     report.stat(format_args!("{node}:lanes"), lanes);
+    let bulk = peer.as_ref().is_some_and(|peer| peer.has_bulk_link());
+    report.yes_no(format_args!("{node}:bulk"), bulk);
     report.stat(format_args!("{node}:calls"), peer.map_or(0, |peer| peer.calls()));
     let breaker = if cluster.breakers.is_open(node) { "open" } else { "closed" };
     report.stat(format_args!("{node}:breaker"), breaker);

@@ -1,0 +1,242 @@
+//! Brings other nodes what they lack: one pass over the memory for all of them, a few
+//! messages under way at a time, and no faster than is said. Whatever they have newer
+//! stays.
+//!
+//! By a link of its own where the other node has a place for that: what is sent in bulk
+//! would hold up requests that go by the same one.
+
+use super::moves::Moved;
+use super::pace::Pace;
+use super::{Answer, Cluster, Sent, Slots, Turn};
+use crate::item::Now;
+use crate::limits::{
+    BULK_LINK_MS, BULK_LINK_REST_MS, BULK_WINDOW_BYTES, GATHERS_MAX, MOVE_BYTES_PER_S,
+    TURN_BYTES_HIGH,
+};
+use crate::node::session::Road;
+use crate::ring::NodeId;
+use crate::store::WalkFrom;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+/// Makes links for what is sent in bulk, and ends them.
+pub(in crate::node) trait BulkLinks {
+    /// A link to this life of a node is needed.
+    fn meet(&self, node: NodeId, at: SocketAddr, generation: u64);
+    /// None is needed any more.
+    fn part(&self, node: NodeId);
+}
+
+/// When a mover is to be asked to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::node) enum Rest {
+    /// As soon as others have had their turn.
+    None,
+    /// After so long, or when it is woken.
+    For(Duration),
+    /// When it is woken.
+    UntilWoken,
+}
+
+/// Brings other nodes what they lack.
+pub(in crate::node) struct Mover {
+    road: Rc<Road>,
+    cluster: Arc<Cluster>,
+    links: Box<dyn BulkLinks>,
+    pace: Pace,
+    /// Moves whose link is being made, since then.
+    waiting: BTreeMap<NodeId, (Slots, Now)>,
+    pass: Option<Pass>,
+    /// Nodes that there is a link to, and when it was last of use.
+    met: BTreeMap<NodeId, Now>,
+}
+
+/// One pass over this node's memory for some other nodes.
+struct Pass {
+    moves: BTreeMap<NodeId, Slots>,
+    from: Option<WalkFrom>,
+    sent: VecDeque<Batch>,
+}
+
+struct Batch {
+    sent: Sent,
+    bytes: usize,
+}
+
+impl fmt::Debug for Mover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moves = self.pass.as_ref().map(|pass| pass.moves.keys().collect::<Vec<_>>());
+        f.debug_struct("Mover").field("moves", &moves).finish_non_exhaustive()
+    }
+}
+
+impl Mover {
+    pub(in crate::node) fn new(
+        road: Rc<Road>,
+        cluster: Arc<Cluster>,
+        links: Box<dyn BulkLinks>,
+    ) -> Self {
+        Self {
+            road,
+            cluster,
+            links,
+            pace: Pace::new(MOVE_BYTES_PER_S, 2 * TURN_BYTES_HIGH as u64),
+            waiting: BTreeMap::new(),
+            pass: None,
+            met: BTreeMap::new(),
+        }
+    }
+
+    /// Goes on for a moment.
+    pub(in crate::node) fn step(&mut self, now: Now, waker: &Waker) -> Rest {
+        self.look_for_links(now);
+        self.begin(now);
+        let Some(mut pass) = self.pass.take() else { return self.rest(now) };
+        self.reap(&mut pass, waker);
+        let rest = self.go_on(&mut pass, now, waker);
+        if pass.from.is_none() && pass.sent.is_empty() || pass.moves.is_empty() {
+            for &to in pass.moves.keys() {
+                self.met.entry(to).and_modify(|last| *last = now);
+                self.cluster.moves.end(Moved { to, lost: false });
+            }
+            return Rest::None;
+        }
+        self.pass = Some(pass);
+        rest
+    }
+
+    /// Has links made to those for whom there is something new, and ends those that were
+    /// of no use for long.
+    fn look_for_links(&mut self, now: Now) {
+        for (to, slots) in self.cluster.moves.take_asked() {
+            let address = self.cluster.bulk_address(to).filter(|_| self.road.has_items());
+            if let Some((at, generation)) = address {
+                self.links.meet(to, at, generation);
+                self.met.insert(to, now);
+            }
+            self.waiting.insert(to, (slots, now));
+        }
+        let pass = self.pass.as_ref();
+        let is_in_use = |node: &NodeId| {
+            self.waiting.contains_key(node)
+                || pass.is_some_and(|pass| pass.moves.contains_key(node))
+        };
+        let links = &self.links;
+        self.met.retain(|node, last| {
+            let stays = is_in_use(node) || !is_past(*last, BULK_LINK_REST_MS, now);
+            if !stays {
+                links.part(*node);
+            }
+            stays
+        });
+    }
+
+    /// Begins a pass for all who can be reached.
+    fn begin(&mut self, now: Now) {
+        if self.pass.is_some() {
+            return;
+        }
+        let (cluster, met) = (&self.cluster, &self.met);
+        let is_ready = |&(node, (_, since)): &(&NodeId, &(Slots, Now))| {
+            let may_come = met.contains_key(node) && !is_past(*since, BULK_LINK_MS, now);
+            !may_come || cluster.has_bulk_link(*node)
+        };
+        let ready = self.waiting.iter().filter(is_ready).map(|(&node, _)| node);
+        let ready: Vec<NodeId> = ready.collect();
+        let slots = |node| Some((node, self.waiting.remove(&node)?.0));
+        let moves: BTreeMap<NodeId, Slots> = ready.into_iter().filter_map(slots).collect();
+        if !moves.is_empty() {
+            let (from, sent) = (Some(WalkFrom::default()), VecDeque::new());
+            self.pass = Some(Pass { moves, from, sent });
+        }
+    }
+
+    /// Looks what became of what was sent.
+    fn reap(&self, pass: &mut Pass, waker: &Waker) {
+        let is_over = |batch: &Batch| batch.sent.waiting.is_over(waker);
+        while pass.sent.front().is_some_and(is_over) {
+            let Some(batch) = pass.sent.pop_front() else { break };
+            for (call, to) in batch.sent.receivers() {
+                let answer = batch.sent.waiting.take(call);
+                if !matches!(answer, Some(Answer::Kept | Answer::Refused)) {
+                    self.give_up(pass, to);
+                }
+            }
+        }
+        let gone = pass.moves.keys().copied().filter(|&to| !self.road.is_live(to));
+        for to in gone.collect::<Vec<_>>() {
+            self.give_up(pass, to);
+        }
+    }
+
+    /// Marks all that a node was to be brought, for another pass.
+    fn give_up(&self, pass: &mut Pass, to: NodeId) {
+        if let Some(slots) = pass.moves.remove(&to) {
+            self.cluster.dirty.mark(to, slots.iter());
+            self.cluster.moves.end(Moved { to, lost: true });
+        }
+    }
+
+    /// Sends as much as may be under way.
+    fn go_on(&mut self, pass: &mut Pass, now: Now, waker: &Waker) -> Rest {
+        let at = self.road.elapsed();
+        // Where little is to be sent, much has to be looked at.
+        for _ in 0..GATHERS_MAX {
+            let Some(from) = pass.from else { return Rest::UntilWoken };
+            let under_way: usize = pass.sent.iter().map(|batch| batch.bytes).sum();
+            if under_way >= BULK_WINDOW_BYTES {
+                return Rest::UntilWoken;
+            }
+            let wait = self.pace.wait(at);
+            if !wait.is_zero() {
+                return Rest::For(wait);
+            }
+            let mut turn = Turn::default();
+            pass.from = self.road.gather(from, now, &pass.moves, &mut turn);
+            if turn.is_empty() {
+                continue;
+            }
+            let bytes = turn.bytes();
+            self.pace.take(bytes, at);
+            self.cluster.moves.count(turn.parts(), bytes);
+            turn.wait_for_all();
+            let sent = self.road.send(turn, now);
+            // So that its end wakes this one up.
+            if sent.waiting.is_over(waker) {
+                // It could not be sent.
+                pass.sent.push_back(Batch { sent, bytes: 0 });
+                return Rest::None;
+            }
+            pass.sent.push_back(Batch { sent, bytes });
+        }
+        Rest::None
+    }
+
+    /// Nothing is to be brought to anybody who can be reached.
+    fn rest(&self, now: Now) -> Rest {
+        let waits = self.waiting.values().map(|(_, since)| (*since, BULK_LINK_MS));
+        let links = self.met.values().map(|&last| (last, BULK_LINK_REST_MS));
+        let next = waits.chain(links).map(|(since, ms)| since.unix_ms() + ms).min();
+        next.map_or(Rest::UntilWoken, |at| {
+            Rest::For(Duration::from_millis(at.saturating_sub(now.unix_ms()).max(1)))
+        })
+    }
+}
+
+fn is_past(since: Now, ms: u64, now: Now) -> bool {
+    now.unix_ms() >= since.unix_ms() + ms
+}
+
+/// For nodes whose links are not made here: all goes by the first one.
+#[derive(Debug)]
+pub(in crate::node) struct NoBulkLinks;
+
+impl BulkLinks for NoBulkLinks {
+    fn meet(&self, _node: NodeId, _at: SocketAddr, _generation: u64) {}
+    fn part(&self, _node: NodeId) {}
+}
