@@ -55,7 +55,9 @@ fn a_move_that_is_broken_off_is_begun_again() {
         let until = world.now_ms() + LINK_IDLE_MS + 10;
         while world.now_ms() < until {
             world.step();
-            writers.iter_mut().for_each(|writer| drop(writer.poll(&world)));
+            for writer in &mut writers {
+                writer.poll(&world);
+            }
         }
         assert!(stat(&mut world, &dirty) > 0);
         let before = stat(&mut world, "moved_items");
