@@ -25,19 +25,21 @@ mod record;
 mod shared;
 mod shed;
 mod stripe;
+mod walk;
 
 pub use apart::SharedValue;
 pub use evictions::Evicted;
 pub use figures::{Crawled, Figures};
 pub use found::Found;
 pub use record::VALUE_BYTES_MAX;
+pub use walk::{FullWalk, WalkFrom};
 
 use crate::item::{Copied, Key, Now, Op, Outcome, Version};
 use crate::limits::{FLUSH_AHEAD_MS, STORE_BYTES_MIN, STRIPE_BYTES_MIN, STRIPES_MAX};
 use crate::ring::KeyHash;
-use arena::{Place, Segment};
+use arena::Place;
 use crawl::Crawler;
-use record::{KeyRoom, Record};
+use record::Record;
 use shared::Shared;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -98,29 +100,6 @@ enum Looked<R> {
 #[repr(align(128))]
 struct Padded(Mutex<Stripe>);
 
-/// Where a walk over all items goes on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WalkFrom {
-    segment: u32,
-    word: u32,
-    /// The use of the segment that the word belongs to.
-    uses: u32,
-}
-
-impl WalkFrom {
-    /// The beginning of the next segment.
-    fn next(self) -> Self {
-        Self { segment: self.segment + 1, ..Self::default() }
-    }
-
-    /// The same place in the segment as it is used now: its beginning, if it was
-    /// emptied meanwhile.
-    fn within(self, segment: &Segment) -> Self {
-        let uses = segment.uses.load(Ordering::Relaxed);
-        Self { uses, word: if uses == self.uses { self.word } else { 0 }, ..self }
-    }
-}
-
 /// Keys whose memory is waited for at once: more than a processor has loads
 /// under way.
 pub const PREFETCH_MAX: usize = 32;
@@ -128,9 +107,6 @@ pub const PREFETCH_MAX: usize = 32;
 /// The part of the memory (1 / 32) that is left to the allocator: what the index
 /// gave back stays with it in pieces, and counts as this process's all the same.
 const KEPT_BACK_PART: usize = 32;
-
-/// Items shown by one call of [`Store::walk`], at most.
-const WALK_ITEMS: usize = 500;
 
 impl Store {
     /// An empty store.
@@ -451,54 +427,6 @@ impl Store {
         for stripe in &self.stripes {
             lock(stripe).share = for_items / self.stripes.len();
         }
-    }
-
-    /// Shows some of the items, and says where to go on; none at the end. Who
-    /// walks while others write sees every item that stays put, and may see one
-    /// that moves twice or not at all.
-    pub fn walk(
-        &self,
-        from: WalkFrom,
-        now: Now,
-        mut visit: impl FnMut(Key<'_>, &Found<'_>),
-    ) -> Option<WalkFrom> {
-        self.walk_all(from, now, |key, found| {
-            if !found.is_tombstone() {
-                visit(key, found);
-            }
-            true
-        })
-    }
-
-    /// As [`Store::walk`], tombstones too, and no further than `visit` wants: it
-    /// says whether to go on.
-    pub fn walk_all(
-        &self,
-        from: WalkFrom,
-        now: Now,
-        mut visit: impl FnMut(Key<'_>, &Found<'_>) -> bool,
-    ) -> Option<WalkFrom> {
-        if from.segment >= self.shared.arena.numbers() {
-            return None;
-        }
-        let walked = self.in_segment(from.segment, |_, segment| {
-            let mut from = from.within(segment);
-            for _ in 0..WALK_ITEMS {
-                if from.word >= segment.filled() {
-                    return None;
-                }
-                let record = Record::at(segment, from.word);
-                from.word += record.words() as u32;
-                if !record.is_dead()
-                    && !self.shared.is_gone(record, now)
-                    && !visit(record.key(&mut KeyRoom::new()), &found(&self.shared, record))
-                {
-                    break;
-                }
-            }
-            Some(from)
-        });
-        Some(walked.flatten().unwrap_or(from.next()))
     }
 }
 

@@ -418,6 +418,7 @@ impl Stripe {
         to.count_live(words as i64);
         self.live_words += words;
         note_expiry(&to, record.expiry());
+        shared.count_moved();
         let old = shared.index.put(hash, Place::new(to_number, to_word));
         debug_assert_eq!(old, Some(place), "a live record is in the index");
         self.kill(segment, record);

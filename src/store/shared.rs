@@ -32,6 +32,8 @@ pub(super) struct Shared {
     floor: AtomicU64,
     /// Raised with each flush.
     flushes: AtomicU64,
+    /// How many items have moved to another place, ever.
+    moved: AtomicU64,
     /// A delete leaves a tombstone.
     tombstones: AtomicBool,
 }
@@ -51,6 +53,7 @@ impl Shared {
             index_share: AtomicUsize::new(0),
             floor: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
             tombstones: AtomicBool::new(false),
         }
     }
@@ -109,6 +112,16 @@ impl Shared {
     pub(super) fn raise_floor(&self, floor: Version) {
         self.floor.fetch_max(floor.0, Ordering::AcqRel);
         self.flushes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// An item has moved. Its stripe is locked.
+    pub(super) fn count_moved(&self) {
+        self.moved.fetch_add(1, Ordering::Release);
+    }
+
+    /// How many items have moved, ever.
+    pub(super) fn moved(&self) -> u64 {
+        self.moved.load(Ordering::Acquire)
     }
 
     pub(super) fn flushes(&self) -> u64 {

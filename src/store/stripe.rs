@@ -218,6 +218,7 @@ impl Stripe {
             fetched: meta.fetched,
         };
         drop(segment);
+        shared.count_moved();
         let written = self.put(shared, request, present.main, &new);
         self.scratch = value;
         // Without room for a copy the item stays as it was, unless it went to make

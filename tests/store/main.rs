@@ -5,6 +5,7 @@ mod limit;
 mod model;
 mod threads;
 mod time;
+mod walks;
 
 use ringcached::item::{Count, CountKind, Delete, Expiry, Key, Now, Op, Outcome, StoreMode};
 use ringcached::lab;

@@ -15,7 +15,7 @@ use crate::limits::{
 };
 use crate::node::session::Road;
 use crate::ring::NodeId;
-use crate::store::WalkFrom;
+use crate::store::FullWalk;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
@@ -59,7 +59,9 @@ pub(in crate::node) struct Mover {
 /// One pass over this node's memory for some other nodes.
 struct Pass {
     moves: BTreeMap<NodeId, Slots>,
-    from: Option<WalkFrom>,
+    walk: FullWalk,
+    /// All has been looked at.
+    is_through: bool,
     sent: VecDeque<Batch>,
 }
 
@@ -99,7 +101,7 @@ impl Mover {
         let Some(mut pass) = self.pass.take() else { return self.rest(now) };
         self.reap(&mut pass, waker);
         let rest = self.go_on(&mut pass, now, waker);
-        if pass.from.is_none() && pass.sent.is_empty() || pass.moves.is_empty() {
+        if pass.is_through && pass.sent.is_empty() || pass.moves.is_empty() {
             for &to in pass.moves.keys() {
                 self.met.entry(to).and_modify(|last| *last = now);
                 self.cluster.moves.end(Moved { to, lost: false });
@@ -151,8 +153,8 @@ impl Mover {
         let slots = |node| Some((node, self.waiting.remove(&node)?.0));
         let moves: BTreeMap<NodeId, Slots> = ready.into_iter().filter_map(slots).collect();
         if !moves.is_empty() {
-            let (from, sent) = (Some(WalkFrom::default()), VecDeque::new());
-            self.pass = Some(Pass { moves, from, sent });
+            let (walk, sent) = (FullWalk::default(), VecDeque::new());
+            self.pass = Some(Pass { moves, walk, is_through: false, sent });
         }
     }
 
@@ -187,7 +189,9 @@ impl Mover {
         let at = self.road.elapsed();
         // Where little is to be sent, much has to be looked at.
         for _ in 0..GATHERS_MAX {
-            let Some(from) = pass.from else { return Rest::UntilWoken };
+            if pass.is_through {
+                return Rest::UntilWoken;
+            }
             let under_way: usize = pass.sent.iter().map(|batch| batch.bytes).sum();
             if under_way >= BULK_WINDOW_BYTES {
                 return Rest::UntilWoken;
@@ -197,7 +201,7 @@ impl Mover {
                 return Rest::For(wait);
             }
             let mut turn = Turn::default();
-            pass.from = self.road.gather(from, now, &pass.moves, &mut turn);
+            pass.is_through = !self.road.gather(&mut pass.walk, now, &pass.moves, &mut turn);
             if turn.is_empty() {
                 continue;
             }

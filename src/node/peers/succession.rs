@@ -14,7 +14,7 @@ use crate::item::Now;
 use crate::limits::{GATHERS_MAX, SUCCESSION_MS, UNEVEN_MS};
 use crate::node::session::Road;
 use crate::ring::NodeId;
-use crate::store::WalkFrom;
+use crate::store::FullWalk;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::rc::Rc;
@@ -77,7 +77,9 @@ pub(in crate::node) struct Succession {
 struct Pass {
     dead: NodeId,
     since_ms: u64,
-    from: Option<WalkFrom>,
+    walk: FullWalk,
+    /// All has been looked at.
+    is_through: bool,
     sent: Option<Sent>,
     /// Those that were not reached.
     failed: BTreeSet<NodeId>,
@@ -159,7 +161,8 @@ impl Succession {
             self.pass = self.dead.pop_front().map(|(dead, since_ms)| Pass {
                 dead,
                 since_ms,
-                from: Some(WalkFrom::default()),
+                walk: FullWalk::default(),
+                is_through: false,
                 sent: None,
                 failed: BTreeSet::new(),
             });
@@ -171,16 +174,19 @@ impl Succession {
         }
         pass.note_failed();
         for _ in 0..GATHERS_MAX {
-            let Some(from) = pass.from else { break };
+            if pass.is_through {
+                break;
+            }
             let mut turn = Turn::default();
-            pass.from = self.road.gather_recent(from, now, pass.dead, pass.since_ms, &mut turn);
+            let (walk, dead, since_ms) = (&mut pass.walk, pass.dead, pass.since_ms);
+            pass.is_through = !self.road.gather_recent(walk, now, dead, since_ms, &mut turn);
             if !turn.is_empty() {
                 turn.wait_for_all();
                 pass.sent = Some(self.road.send(turn, now));
                 break;
             }
         }
-        if pass.from.is_some() || pass.sent.is_some() {
+        if !pass.is_through || pass.sent.is_some() {
             self.pass = Some(pass);
             return;
         }

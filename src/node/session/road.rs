@@ -6,7 +6,7 @@ use crate::item::{Copied, Key, Now, Op, Outcome, Store, Version};
 use crate::node::peers::{Calls, Cluster, Sent, Slots, Turn, Waiting};
 use crate::node::{Counters, Shared, ViewReader};
 use crate::ring::{KeyHash, NodeId};
-use crate::store::{Found, Merged, PREFETCH_MAX, SharedValue, WalkFrom};
+use crate::store::{Found, FullWalk, Merged, PREFETCH_MAX, SharedValue};
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -289,17 +289,17 @@ impl Road {
     }
 
     /// Gathers some of this node's items for those that they are to be brought to, by
-    /// their slots, and says where to go on.
+    /// their slots. Whether there are more to look at.
     pub(in crate::node) fn gather(
         &self,
-        from: WalkFrom,
+        walk: &mut FullWalk,
         now: Now,
         moves: &BTreeMap<NodeId, Slots>,
         turn: &mut Turn,
-    ) -> Option<WalkFrom> {
+    ) -> bool {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
-        self.shared.store.walk_all(from, now, |key, found| {
+        self.shared.store.walk_all(walk, now, |key, found| {
             let slot = view.slot(view.hash(key.bytes()));
             for (&to, slots) in moves {
                 if slots.contains(slot) {
@@ -321,19 +321,19 @@ impl Road {
     }
 
     /// Gathers the items that were written since then and that a dead node
-    /// kept too, for all their other owners.
+    /// kept too, for all their other owners. Whether there are more to look at.
     pub(in crate::node) fn gather_recent(
         &self,
-        from: WalkFrom,
+        walk: &mut FullWalk,
         now: Now,
         dead: NodeId,
         since_ms: u64,
         turn: &mut Turn,
-    ) -> Option<WalkFrom> {
+    ) -> bool {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
         let me = self.me();
-        self.shared.store.walk_all(from, now, |key, found| {
+        self.shared.store.walk_all(walk, now, |key, found| {
             if found.meta().version.unix_ms() >= since_ms {
                 let hash = view.hash(key.bytes());
                 let owners = view.readers(hash);
