@@ -344,6 +344,11 @@ pub const FRAME_BYTES_MAX: usize = (1 << 30) + TOLD_BYTES_HIGH + FRAME_HEADROOM_
 /// connection, and there are no more places than a call's number has low bits.
 pub const CALLS_MAX: usize = 1 << 16;
 
+/// Milliseconds without any answer after which a read is sent to another owner as well:
+/// twice as long as an answer takes, but not less than a busy machine may need to look,
+/// and not more than twice the way around the earth and back.
+pub const HEDGE_MS: std::ops::RangeInclusive<u64> = 25..=800;
+
 /// Reads that a node leaves without an answer in a row until no more are sent to it: each
 /// has cost a client the time after which another owner is asked.
 pub const BREAKER_FAILURES: u32 = 4;

@@ -9,6 +9,7 @@ mod breaker;
 mod client;
 mod copies;
 mod cuts;
+mod distance;
 mod faults;
 mod history;
 mod reading;

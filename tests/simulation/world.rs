@@ -39,6 +39,9 @@ pub(crate) struct World {
     zones: usize,
     loss: u64,
     duplicates: u64,
+    /// Whatever is sent takes so much longer.
+    distance_ms: u64,
+    gossip: GossipConfig,
     log: bool,
     /// What arrives when, in order.
     pub(crate) coming: BTreeMap<(u64, u64), Delivery>,
@@ -114,6 +117,16 @@ pub(crate) fn id(node: usize) -> NodeId {
 
 impl World {
     pub(crate) fn new(seed: u64, plan: &Plan) -> Self {
+        Self::at_distance(seed, plan, 0, GossipConfig::lan())
+    }
+
+    /// Nodes that are so far from each other.
+    pub(crate) fn at_distance(
+        seed: u64,
+        plan: &Plan,
+        distance_ms: u64,
+        gossip: GossipConfig,
+    ) -> Self {
         let (nodes, copies) = (plan.nodes, plan.copies);
         let layout = Layout { seed, copies, slot_bits: 8, vnodes: 64, ..Layout::default() };
         let mut world = Self {
@@ -126,6 +139,8 @@ impl World {
             zones: plan.zones,
             loss: plan.faults.loss,
             duplicates: plan.faults.duplicates,
+            distance_ms,
+            gossip,
             log: std::env::var_os("SIMULATION_LOG").is_some(),
             coming: BTreeMap::new(),
             sequence: 0,
@@ -141,6 +156,11 @@ impl World {
             world.start(node, true);
         }
         world
+    }
+
+    /// All nodes move away from each other, or closer.
+    pub(crate) fn set_distance(&mut self, ms: u64) {
+        self.distance_ms = ms;
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -208,11 +228,11 @@ impl World {
             look: Duration::from_secs(2),
             search: Duration::from_secs(2),
             is_sought: !has_seeds,
-            recall: GossipConfig::lan().search_alone_period,
-            notice: GossipConfig::lan().notice(),
+            recall: self.gossip.search_alone_period,
+            notice: self.gossip.notice(),
         };
         let mut agent =
-            Agent::new(GossipConfig::lan(), card.clone(), self.random.word(), self.since_start());
+            Agent::new(self.gossip.clone(), card.clone(), self.random.word(), self.since_start());
         let others = if has_seeds { self.nodes.len() } else { 0 };
         let seeds: Vec<SocketAddr> = (0..others).map(address).collect();
         agent.set_seeds(&seeds, self.since_start());
@@ -347,10 +367,11 @@ impl World {
     }
 
     fn delay(&mut self) -> u64 {
-        match self.random.below(20) {
+        let more_ms = match self.random.below(20) {
             0 => 1 + self.random.below(30) as u64,
             _ => 1 + self.random.below(2) as u64,
-        }
+        };
+        self.distance_ms + more_ms
     }
 
     fn deliver(&mut self, delivery: Delivery) {

@@ -7,6 +7,7 @@ mod calls;
 mod dirty;
 mod executor;
 mod overview;
+mod pace;
 mod peer;
 mod promises;
 mod repair;
@@ -160,13 +161,19 @@ impl Roster {
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) waiting: Arc<Waiting>,
+    pub(super) at: Now,
     /// What was sent, for whoever has to send it again.
     pub(super) sendings: Vec<Sending>,
 }
 
 impl Sent {
-    pub(super) fn nothing() -> Self {
-        Self { waiting: Arc::new(Waiting::new(0, Vec::new())), sendings: Vec::new() }
+    pub(super) fn nothing(now: Now) -> Self {
+        Self::waits_for(Arc::new(Waiting::new(0, Vec::new())), now)
+    }
+
+    /// Nothing sent, that is over when this is.
+    pub(super) fn waits_for(waiting: Arc<Waiting>, now: Now) -> Self {
+        Self { waiting, at: now, sendings: Vec::new() }
     }
 
     /// To whom each of the calls went.
@@ -175,8 +182,13 @@ impl Sent {
     }
 
     /// Over when its time is up.
-    pub(super) fn pause() -> Self {
-        Self { waiting: Arc::new(Waiting::pause()), sendings: Vec::new() }
+    pub(super) fn pause(now: Now) -> Self {
+        Self::waits_for(Arc::new(Waiting::pause()), now)
+    }
+
+    /// To whom reads went that others can answer too.
+    pub(super) fn readers(&self) -> impl Iterator<Item = NodeId> {
+        self.sendings.iter().filter(|sending| sending.only_reads()).map(|sending| sending.to)
     }
 }
 
@@ -261,7 +273,7 @@ impl Cluster {
             let hurry = hurry || !matches!(sending.what, What::Keep(_));
             self.call(lane, sending, call, hurry);
         }
-        Sent { waiting, sendings }
+        Sent { waiting, at: now, sendings }
     }
 
     fn call(&self, lane: usize, sending: &Sending, call: Call, hurry: bool) {

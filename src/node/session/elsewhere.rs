@@ -44,9 +44,6 @@ pub(super) enum Place {
     Majority,
 }
 
-/// A read that is not answered for so long is sent to another owner as well.
-pub(super) const HEDGE_MS: u64 = 25;
-
 /// Who looks so much later whether it is there was busy itself, and what came
 /// meanwhile may wait to be read.
 pub(super) const LATE_MS: u64 = 10;
@@ -371,9 +368,10 @@ impl Session {
             return then;
         }
         if parts.iter().any(Part::may_be_hedged) {
-            self.road.wake_after(&sent.waiting, now, HEDGE_MS);
+            self.road.wake_for_hedge(&sent, now);
         }
-        let rounds = [sent].into_iter().chain(parts.iter().filter_map(Part::told)).collect();
+        let told = parts.iter().filter_map(|part| part.told(now));
+        let rounds = [sent].into_iter().chain(told).collect();
         let out = out.take_rest();
         let (pause, tally) = (None, Tally::default());
         let waits = Waits { out, then, parts, rounds, since: now, pause, tried: false, tally };
@@ -408,7 +406,7 @@ impl Session {
         waits.tried = true;
         let protocol = self.protocol.unwrap_or(Protocol::Text);
         let road = Rc::clone(&self.road);
-        waits.settle(protocol, now, |node, due| road.gives_up(node, now, due));
+        waits.settle(protocol, now, |node, asked, due| road.gives_up(node, asked, due, now));
         self.account_reads(&mut waits.tally, now);
         self.settle_flushes(&mut waits, protocol, now);
         if waits.parts.iter().all(Part::is_settled) {
@@ -438,7 +436,7 @@ impl Session {
         }
         if waits.parts.iter().any(Part::may_be_hedged) {
             for sent in &waits.rounds {
-                self.road.wake_after(&sent.waiting, now, HEDGE_MS);
+                self.road.wake_for_hedge(sent, now);
             }
         }
         self.waits = Some(waits);
@@ -470,7 +468,7 @@ impl Session {
                 && rested
             {
                 self.road.flush_again(flushing, now);
-                waits.rounds.extend(part.told());
+                waits.rounds.extend(part.told(now));
             }
         }
         let round = waits.rounds.len();

@@ -2,7 +2,7 @@
 //! of the owners do.
 
 use super::compared::{Compared, Tally, Uneven};
-use super::elsewhere::{HEDGE_MS, Place};
+use super::elsewhere::Place;
 use super::waits::{Again, Kind, Source};
 use super::{Road, Role, Session};
 use crate::cluster::{Near, ReadFrom, View, majority, nearest};
@@ -131,7 +131,7 @@ fn owners<'a>(
             return cluster.keeps_time(now).then_some(near);
         }
         let peer = cluster.peer(node).filter(|peer| peer.is_linked())?;
-        let (is_silent, round_trip) = (peer.is_silent(now, HEDGE_MS), peer.round_trip());
+        let (is_silent, round_trip) = (peer.is_silent(now), peer.round_trip());
         Some(Near { is_silent, round_trip, ..near })
     })
 }

@@ -1,8 +1,9 @@
 //! The way from a key to its item: hash, owners, primary, store.
 
-use super::elsewhere::{HEDGE_MS, LATE_MS, Parts, Place};
+use super::elsewhere::{LATE_MS, Parts, Place};
 use crate::cluster::View;
 use crate::item::{Copied, Key, Now, Op, Outcome, Store, Version};
+use crate::limits::HEDGE_MS;
 use crate::node::peers::{Calls, Cluster, Sent, Slots, Turn, Waiting};
 use crate::node::{Counters, Shared, ViewReader};
 use crate::ring::{KeyHash, NodeId};
@@ -237,20 +238,24 @@ impl Road {
         self.me() == Some(node)
     }
 
-    /// Whether nothing came from a node for longer than a read waits, which was to be
-    /// answered by then. Where this node comes to look too late, it gives the other one
-    /// more time.
-    pub(super) fn is_slow(&self, node: NodeId, now: Now, due: Now) -> bool {
+    /// Whether nothing came from a node for longer than a read waits for it, which was
+    /// asked then. Where this node comes to look too late after it was due to, it gives the
+    /// other one more time.
+    fn is_slow(&self, node: NodeId, asked: Now, due: Now, now: Now) -> bool {
         let is_late = now.unix_ms() > due.unix_ms() + LATE_MS;
-        let patience_ms = if is_late { 4 * HEDGE_MS } else { HEDGE_MS };
+        let more_ms = if is_late { 3 * HEDGE_MS.start() } else { 0 };
         let peer = self.shared.cluster.as_ref().and_then(|cluster| cluster.peer(node));
         let lane = self.shared.lane(self.worker);
-        peer.is_none_or(|peer| peer.is_slow(lane, now, patience_ms))
+        peer.is_none_or(|peer| {
+            let patience_ms = peer.patience_ms();
+            let has_waited = due.unix_ms() >= asked.unix_ms() + patience_ms;
+            has_waited && peer.is_slow(lane, now, patience_ms + more_ms)
+        })
     }
 
     /// The same; where it is so, somebody waits for it no longer.
-    pub(super) fn gives_up(&self, node: NodeId, now: Now, due: Now) -> bool {
-        let is_slow = self.is_slow(node, now, due);
+    pub(super) fn gives_up(&self, node: NodeId, asked: Now, due: Now, now: Now) -> bool {
+        let is_slow = self.is_slow(node, asked, due, now);
         if let Some(cluster) = self.shared.cluster.as_ref().filter(|_| is_slow) {
             cluster.not_answered(node, now);
         }
@@ -386,7 +391,7 @@ impl Road {
     pub(in crate::node) fn send(&self, turn: Turn, now: Now) -> Sent {
         match &self.shared.cluster {
             Some(cluster) => cluster.send(self.shared.lane(self.worker), turn, now),
-            None => Sent::nothing(),
+            None => Sent::nothing(now),
         }
     }
 
@@ -407,7 +412,7 @@ impl Road {
     pub(super) fn tell_floor(&self, floor: Version, to: &[NodeId], now: Now) -> Arc<Waiting> {
         match &self.shared.cluster {
             Some(cluster) => cluster.tell_floor(floor, to, now),
-            None => Sent::nothing().waiting,
+            None => Sent::nothing(now).waiting,
         }
     }
 
@@ -421,7 +426,17 @@ impl Road {
         self.shared.flushed(floor, now)
     }
 
-    pub(super) fn wake_after(&self, waiting: &Arc<Waiting>, now: Now, ms: u64) {
+    /// Wakes whoever waits when it is time to ask others, if that is not over by then.
+    pub(super) fn wake_for_hedge(&self, sent: &Sent, now: Now) {
+        let Some(cluster) = &self.shared.cluster else { return };
+        let patience =
+            |node| cluster.peer(node).map_or(*HEDGE_MS.start(), |peer| peer.patience_ms());
+        if let Some(ms) = sent.readers().map(patience).min() {
+            self.wake_after(&sent.waiting, now, ms);
+        }
+    }
+
+    fn wake_after(&self, waiting: &Arc<Waiting>, now: Now, ms: u64) {
         if let Some(cluster) = &self.shared.cluster {
             cluster.wake_after(waiting, now, ms);
         }
@@ -429,7 +444,7 @@ impl Road {
 
     /// Nothing sent, that is over after some time.
     pub(super) fn pause(&self, now: Now, ms: u64) -> Sent {
-        let sent = Sent::pause();
+        let sent = Sent::pause(now);
         self.wake_after(&sent.waiting, now, ms);
         sent
     }

@@ -147,9 +147,9 @@ impl Part {
     }
 
     /// What it waits for, where that is no part of the turn.
-    pub(super) fn told(&self) -> Option<Sent> {
+    pub(super) fn told(&self, now: Now) -> Option<Sent> {
         let Source::Flushed(flushing) = &self.source else { return None };
-        Some(Sent { waiting: Arc::clone(&flushing.told), sendings: Vec::new() })
+        Some(Sent::waits_for(Arc::clone(&flushing.told), now))
     }
 
     /// The answer goes out as it was written.
@@ -217,13 +217,13 @@ impl Waits {
     }
 
     /// Takes the answers that came. Of whom `is_slow` says so, nobody waits any longer
-    /// for an answer to a read that another owner can give; it is told when that answer
-    /// was due.
+    /// for an answer to a read that another owner can give; it is told when that was
+    /// asked for, and when this node was to look after it.
     pub(super) fn settle(
         &mut self,
         protocol: Protocol,
         now: Now,
-        is_slow: impl Fn(NodeId, Now) -> bool,
+        is_slow: impl Fn(NodeId, Now, Now) -> bool,
     ) {
         let is_late = self.is_late(now);
         self.settle_first(is_late);
@@ -242,7 +242,7 @@ impl Waits {
                     Some(answer) => answer,
                     None if sending.only_reads()
                         && !has_some
-                        && due.is_some_and(|due| is_slow(sending.to, due)) =>
+                        && due.is_some_and(|due| is_slow(sending.to, sent.at, due)) =>
                     {
                         for part in self.parts.iter_mut().filter(|part| is_its(part)) {
                             part.give_up_for_now(round, sending);
