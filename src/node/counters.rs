@@ -116,6 +116,8 @@ counters! {
     reads_by_quorum,
     /// Reads that other owners were asked for since the primary did not answer.
     reads_hedged,
+    /// Requests for keys all of whose owners were held for dead.
+    requests_without_owner,
     /// Slots that were marked for repair since a read had found an older copy.
     read_repairs,
 }

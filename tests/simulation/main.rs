@@ -9,6 +9,7 @@ mod breaker;
 mod client;
 mod copies;
 mod cuts;
+mod dead;
 mod distance;
 mod faults;
 mod history;

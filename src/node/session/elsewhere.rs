@@ -9,7 +9,7 @@
 use super::about::{line_of, one_key, reads};
 use super::compared::{Compared, Tally};
 use super::waits::{
-    Again, Kind, Part, Source, Waits, unacknowledged, unacknowledged_quiet, unanswered,
+    Again, Kind, Part, Source, Waits, unacknowledged, unacknowledged_quiet, unanswered, unowned,
     whole_or_one,
 };
 use super::{Road, Role, Session, Step};
@@ -34,8 +34,10 @@ pub(super) enum Place {
     Here,
     /// By that one.
     There(NodeId),
-    /// By none that is live.
+    /// By none that is live and may.
     Nowhere,
+    /// By nobody soon: all its owners are held for dead.
+    Dead,
     /// Read from this node's own copy, though another is primary.
     Copy,
     /// Read from the copy of that one, which is not the primary.
@@ -277,6 +279,10 @@ impl Session {
         now: Now,
         out: &mut Output,
     ) {
+        if place == Place::Dead {
+            self.counters().requests_without_owner.add(1);
+            return out.bytes().extend(unowned(protocol, &bytes.concat(), kind));
+        }
         let from = out.bytes().len();
         let past = match place {
             Place::There(node) => self.past((node, hash), (protocol, kind), bytes, now),
@@ -295,7 +301,9 @@ impl Session {
             Place::Near(node) => ask(node, Executor::Copy),
             Place::Majority => self.ask_majority(hash, again(true), now),
             // Somebody may be back soon.
-            Place::Here | Place::Copy | Place::Nowhere => Source::Again(Box::new(again(false))),
+            Place::Here | Place::Copy | Place::Nowhere | Place::Dead => {
+                Source::Again(Box::new(again(false)))
+            }
         };
         self.road.parts().push(Part::new(from, from, source));
     }
@@ -512,6 +520,10 @@ impl Session {
                 return Some(Source::Written { text, failed, calls, least });
             }
             Place::There(primary) => primary,
+            Place::Dead => {
+                self.counters().requests_without_owner.add(1);
+                return Some(Source::Text(unowned(protocol, bytes, kind)));
+            }
             // Who is to be primary may not execute yet.
             Place::Nowhere if kind.reads && overtakes => {
                 return self.ask_owners(hash, None, again, now);

@@ -196,6 +196,9 @@ impl Road {
             // Others may have what was acknowledged and never came here.
             (Some(_), Some(cluster)) if cluster.held_back.has(view.slot(hash)) => Place::Nowhere,
             (Some(_), _) => return Place::Here,
+            (None, Some(cluster)) if self.knows_of_deaths(cluster, view) && view.are_dead(hash) => {
+                return Place::Dead;
+            }
             (None, _) => return Place::Nowhere,
         };
         if is_turn {
@@ -210,6 +213,12 @@ impl Road {
             && cluster.keeps_time(self.shared.now())
             && cluster.promised.holds(view, hash, cluster.me, self.shared.elapsed())
             && !self.put_off.borrow().contains(&hash)
+    }
+
+    /// Whether this node would have heard of it, were one alive that it holds for dead.
+    fn knows_of_deaths(&self, cluster: &Cluster, view: &View) -> bool {
+        cluster.keeps_time(self.shared.now())
+            && view.index_of(cluster.me).is_some_and(|me| view.executes(me))
     }
 
     /// Who answers a read beside the primary, and how many of them have to: so many

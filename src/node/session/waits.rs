@@ -22,6 +22,9 @@ const UNACKNOWLEDGED: &[u8] = b"SERVER_ERROR write not acknowledged\r\n";
 /// What a request reads that nobody answered.
 const UNANSWERED: &[u8] = b"SERVER_ERROR node does not answer\r\n";
 
+/// What a write reads that nobody is there for.
+const UNOWNED: &[u8] = b"SERVER_ERROR all nodes that keep this key are down\r\n";
+
 /// After so long nobody tries again.
 const RETRY_MS: u64 = 5000;
 
@@ -469,6 +472,16 @@ pub(super) fn unanswered(protocol: Protocol, request: &[u8], kind: Kind) -> Vec<
             }
             packet
         }
+    }
+}
+
+/// What a client reads of a key whose owners are all held for dead: the same for a read,
+/// and the reason for a write.
+pub(super) fn unowned(protocol: Protocol, request: &[u8], kind: Kind) -> Vec<u8> {
+    let text = unanswered(protocol, request, kind);
+    match protocol {
+        Protocol::Text if !kind.reads && !text.is_empty() => UNOWNED.to_vec(),
+        _ => text,
     }
 }
 

@@ -46,6 +46,7 @@ fn reads(shared: &Shared, report: &mut Report<'_>) {
     report.stat("reads_by_quorum", sums.reads_by_quorum);
     report.stat("reads_hedged", sums.reads_hedged);
     report.stat("read_repairs", sums.read_repairs);
+    report.stat("requests_without_owner", sums.requests_without_owner);
 }
 
 /// How many slots have as many live owners as they should, and who owns how many.
