@@ -299,6 +299,13 @@ pub const JOIN_TOLD_S: u64 = 5;
 /// serving.
 pub const JOIN_LINK_S: u64 = 10;
 
+/// Milliseconds for which calls do not reach a node that gossip reaches until that counts,
+/// at least: by then a link that was lost is there again, on a busy machine too.
+pub const UNLINKED_MS_MIN: u64 = 5000;
+
+/// Seconds between two lines that say that a node cannot be linked.
+pub const UNLINKED_TOLD_S: u64 = 60;
+
 /// Nodes that went down and are told of the others as soon as they are there again, at
 /// most: each costs a packet now and then.
 pub const RECALLED_MAX: usize = 64;

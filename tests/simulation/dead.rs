@@ -76,7 +76,7 @@ fn nobody_waits_for_owners_that_are_down() {
     let cases = [
         (format!("get {key}\r\n"), READ),
         (format!("get {key} {key}\r\n"), "END\r\n"),
-        (format!("gat 9 {key}\r\n"), READ),
+        (format!("gat 9 {key}\r\n"), WRITE),
         (format!("mg {key} v\r\n"), READ),
         (format!("set {key} 0 0 1\r\nz\r\n"), WRITE),
         (format!("set {key} 0 0 1 noreply\r\nz\r\nincr {key} 1\r\n"), WRITE),

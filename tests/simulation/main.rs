@@ -15,6 +15,7 @@ mod faults;
 mod history;
 mod reading;
 mod run;
+mod unlinked;
 mod world;
 
 use faults::{Faults, Kind};

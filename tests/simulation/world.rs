@@ -48,6 +48,8 @@ pub(crate) struct World {
     sequence: u64,
     /// Nothing gets from the one to the other.
     pub(crate) cuts: BTreeSet<(usize, usize)>,
+    /// Only gossip gets from the one to the other.
+    pub(crate) call_cuts: BTreeSet<(usize, usize)>,
     /// What was sent over links that are cut: it is sent again until it arrives or
     /// the link is at its end.
     pub(crate) held: Vec<Delivery>,
@@ -145,6 +147,7 @@ impl World {
             coming: BTreeMap::new(),
             sequence: 0,
             cuts: BTreeSet::new(),
+            call_cuts: BTreeSet::new(),
             held: Vec::new(),
             arrivals: BTreeMap::new(),
         };
@@ -281,7 +284,11 @@ impl World {
     }
 
     pub(crate) fn is_cut(&self, one: usize, other: usize) -> bool {
-        self.cuts.contains(&(one, other)) || self.cuts.contains(&(other, one))
+        self.takes_no_calls(one, other) || self.takes_no_calls(other, one)
+    }
+
+    fn takes_no_calls(&self, from: usize, to: usize) -> bool {
+        self.cuts.contains(&(from, to)) || self.call_cuts.contains(&(from, to))
     }
 
     pub(crate) fn is_up(&self, number: usize) -> bool {
@@ -394,7 +401,7 @@ impl World {
                 self.settle(to);
             }
             Delivery::Frames { to, from, number, bytes } => {
-                if self.cuts.contains(&(from, to)) {
+                if self.takes_no_calls(from, to) {
                     return self.held.push(Delivery::Frames { to, from, number, bytes });
                 }
                 let Some(up) = &mut self.nodes[to].up else { return };

@@ -10,6 +10,7 @@ mod overview;
 mod pace;
 mod peer;
 mod promises;
+mod reach;
 mod repair;
 mod settling;
 mod succession;
@@ -22,6 +23,7 @@ pub(super) use executor::{Executor, NoMessage, Word};
 pub(super) use overview::Overview;
 pub(super) use peer::Peer;
 pub(super) use promises::{Promised, Promises};
+pub(super) use reach::OutOfReach;
 pub(super) use repair::Repair;
 pub(super) use settling::{Settling, Turns};
 pub(super) use succession::{HeldBack, Succession};
@@ -107,8 +109,9 @@ pub(super) struct Cluster {
     pub(super) held_back: HeldBack,
     pub(super) promised: Promised,
     pub(super) turns: Turns,
-    /// This node leaves, and executes no more.
+    /// This node leaves or steps back, and executes no more.
     leaves: AtomicBool,
+    pub(super) out_of_reach: OutOfReach,
     pub(super) breakers: Breakers,
     /// Where to say that one opens, or closes.
     pub(super) remarks: OnceLock<Arc<Remarks>>,
@@ -212,6 +215,7 @@ impl Cluster {
             write_ack,
             turns: Turns::new(threads),
             leaves: AtomicBool::new(false),
+            out_of_reach: OutOfReach::default(),
             lanes: threads,
             dirty: Dirty::new(slots),
             held_back: HeldBack::none(slots),
@@ -476,6 +480,11 @@ impl Cluster {
     /// This node leaves: others take its place as soon as they hear of it.
     pub(super) fn leave(&self) {
         self.leaves.store(true, Ordering::SeqCst);
+    }
+
+    /// It does not leave after all, but only joins anew.
+    pub(super) fn stay(&self) {
+        self.leaves.store(false, Ordering::SeqCst);
     }
 
     /// Whether it has not begun to leave.

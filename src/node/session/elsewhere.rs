@@ -10,7 +10,7 @@ use super::about::{line_of, one_key, reads};
 use super::compared::{Compared, Tally};
 use super::waits::{
     Again, Kind, Part, Source, Waits, unacknowledged, unacknowledged_quiet, unanswered, unowned,
-    whole_or_one,
+    unreachable, whole_or_one,
 };
 use super::{Road, Role, Session, Step};
 use crate::cluster::ReadFrom;
@@ -279,9 +279,8 @@ impl Session {
         now: Now,
         out: &mut Output,
     ) {
-        if place == Place::Dead {
-            self.counters().requests_without_owner.add(1);
-            return out.bytes().extend(unowned(protocol, &bytes.concat(), kind));
+        if let Some(text) = self.unanswerable((place, hash), (protocol, kind), bytes) {
+            return out.bytes().extend(text);
         }
         let from = out.bytes().len();
         let past = match place {
@@ -306,6 +305,26 @@ impl Session {
             }
         };
         self.road.parts().push(Part::new(from, from, source));
+    }
+
+    /// What a client reads at once of a key that nobody is going to answer for.
+    fn unanswerable(
+        &self,
+        (place, hash): (Place, KeyHash),
+        (protocol, kind): (Protocol, Kind),
+        bytes: &[&[u8]],
+    ) -> Option<Vec<u8>> {
+        match place {
+            Place::Dead => {
+                self.counters().requests_without_owner.add(1);
+                Some(unowned(protocol, &bytes.concat(), kind))
+            }
+            Place::There(primary) if self.road.is_out_of_reach(primary, hash, kind.reads) => {
+                self.counters().requests_out_of_reach.add(1);
+                Some(unreachable(protocol, &bytes.concat(), kind))
+            }
+            _ => None,
+        }
     }
 
     /// Asks the other owners for a read whose primary does not answer; none where it is
@@ -507,7 +526,11 @@ impl Session {
     fn source_again(&mut self, again: &Again, overtakes: bool, now: Now) -> Option<Source> {
         let Again { protocol, ref bytes, kind, lost, .. } = *again;
         let hash = self.hash_of_request(protocol, bytes)?;
-        let primary = match self.road.place(hash) {
+        let place = self.road.place(hash);
+        if let Some(text) = self.unanswerable((place, hash), (protocol, kind), &[bytes]) {
+            return Some(Source::Text(text));
+        }
+        let primary = match place {
             Place::Here => {
                 let mut reply = Output::default();
                 let (calls, least) = self.execute(protocol, bytes, now, &mut reply);
@@ -520,10 +543,6 @@ impl Session {
                 return Some(Source::Written { text, failed, calls, least });
             }
             Place::There(primary) => primary,
-            Place::Dead => {
-                self.counters().requests_without_owner.add(1);
-                return Some(Source::Text(unowned(protocol, bytes, kind)));
-            }
             // Who is to be primary may not execute yet.
             Place::Nowhere if kind.reads && overtakes => {
                 return self.ask_owners(hash, None, again, now);

@@ -271,6 +271,16 @@ impl Road {
         is_slow
     }
 
+    /// Whether no link leads to who may answer, and that for long.
+    pub(super) fn is_out_of_reach(&self, primary: NodeId, hash: KeyHash, reads: bool) -> bool {
+        let Some(cluster) = &self.shared.cluster else { return false };
+        if !cluster.out_of_reach.has(primary) {
+            return false;
+        }
+        let (others, _) = self.owners_beside(hash, Some(primary));
+        !reads || others.iter().all(|&owner| cluster.out_of_reach.has(owner))
+    }
+
     /// Whether a read goes past a node, for it did not answer the last ones.
     pub(super) fn passes_by(&self, node: NodeId) -> bool {
         let cluster = self.shared.cluster.as_ref();

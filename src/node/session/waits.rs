@@ -25,6 +25,9 @@ const UNANSWERED: &[u8] = b"SERVER_ERROR node does not answer\r\n";
 /// What a write reads that nobody is there for.
 const UNOWNED: &[u8] = b"SERVER_ERROR all nodes that keep this key are down\r\n";
 
+/// What a request reads for whose key there is no link to anybody who may answer.
+const UNREACHABLE: &[u8] = b"SERVER_ERROR no link to the node that keeps this key\r\n";
+
 /// After so long nobody tries again.
 const RETRY_MS: u64 = 5000;
 
@@ -472,6 +475,15 @@ pub(super) fn unanswered(protocol: Protocol, request: &[u8], kind: Kind) -> Vec<
             }
             packet
         }
+    }
+}
+
+/// What a client reads of a key for which no link leads to who may answer.
+pub(super) fn unreachable(protocol: Protocol, request: &[u8], kind: Kind) -> Vec<u8> {
+    let text = unanswered(protocol, request, kind);
+    match protocol {
+        Protocol::Text if !text.is_empty() => UNREACHABLE.to_vec(),
+        _ => text,
     }
 }
 
