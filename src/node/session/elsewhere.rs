@@ -7,7 +7,7 @@
 //! it, and answered in bytes for the client.
 
 use super::about::{line_of, one_key, reads};
-use super::compared::{Compared, Tally};
+use super::compared::Tally;
 use super::waits::{
     Again, Kind, Part, Source, Waits, unacknowledged, unacknowledged_quiet, unanswered, unowned,
     unreachable, whole_or_one,
@@ -557,42 +557,6 @@ impl Session {
             let at = self.road.turn().ask(primary, executor, protocol, kind.reads, &[bytes]);
             Some(Source::Asked(at, kind))
         })
-    }
-
-    /// Asks the owners of a key beside its primary, this node among them.
-    fn ask_owners(
-        &mut self,
-        hash: KeyHash,
-        primary: Option<NodeId>,
-        again: &Again,
-        now: Now,
-    ) -> Option<Source> {
-        let (owners, missing) = self.road.owners_beside(hash, primary);
-        if owners.is_empty() {
-            return None;
-        }
-        self.counters().reads_hedged.add(1);
-        let again = Again { at_once: false, ..again.clone() };
-        let mut compared = Compared::new(self.road.slot(hash), missing, false, again.clone());
-        for owner in owners {
-            if self.road.is_me(owner) {
-                let (bytes, mut reply) = (&again.bytes, Output::default());
-                let protocol = again.protocol;
-                let version = self.execute_as(Executor::Owner, protocol, bytes, now, &mut reply);
-                if let Some(version) = version {
-                    compared.add(owner, version.0, reply.take());
-                }
-            } else {
-                let (executor, reads) = (Executor::Owner, again.kind.reads);
-                let mut turn = self.road.turn();
-                let at = turn.ask(owner, executor, again.protocol, reads, &[&again.bytes]);
-                compared.open.push(at);
-            }
-        }
-        let mut tally = Tally::default();
-        let source = compared.settled(true, false, &mut tally);
-        self.account_reads(&mut tally, now);
-        Some(source)
     }
 }
 
