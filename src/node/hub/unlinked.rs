@@ -59,7 +59,7 @@ impl Unlinked {
     }
 
     /// Those of them of whom people are to be told now.
-    fn to_tell(&mut self, out_of_reach: &BTreeSet<NodeId>, at: Duration) -> Vec<NodeId> {
+    fn take_untold(&mut self, out_of_reach: &BTreeSet<NodeId>, at: Duration) -> Vec<NodeId> {
         let again = Duration::from_secs(UNLINKED_TOLD_S);
         let is_due = |node: &NodeId| self.told.get(node).is_none_or(|&told| at >= told + again);
         let due: Vec<NodeId> = out_of_reach.iter().copied().filter(is_due).collect();
@@ -92,8 +92,8 @@ impl Hub {
         let unlinked = others.iter().copied().filter(|&node| !self.cluster.is_linked(node));
         self.unlinked.look(&unlinked.collect(), at);
         let out_of_reach = self.unlinked.out_of_reach(at);
-        let to_tell = self.unlinked.to_tell(&out_of_reach, at);
-        self.effects.extend(to_tell.into_iter().map(Effect::TellUnlinked));
+        let take_untold = self.unlinked.take_untold(&out_of_reach, at);
+        self.effects.extend(take_untold.into_iter().map(Effect::TellUnlinked));
         let serving: Vec<NodeId> = others.into_iter().filter(|&node| self.serves(node)).collect();
         if self.card.phase == Phase::Serving && steps_back(self.card.node, &serving, &out_of_reach)
         {
@@ -131,9 +131,12 @@ mod tests {
         steps_back(NodeId(me), &nodes(serving), &nodes(out_of_reach).into_iter().collect())
     }
 
+    /// What it is, who is asked, who serves, to whom no link leads, and the answer.
+    type Case = (&'static str, u64, &'static [u64], &'static [u64], bool);
+
     #[test]
     fn whoever_reaches_few_steps_back() {
-        let cases: [(&str, u64, &[u64], &[u64], bool); 9] = [
+        let cases: [Case; 9] = [
             ("alone", 1, &[], &[], false),
             ("all linked", 3, &[1, 2], &[], false),
             ("none linked", 1, &[2, 3], &[2, 3], true),
@@ -178,7 +181,7 @@ mod tests {
         assert_eq!(unlinked.out_of_reach(s(21)), none, "it was linked in between");
         assert_eq!(unlinked.out_of_reach(s(22)), one);
         let told: Vec<u64> =
-            (22..150).filter(|&at| !unlinked.to_tell(&one, s(at)).is_empty()).collect();
+            (22..150).filter(|&at| !unlinked.take_untold(&one, s(at)).is_empty()).collect();
         assert_eq!(told, [22, 82, 142]);
     }
 }

@@ -15,36 +15,36 @@ const WINDOW_MS: u64 = 5000;
 /// How soon one node answers.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// The milliseconds of the quickest answer of this window, and of the one before.
-    least_ms: AtomicU64,
-    before_ms: AtomicU64,
-    /// When this window began.
-    since_ms: AtomicU64,
+    /// Milliseconds: of the quickest answer of this window, and of the one before.
+    least: AtomicU64,
+    before: AtomicU64,
+    /// That in which this window began.
+    since: AtomicU64,
 }
 
 impl Pace {
     pub(super) fn unknown() -> Self {
         let none = || AtomicU64::new(u64::MAX);
-        Self { least_ms: none(), before_ms: none(), since_ms: AtomicU64::new(0) }
+        Self { least: none(), before: none(), since: AtomicU64::new(0) }
     }
 
     /// An answer took so long. Two that come at once may each count or not.
     pub(super) fn note(&self, took_ms: u64, now: Now) {
         let now_ms = now.unix_ms();
-        if now_ms >= self.since_ms.load(Ordering::Relaxed).saturating_add(WINDOW_MS) {
-            self.since_ms.store(now_ms, Ordering::Relaxed);
-            let least_ms = self.least_ms.swap(took_ms, Ordering::Relaxed);
-            self.before_ms.store(least_ms, Ordering::Relaxed);
-        } else if took_ms < self.least_ms.load(Ordering::Relaxed) {
-            self.least_ms.store(took_ms, Ordering::Relaxed);
+        if now_ms >= self.since.load(Ordering::Relaxed).saturating_add(WINDOW_MS) {
+            self.since.store(now_ms, Ordering::Relaxed);
+            let least_ms = self.least.swap(took_ms, Ordering::Relaxed);
+            self.before.store(least_ms, Ordering::Relaxed);
+        } else if took_ms < self.least.load(Ordering::Relaxed) {
+            self.least.store(took_ms, Ordering::Relaxed);
         }
     }
 
     /// Who has not answered anything for so long is late: twice as long as an answer
     /// takes, and in no case very long.
     pub(super) fn patience_ms(&self) -> u64 {
-        let least_ms = self.least_ms.load(Ordering::Relaxed);
-        match least_ms.min(self.before_ms.load(Ordering::Relaxed)) {
+        let least_ms = self.least.load(Ordering::Relaxed);
+        match least_ms.min(self.before.load(Ordering::Relaxed)) {
             u64::MAX => *HEDGE_MS.start(),
             ms => ms.saturating_mul(2).clamp(*HEDGE_MS.start(), *HEDGE_MS.end()),
         }
