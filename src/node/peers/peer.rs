@@ -344,6 +344,9 @@ mod tests {
             peer.call(0, call, true, |begun, _| number = begun).unwrap();
             number
         };
+        // It is near.
+        let quick = ask(4000);
+        peer.answered(&link, quick, Answer::Kept, at(4001)).unwrap();
         assert!(!peer.is_silent(at(5000)), "nobody has asked it");
         let first = ask(5000);
         assert!(!peer.is_silent(at(5024)) && peer.is_silent(at(5025)));
