@@ -299,6 +299,13 @@ pub const JOIN_TOLD_S: u64 = 5;
 /// serving.
 pub const JOIN_LINK_S: u64 = 10;
 
+/// Milliseconds for which calls do not reach a node that gossip reaches until that counts,
+/// at least: by then a link that was lost is there again, on a busy machine too.
+pub const UNLINKED_MS_MIN: u64 = 5000;
+
+/// Seconds between two lines that say that a node cannot be linked.
+pub const UNLINKED_TOLD_S: u64 = 60;
+
 /// Nodes that went down and are told of the others as soon as they are there again, at
 /// most: each costs a packet now and then.
 pub const RECALLED_MAX: usize = 64;
@@ -343,6 +350,11 @@ pub const FRAME_BYTES_MAX: usize = (1 << 30) + TOLD_BYTES_HIGH + FRAME_HEADROOM_
 /// Calls to one peer that wait for their ends, at most: each is a turn of a
 /// connection, and there are no more places than a call's number has low bits.
 pub const CALLS_MAX: usize = 1 << 16;
+
+/// Milliseconds without any answer after which a read is sent to another owner as well:
+/// twice as long as an answer takes, but not less than a busy machine may need to look,
+/// and not more than twice the way around the earth and back.
+pub const HEDGE_MS: std::ops::RangeInclusive<u64> = 25..=800;
 
 /// Reads that a node leaves without an answer in a row until no more are sent to it: each
 /// has cost a client the time after which another owner is asked.

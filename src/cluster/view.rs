@@ -15,6 +15,8 @@ pub struct View {
     nodes: Box<[NodeId]>,
     /// What each of the nodes can do, by the same indexes.
     able: Box<[Able]>,
+    /// Whether each of the nodes is held for dead, by the same indexes.
+    dead: Box<[bool]>,
     /// Where each of the nodes stands, by the same indexes.
     zones: Box<[ZoneId]>,
     fingerprint: u64,
@@ -64,9 +66,10 @@ impl View {
     pub fn settled(ring: &Ring) -> Self {
         let nodes: Box<[NodeId]> = ring.nodes().iter().map(|node| node.id).collect();
         let able = vec![Able::Executes; nodes.len()].into();
+        let dead = vec![false; nodes.len()].into();
         let zones = ring.nodes().iter().map(|node| node.zone).collect();
         let fingerprint = ring.fingerprint();
-        Self { nodes, able, zones, fingerprint, read: ring.table().clone(), write: None }
+        Self { nodes, able, dead, zones, fingerprint, read: ring.table().clone(), write: None }
     }
 
     /// The view of a node with this card, as it knows the others. Who is down
@@ -90,7 +93,9 @@ impl View {
             able.insert(card.node, Able::of_member(member, is_linked(card.node)));
             nodes.push(card.ring_node());
         }
-        let view = Self::settled(&Ring::new(layout, &nodes)?);
+        let mut view = Self::settled(&Ring::new(layout, &nodes)?);
+        let is_dead = |node: &NodeId| members.find(*node).is_some_and(|member| !member.is_live());
+        view.dead = view.nodes.iter().map(|node| *node != me.node && is_dead(node)).collect();
         Ok(view.with_able(|node| able.get(&node).copied().unwrap_or(Able::Nothing)))
     }
 
@@ -118,8 +123,9 @@ impl View {
         let old_and_new = (read.fingerprint(), write.fingerprint());
         let (read, write) = (read.listed_among(&nodes)?, write.listed_among(&nodes)?);
         let able = vec![Able::Executes; nodes.len()].into();
+        let dead = vec![false; nodes.len()].into();
         let fingerprint = old_and_new.0 ^ old_and_new.1.rotate_left(32);
-        Ok(Self { nodes, able, zones, fingerprint, read, write: Some(write) })
+        Ok(Self { nodes, able, dead, zones, fingerprint, read, write: Some(write) })
     }
 
     /// All nodes of both rings: an owner is an index into this list.
@@ -184,6 +190,13 @@ impl View {
     pub fn primary(&self, hash: KeyHash) -> Option<NodeId> {
         let owners = self.readers(hash);
         owners.iter().find(|&owner| self.executes(owner)).map(|owner| self.node(owner))
+    }
+
+    /// Whether all owners of a key are held for dead: nobody is to answer for it until
+    /// one of them is back, or they have lost their slots.
+    #[must_use]
+    pub fn are_dead(&self, hash: KeyHash) -> bool {
+        self.readers(hash).iter().all(|owner| self.dead[usize::from(owner)])
     }
 
     /// The hash of a key, the same for both rings.

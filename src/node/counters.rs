@@ -116,6 +116,10 @@ counters! {
     reads_by_quorum,
     /// Reads that other owners were asked for since the primary did not answer.
     reads_hedged,
+    /// Requests for keys all of whose owners were held for dead.
+    requests_without_owner,
+    /// Requests for keys to whose owners no link led for long.
+    requests_out_of_reach,
     /// Slots that were marked for repair since a read had found an older copy.
     read_repairs,
 }

@@ -1,9 +1,12 @@
 //! Where all meets that comes from other nodes: gossip, links, frames and time.
 //! Moves no bytes: what is to be done outside is taken out as an [`Effect`].
 
+mod shown;
+mod unlinked;
+
 use super::peers::{
-    Cluster, Executor, Mover, NoBulkLinks, NoMessage, Overview, Promises, Repair, Roster, Said,
-    Settling, Succession, Waiting, Word,
+    Cluster, Executor, Mover, NoBulkLinks, NoMessage, Promises, Repair, Said, Settling, Succession,
+    Waiting, Word,
 };
 use super::recall::Recall;
 use super::session::{Road, Session};
@@ -21,6 +24,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
+use unlinked::Unlinked;
 
 /// What a node is told of its cluster.
 #[derive(Clone, Debug)]
@@ -68,6 +72,10 @@ pub enum Effect {
     Announce(SocketAddr),
     /// Tell people what has changed, and the name of the node.
     Log(Change, Box<str>),
+    /// Tell people that gossip reaches this node and calls do not.
+    TellUnlinked(NodeId),
+    /// Tell people that this node serves no more, for calls do not reach most others.
+    TellSteppedBack,
 }
 
 /// Where all meets that comes from other nodes. Belongs to one thread.
@@ -100,6 +108,9 @@ pub struct Hub {
     /// After the death of others: what has to end before anybody takes their places. A
     /// worker may keep what they sent, though the view knows of their death.
     burying: Vec<Settling>,
+    unlinked: Unlinked,
+    /// While this node ends to execute, for others cannot link it: what has to end before.
+    stepping_back: Option<Settling>,
     /// While this node leaves: what has to end before.
     leaving: Option<Settling>,
     /// Whose copies are brought up to date, by their generations.
@@ -132,6 +143,7 @@ impl Hub {
             .then(|| Mover::new(Rc::clone(&road), Arc::clone(&cluster), Box::new(NoBulkLinks)));
         let succession = Succession::new(road, Arc::clone(&cluster));
         let promises = Promises::new(&cluster, config.notice);
+        let unlinked = Unlinked::new(config.notice);
         let (shared, started) = (Arc::clone(shared), shared.now());
         let mut hub = Self {
             shared,
@@ -150,6 +162,8 @@ impl Hub {
             filled_by: BTreeSet::new(),
             settling: Vec::new(),
             burying: Vec::new(),
+            unlinked,
+            stepping_back: None,
             leaving: None,
             ask_again_at: Now::from_unix_ms(started.unix_ms() + ASK_WAIT_MS),
             ask_wait_ms: ASK_WAIT_MS,
@@ -373,6 +387,7 @@ impl Hub {
         let recalled = self.recall.due(self.card.node, live, elapsed);
         self.effects.extend(recalled.into_iter().map(Effect::Announce));
         self.follow_floor(now);
+        self.follow_unlinked()?;
         self.go_on_joining(now)?;
         let forgotten = self.members.forget(self.since_start(now), self.config.grace);
         self.follow(forgotten)
@@ -611,8 +626,9 @@ impl Hub {
             What::Said => {
                 self.meet(node);
                 if self.is_joining(node) {
-                    // It wants all that there is for it.
+                    // It wants all that there is for it, and executes no more.
                     self.served.remove(&node);
+                    self.succession.stepped_back(node, self.shared.now(), self.unlinked.patience());
                 }
             }
             What::Suspected | What::Cleared => {}
@@ -641,46 +657,6 @@ impl Hub {
             }
         }
         Ok(())
-    }
-
-    /// Lets other threads know what this one knows.
-    fn show(&self) {
-        let (card, members) = (Some(self.card.clone()), self.members.clone());
-        self.cluster.set_overview(Overview { card, members, waits_for: self.waits_for() });
-    }
-
-    /// The names of those that have not sent all that there is for this node.
-    fn waits_for(&self) -> Vec<Box<str>> {
-        if self.card.phase != Phase::Joining {
-            return Vec::new();
-        }
-        let is_told = self.beginning.is_some();
-        let others = self.live_others().into_iter();
-        let others = others.filter(|node| is_told || !self.filled_by.contains(node));
-        let nobody_serves = self.nobody_serves();
-        let strange = self.members.iter().filter(|(_, member)| nobody_serves && is_strange(member));
-        let all = others.chain(strange.map(|(node, _)| node));
-        let cards = all.filter_map(|node| self.members.current_card(node));
-        cards.map(|card| card.name.clone()).collect()
-    }
-
-    /// Where clients reach the nodes that serve, in the order of their ids.
-    fn roster(&self) -> Roster {
-        let cards = self.members.iter().filter(|(_, member)| member.is_live());
-        let cards = cards.filter(|(_, member)| member.belongs());
-        let cards = cards.filter_map(|(_, member)| member.current_card());
-        let mut cards: Vec<&Card> = cards.filter(|card| card.node != self.card.node).collect();
-        cards.push(&self.card);
-        cards.retain(|card| matches!(card.phase, Phase::Warm | Phase::Serving));
-        cards.sort_unstable_by_key(|card| card.node);
-        let addresses: Vec<Box<str>> = cards.iter().map(|card| card.client.clone()).collect();
-        let before = self.cluster.roster();
-        if before.addresses == addresses {
-            return before;
-        }
-        // Nodes that hear of a change in the same second give it the same number.
-        let version = Roster::version_of(self.shared.now().unix_s());
-        Roster { version: version.max(before.version + 1), addresses }
     }
 
     fn since_start(&self, now: Now) -> Duration {

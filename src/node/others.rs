@@ -138,6 +138,10 @@ impl Drop for Others {
     }
 }
 
+/// What a node says that serves no more though it lives.
+const STEPPED_BACK: &str = "WARNING: this node serves no more: gossip reaches most of the nodes \
+                            that serve, and calls do not. It joins again once it is linked to them";
+
 /// Gossip, links and the hub.
 struct Meeting {
     hub: Hub,
@@ -400,6 +404,8 @@ impl Meeting {
                 Effect::Log(change, name) => {
                     self.tell_change(&change, &name);
                 }
+                Effect::TellUnlinked(node) => self.tell_unlinked(node),
+                Effect::TellSteppedBack => self.inbox.remarks.say(STEPPED_BACK.to_owned()),
             }
         }
     }
@@ -437,6 +443,17 @@ impl Meeting {
         self.inbox.remarks.say(format!(
             "member node={name} id={node} generation={generation} what={what} phase={phase} \
              cause=\"{cause}\""
+        ));
+    }
+
+    fn tell_unlinked(&self, node: NodeId) {
+        let card = self.hub.members().current_card(node);
+        let name = plain(card.map_or("unknown", |card| &card.name));
+        let calls = card.map(|card| card.call_address().to_string()).unwrap_or_default();
+        self.inbox.remarks.say(format!(
+            "member node={name} id={node} what=unlinked calls={calls} cause=\"gossip reaches it and \
+             calls do not: another authority or version, which its log or this one names as \
+             refused, or a firewall that lets no UDP through to this port and those behind it\""
         ));
     }
 

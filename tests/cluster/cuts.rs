@@ -3,6 +3,8 @@
 use super::crowd::{Met, has_all, met_during};
 use super::net::Net;
 use crate::node::{Node, wait_until};
+use crate::nodes::all_serve;
+use crate::strange::all_is_written;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -168,5 +170,38 @@ fn one_way_that_is_cut_is_gone_around() {
     hits("one way of six cut for 4 s", &met, 99.9);
     for node in &net.nodes {
         has_all(node, &met);
+    }
+}
+
+/// A firewall that lets gossip through and no calls.
+#[test]
+fn a_node_that_nobody_can_call_steps_back() {
+    let Some(net) = Net::start("uncalled", 3, "--profile local") else { return };
+    write_all(&net.nodes[0], "before", "the cut");
+    let cut = Instant::now();
+    net.cut_calls(2);
+    let said = net.nodes[2].hear("WARNING: this node serves no more");
+    println!("it stepped back {} ms after the cut", cut.elapsed().as_millis());
+    assert!(!said.contains("what=down"), "{said}");
+    for node in &net.nodes[..2] {
+        node.hear("what=unlinked");
+        wait_until("its keys are the others'", || {
+            let lines = node.connect().lines("stats ring\r\n");
+            lines.iter().any(|line| line.ends_with(":able nothing"))
+        });
+        println!("known {} ms after the cut", cut.elapsed().as_millis());
+        all_is_written(node, || true);
+        read_all(node, "before", "the cut");
+    }
+    let error = "SERVER_ERROR no link to the node that keeps this key\r\n";
+    net.nodes[2].connect().ask("set before-1 0 0 1\r\nx\r\n", error);
+    net.heal();
+    let healed = Instant::now();
+    all_serve(&net.nodes);
+    println!("it serves {} ms after it can be called again", healed.elapsed().as_millis());
+    for node in &net.nodes {
+        all_is_written(node, || true);
+        come_to_read_all(node, "before", "the cut");
+        assert!(!node.stderr().contains("what=down"));
     }
 }

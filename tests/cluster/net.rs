@@ -6,7 +6,7 @@ use crate::nodes::all_serve;
 use crate::will::Will;
 use std::fmt::Write;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -128,6 +128,14 @@ impl Net {
         let space = self.space(node);
         run(&format!("ip netns exec {space} iptables -w -A INPUT -p udp --dport {port} -j DROP"))
             .unwrap();
+    }
+
+    /// Of all that others say only gossip arrives there.
+    pub(crate) fn cut_calls(&self, to: usize) {
+        let peer: SocketAddr = self.nodes[to].ready["peer"].as_str().unwrap().parse().unwrap();
+        let (space, port) = (self.space(to), peer.port());
+        let rule = format!("-A INPUT -p udp ! --dport {port} -j DROP");
+        run(&format!("ip netns exec {space} iptables -w {rule}")).unwrap();
     }
 
     /// All arrives again.

@@ -11,6 +11,14 @@ impl World {
         self.end_link_later(to, from, true);
     }
 
+    /// From now on these two have no link, and gossip all the same.
+    pub(crate) fn cut_calls(&mut self, one: usize, other: usize) {
+        self.say(&format!("node-{one} and node-{other} cannot be linked"));
+        self.call_cuts.extend([(one, other), (other, one)]);
+        self.end_link_later(one, other, true);
+        self.end_link_later(other, one, true);
+    }
+
     /// Nothing gets from one side to the other.
     pub(crate) fn part(&mut self, is_here: impl Fn(usize) -> bool) {
         for (one, other) in self.pairs() {
@@ -24,7 +32,8 @@ impl World {
     /// in its order.
     pub(crate) fn heal(&mut self) {
         self.say("the network is whole");
-        let cuts = std::mem::take(&mut self.cuts);
+        let mut cuts = std::mem::take(&mut self.cuts);
+        cuts.append(&mut self.call_cuts);
         let at = self.now_ms() + 1;
         let is_cut = |delivery: &Delivery| matches!(delivery, Delivery::Frames { to, from, .. } if cuts.contains(&(*from, *to)));
         let coming = std::mem::take(&mut self.coming).into_iter();

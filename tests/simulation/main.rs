@@ -9,11 +9,14 @@ mod breaker;
 mod client;
 mod copies;
 mod cuts;
+mod dead;
+mod distance;
 mod faults;
 mod history;
 mod moves;
 mod reading;
 mod run;
+mod unlinked;
 mod world;
 
 use faults::{Faults, Kind};

@@ -39,12 +39,17 @@ pub(crate) struct World {
     zones: usize,
     loss: u64,
     duplicates: u64,
+    /// Whatever is sent takes so much longer.
+    distance_ms: u64,
+    gossip: GossipConfig,
     log: bool,
     /// What arrives when, in order.
     pub(crate) coming: BTreeMap<(u64, u64), Delivery>,
     sequence: u64,
     /// Nothing gets from the one to the other.
     pub(crate) cuts: BTreeSet<(usize, usize)>,
+    /// Only gossip gets from the one to the other.
+    pub(crate) call_cuts: BTreeSet<(usize, usize)>,
     /// What was sent over links that are cut: it is sent again until it arrives or
     /// the link is at its end.
     pub(crate) held: Vec<Delivery>,
@@ -114,6 +119,16 @@ pub(crate) fn id(node: usize) -> NodeId {
 
 impl World {
     pub(crate) fn new(seed: u64, plan: &Plan) -> Self {
+        Self::at_distance(seed, plan, 0, GossipConfig::lan())
+    }
+
+    /// Nodes that are so far from each other.
+    pub(crate) fn at_distance(
+        seed: u64,
+        plan: &Plan,
+        distance_ms: u64,
+        gossip: GossipConfig,
+    ) -> Self {
         let (nodes, copies) = (plan.nodes, plan.copies);
         let layout = Layout { seed, copies, slot_bits: 8, vnodes: 64, ..Layout::default() };
         let mut world = Self {
@@ -126,10 +141,13 @@ impl World {
             zones: plan.zones,
             loss: plan.faults.loss,
             duplicates: plan.faults.duplicates,
+            distance_ms,
+            gossip,
             log: std::env::var_os("SIMULATION_LOG").is_some(),
             coming: BTreeMap::new(),
             sequence: 0,
             cuts: BTreeSet::new(),
+            call_cuts: BTreeSet::new(),
             held: Vec::new(),
             arrivals: BTreeMap::new(),
         };
@@ -141,6 +159,11 @@ impl World {
             world.start(node, true);
         }
         world
+    }
+
+    /// All nodes move away from each other, or closer.
+    pub(crate) fn set_distance(&mut self, ms: u64) {
+        self.distance_ms = ms;
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -209,11 +232,11 @@ impl World {
             search: Duration::from_secs(2),
             is_sought: !has_seeds,
             moves_itself: true,
-            recall: GossipConfig::lan().search_alone_period,
-            notice: GossipConfig::lan().notice(),
+            recall: self.gossip.search_alone_period,
+            notice: self.gossip.notice(),
         };
         let mut agent =
-            Agent::new(GossipConfig::lan(), card.clone(), self.random.word(), self.since_start());
+            Agent::new(self.gossip.clone(), card.clone(), self.random.word(), self.since_start());
         let others = if has_seeds { self.nodes.len() } else { 0 };
         let seeds: Vec<SocketAddr> = (0..others).map(address).collect();
         agent.set_seeds(&seeds, self.since_start());
@@ -262,7 +285,11 @@ impl World {
     }
 
     pub(crate) fn is_cut(&self, one: usize, other: usize) -> bool {
-        self.cuts.contains(&(one, other)) || self.cuts.contains(&(other, one))
+        self.takes_no_calls(one, other) || self.takes_no_calls(other, one)
+    }
+
+    fn takes_no_calls(&self, from: usize, to: usize) -> bool {
+        self.cuts.contains(&(from, to)) || self.call_cuts.contains(&(from, to))
     }
 
     pub(crate) fn is_up(&self, number: usize) -> bool {
@@ -348,10 +375,11 @@ impl World {
     }
 
     fn delay(&mut self) -> u64 {
-        match self.random.below(20) {
+        let more_ms = match self.random.below(20) {
             0 => 1 + self.random.below(30) as u64,
             _ => 1 + self.random.below(2) as u64,
-        }
+        };
+        self.distance_ms + more_ms
     }
 
     fn deliver(&mut self, delivery: Delivery) {
@@ -374,7 +402,7 @@ impl World {
                 self.settle(to);
             }
             Delivery::Frames { to, from, number, bytes } => {
-                if self.cuts.contains(&(from, to)) {
+                if self.takes_no_calls(from, to) {
                     return self.held.push(Delivery::Frames { to, from, number, bytes });
                 }
                 let Some(up) = &mut self.nodes[to].up else { return };

@@ -12,9 +12,11 @@ mod overview;
 mod pace;
 mod peer;
 mod promises;
+mod reach;
 mod repair;
 mod settling;
 mod succession;
+mod throttle;
 mod turn;
 mod waiting;
 
@@ -25,6 +27,7 @@ pub(super) use mover::{BulkLinks, Mover, NoBulkLinks, Rest};
 pub(super) use overview::Overview;
 pub(super) use peer::Peer;
 pub(super) use promises::{Promised, Promises};
+pub(super) use reach::OutOfReach;
 pub(super) use repair::Repair;
 pub(super) use settling::{Settling, Turns};
 pub(super) use succession::{HeldBack, Succession};
@@ -113,8 +116,9 @@ pub(super) struct Cluster {
     pub(super) held_back: HeldBack,
     pub(super) promised: Promised,
     pub(super) turns: Turns,
-    /// This node leaves, and executes no more.
+    /// This node leaves or steps back, and executes no more.
     leaves: AtomicBool,
+    pub(super) out_of_reach: OutOfReach,
     pub(super) breakers: Breakers,
     /// Where to say that one opens, or closes.
     pub(super) remarks: OnceLock<Arc<Remarks>>,
@@ -167,13 +171,19 @@ impl Roster {
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) waiting: Arc<Waiting>,
+    pub(super) at: Now,
     /// What was sent, for whoever has to send it again.
     pub(super) sendings: Vec<Sending>,
 }
 
 impl Sent {
-    pub(super) fn nothing() -> Self {
-        Self { waiting: Arc::new(Waiting::new(0, Vec::new())), sendings: Vec::new() }
+    pub(super) fn nothing(now: Now) -> Self {
+        Self::waits_for(Arc::new(Waiting::new(0, Vec::new())), now)
+    }
+
+    /// Nothing sent, that is over when this is.
+    pub(super) fn waits_for(waiting: Arc<Waiting>, now: Now) -> Self {
+        Self { waiting, at: now, sendings: Vec::new() }
     }
 
     /// To whom each of the calls went.
@@ -182,8 +192,13 @@ impl Sent {
     }
 
     /// Over when its time is up.
-    pub(super) fn pause() -> Self {
-        Self { waiting: Arc::new(Waiting::pause()), sendings: Vec::new() }
+    pub(super) fn pause(now: Now) -> Self {
+        Self::waits_for(Arc::new(Waiting::pause()), now)
+    }
+
+    /// To whom reads went that others can answer too.
+    pub(super) fn readers(&self) -> impl Iterator<Item = NodeId> {
+        self.sendings.iter().filter(|sending| sending.only_reads()).map(|sending| sending.to)
     }
 }
 
@@ -207,6 +222,7 @@ impl Cluster {
             write_ack,
             turns: Turns::new(threads),
             leaves: AtomicBool::new(false),
+            out_of_reach: OutOfReach::default(),
             lanes: threads.saturating_sub(1),
             dirty: Dirty::new(slots),
             moves: Moves::default(),
@@ -269,7 +285,7 @@ impl Cluster {
             let hurry = hurry || !matches!(sending.what, What::Keep(_));
             self.call(lane, sending, call, hurry);
         }
-        Sent { waiting, sendings }
+        Sent { waiting, at: now, sendings }
     }
 
     fn call(&self, lane: usize, sending: &Sending, call: Call, hurry: bool) {
@@ -475,6 +491,11 @@ impl Cluster {
     /// This node leaves: others take its place as soon as they hear of it.
     pub(super) fn leave(&self) {
         self.leaves.store(true, Ordering::SeqCst);
+    }
+
+    /// It does not leave after all, but only joins anew.
+    pub(super) fn stay(&self) {
+        self.leaves.store(false, Ordering::SeqCst);
     }
 
     /// Whether it has not begun to leave.

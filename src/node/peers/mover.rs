@@ -6,7 +6,7 @@
 //! would hold up requests that go by the same one.
 
 use super::moves::Moved;
-use super::pace::Pace;
+use super::throttle::Throttle;
 use super::{Answer, Cluster, Sent, Slots, Turn};
 use crate::item::Now;
 use crate::limits::{
@@ -48,7 +48,7 @@ pub(in crate::node) struct Mover {
     road: Rc<Road>,
     cluster: Arc<Cluster>,
     links: Box<dyn BulkLinks>,
-    pace: Pace,
+    throttle: Throttle,
     /// Moves whose link is being made, since then.
     waiting: BTreeMap<NodeId, (Slots, Now)>,
     pass: Option<Pass>,
@@ -87,7 +87,7 @@ impl Mover {
             road,
             cluster,
             links,
-            pace: Pace::new(MOVE_BYTES_PER_S, 2 * TURN_BYTES_HIGH as u64),
+            throttle: Throttle::new(MOVE_BYTES_PER_S, 2 * TURN_BYTES_HIGH as u64),
             waiting: BTreeMap::new(),
             pass: None,
             met: BTreeMap::new(),
@@ -196,7 +196,7 @@ impl Mover {
             if under_way >= BULK_WINDOW_BYTES {
                 return Rest::UntilWoken;
             }
-            let wait = self.pace.wait(at);
+            let wait = self.throttle.wait(at);
             if !wait.is_zero() {
                 return Rest::For(wait);
             }
@@ -206,7 +206,7 @@ impl Mover {
                 continue;
             }
             let bytes = turn.bytes();
-            self.pace.take(bytes, at);
+            self.throttle.take(bytes, at);
             self.cluster.moves.count(turn.parts(), bytes);
             turn.wait_for_all();
             let sent = self.road.send(turn, now);

@@ -1,37 +1,53 @@
-//! How fast something is done: so many bytes a second, and no more than a little at
-//! once.
+//! How soon a node answers, as measured lately, and how long it is waited for.
+//!
+//! What counts is its quickest answer of the last seconds, which says how far away it
+//! is: whoever has stood still, or has much to do, gives late answers, and is not to be
+//! waited for any longer for that. Where nothing is answered nothing changes.
 
-use std::time::Duration;
+use crate::item::Now;
+use crate::limits::HEDGE_MS;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How fast something may be done. Is given the time.
+/// What was measured so long ago counts no more, once there is something newer: a way
+/// may have become longer. In it some answers come from everybody who is there.
+const WINDOW_MS: u64 = 5000;
+
+/// How soon one node answers.
 #[derive(Debug)]
 pub(super) struct Pace {
-    bytes_per_s: u64,
-    /// Bytes that may go at once after a rest.
-    burst: u64,
-    /// Then all that was taken has had its time.
-    even_at: Duration,
+    /// Milliseconds: of the quickest answer of this window, and of the one before.
+    least: AtomicU64,
+    before: AtomicU64,
+    /// That in which this window began.
+    since: AtomicU64,
 }
 
 impl Pace {
-    pub(super) fn new(bytes_per_s: u64, burst: u64) -> Self {
-        Self { bytes_per_s: bytes_per_s.max(1), burst, even_at: Duration::ZERO }
+    pub(super) fn unknown() -> Self {
+        let none = || AtomicU64::new(u64::MAX);
+        Self { least: none(), before: none(), since: AtomicU64::new(0) }
     }
 
-    /// So much goes now.
-    pub(super) fn take(&mut self, bytes: usize, at: Duration) {
-        self.even_at = self.even_at.max(at) + self.time_of(bytes as u64);
+    /// An answer took so long. Two that come at once may each count or not.
+    pub(super) fn note(&self, took_ms: u64, now: Now) {
+        let now_ms = now.unix_ms();
+        if now_ms >= self.since.load(Ordering::Relaxed).saturating_add(WINDOW_MS) {
+            self.since.store(now_ms, Ordering::Relaxed);
+            let least_ms = self.least.swap(took_ms, Ordering::Relaxed);
+            self.before.store(least_ms, Ordering::Relaxed);
+        } else if took_ms < self.least.load(Ordering::Relaxed) {
+            self.least.store(took_ms, Ordering::Relaxed);
+        }
     }
 
-    /// How long to wait before more may go.
-    pub(super) fn wait(&self, at: Duration) -> Duration {
-        self.even_at.saturating_sub(at + self.time_of(self.burst))
-    }
-
-    fn time_of(&self, bytes: u64) -> Duration {
-        Duration::from_nanos(
-            (u128::from(bytes) * 1_000_000_000 / u128::from(self.bytes_per_s)) as u64,
-        )
+    /// Who has not answered anything for so long is late: twice as long as an answer
+    /// takes, and in no case very long.
+    pub(super) fn patience_ms(&self) -> u64 {
+        let least_ms = self.least.load(Ordering::Relaxed);
+        match least_ms.min(self.before.load(Ordering::Relaxed)) {
+            u64::MAX => *HEDGE_MS.start(),
+            ms => ms.saturating_mul(2).clamp(*HEDGE_MS.start(), *HEDGE_MS.end()),
+        }
     }
 }
 
@@ -39,43 +55,58 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn ms(ms: u64) -> Duration {
-        Duration::from_millis(ms)
+    fn at(ms: u64) -> Now {
+        Now::from_unix_ms(1_000_000 + ms)
     }
 
     #[test]
-    fn as_much_goes_as_the_rate_says() {
-        let mut pace = Pace::new(1_000_000, 10_000);
-        let (mut at, mut gone) = (ms(5000), 0_u64);
-        while at < ms(6000) {
-            while pace.wait(at).is_zero() {
-                pace.take(1000, at);
-                gone += 1000;
-            }
-            at += pace.wait(at).max(Duration::from_micros(1));
+    fn the_near_and_the_unknown_are_waited_for_as_little_as_can_be() {
+        let pace = Pace::unknown();
+        assert_eq!(pace.patience_ms(), 25);
+        for (took_ms, patience_ms) in [(0, 25), (1, 25), (12, 25)] {
+            pace.note(took_ms, at(0));
+            assert_eq!(pace.patience_ms(), patience_ms);
         }
-        assert!((1_000_000..=1_012_000).contains(&gone), "{gone}");
     }
 
     #[test]
-    fn a_rest_is_not_made_up_for() {
-        let mut pace = Pace::new(1000, 100);
-        pace.take(100, ms(0));
-        assert_eq!(pace.wait(ms(0)), Duration::ZERO);
-        pace.take(100, ms(0));
-        assert_eq!(pace.wait(ms(0)), ms(100));
-        // After a second nothing is left of it, and no more than one burst is free.
-        let rested = ms(1200);
-        pace.take(200, rested);
-        assert_eq!(pace.wait(rested), ms(100));
+    fn the_far_are_waited_for_twice_as_long_as_they_take_but_not_for_ever() {
+        for (took_ms, patience_ms) in [(13, 26), (160, 320), (399, 798), (5000, 800)] {
+            let pace = Pace::unknown();
+            pace.note(took_ms, at(0));
+            assert_eq!(pace.patience_ms(), patience_ms);
+        }
     }
 
     #[test]
-    fn what_is_larger_than_a_burst_goes_and_is_waited_for() {
-        let mut pace = Pace::new(1000, 100);
-        pace.take(5100, ms(0));
-        assert_eq!(pace.wait(ms(0)), ms(5000));
-        assert_eq!(pace.wait(ms(4999)), ms(1));
-        assert_eq!(pace.wait(ms(5000)), Duration::ZERO);
+    fn late_answers_among_quick_ones_count_for_nothing() {
+        let pace = Pace::unknown();
+        for ms in 0..60_000 {
+            // It stands still for three seconds, and answers all at once.
+            let took_ms = if ms % 4000 < 3000 { 3000 - ms % 4000 } else { 2 };
+            pace.note(took_ms, at(ms - ms % 4000 + 3999));
+            assert!(ms < 4000 || pace.patience_ms() == 25, "at {ms}");
+        }
+    }
+
+    #[test]
+    fn who_answers_after_a_silence_is_taken_for_what_he_was() {
+        let pace = Pace::unknown();
+        pace.note(1, at(0));
+        pace.note(4000, at(WINDOW_MS * 3));
+        assert_eq!(pace.patience_ms(), 25);
+    }
+
+    #[test]
+    fn a_way_that_becomes_longer_or_shorter_is_measured_anew() {
+        let pace = Pace::unknown();
+        let all =
+            |from: u64, took_ms| (0..100).for_each(|n| pace.note(took_ms, at(from + n * 100)));
+        all(0, 1);
+        all(10_000, 160);
+        pace.note(160, at(20_000));
+        assert_eq!(pace.patience_ms(), 320);
+        pace.note(1, at(20_001));
+        assert_eq!(pace.patience_ms(), 25);
     }
 }

@@ -2,12 +2,14 @@
 
 use super::CALL_MS;
 use super::calls::{Call, CallTable};
+use super::pace::Pace;
 use super::waiting::Answer;
 use crate::item::Now;
 use crate::net::peers::Link;
 use crate::ring::NodeId;
 use crate::wire::BULK_LANE;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,7 +19,8 @@ use std::time::Duration;
 pub(in crate::node) struct Peer {
     pub(in crate::node) node: NodeId,
     /// One for each lane of this node, by its number, and one for what is moved in bulk.
-    paths: Box<[Mutex<Path>]>,
+    paths: Box<[Way]>,
+    pace: Pace,
     /// Microseconds that a packet and its answer take, as measured lately.
     round_trip_us: AtomicU64,
     measured_ms: AtomicU64,
@@ -25,6 +28,20 @@ pub(in crate::node) struct Peer {
 
 /// So often it is looked how long a packet and its answer take.
 const MEASURE_MS: u64 = 200;
+
+/// A path, and what is to be known of it without its lock.
+#[derive(Debug)]
+struct Way {
+    path: Mutex<Path>,
+    /// See [`Path::waits_since_ms`].
+    waits_since_ms: AtomicU64,
+}
+
+/// A path that is locked; what others know of it is told them at the end.
+struct Locked<'a> {
+    path: MutexGuard<'a, Path>,
+    waits_since_ms: &'a AtomicU64,
+}
 
 /// What is under way by one link.
 #[derive(Debug, Default)]
@@ -43,9 +60,40 @@ impl Path {
         now.unix_ms() >= self.heard_ms.saturating_add(ms)
     }
 
-    /// Whether calls are under way for so long.
-    fn waits(&self, now: Now, ms: u64) -> bool {
-        self.calls.len() > 0 && now.unix_ms() >= self.asked_ms.saturating_add(ms)
+    /// Since when calls are under way and nothing is answered; the end of time where
+    /// there are none.
+    fn waits_since_ms(&self) -> u64 {
+        match self.calls.len() {
+            0 => u64::MAX,
+            _ => self.asked_ms.max(self.heard_ms),
+        }
+    }
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        let path = Path::default();
+        Self { waits_since_ms: AtomicU64::new(path.waits_since_ms()), path: Mutex::new(path) }
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Path {
+        &mut self.path
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.waits_since_ms.store(self.path.waits_since_ms(), Ordering::Relaxed);
     }
 }
 
@@ -57,8 +105,9 @@ pub(super) struct Failed {
 
 impl Peer {
     pub(super) fn new(node: NodeId, lanes: usize) -> Self {
-        let paths = std::iter::repeat_with(Mutex::default).take(lanes.max(1) + 1).collect();
-        Self { node, paths, round_trip_us: AtomicU64::new(0), measured_ms: AtomicU64::new(0) }
+        let paths = std::iter::repeat_with(Way::default).take(lanes.max(1) + 1).collect();
+        let (round_trip_us, measured_ms) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { node, paths, pace: Pace::unknown(), round_trip_us, measured_ms }
     }
 
     /// Sends what `write` writes for a call of this number by a lane's link, or by the
@@ -77,7 +126,7 @@ impl Peer {
             return Err(unsent(call));
         };
         if path.calls.len() == 0 {
-            path.asked_ms = call.deadline.unix_ms().saturating_sub(CALL_MS);
+            path.asked_ms = begun_ms(&call);
         }
         let number = match path.calls.begin(call) {
             Ok(number) => number,
@@ -110,10 +159,18 @@ impl Peer {
         self.linked_path(lane).is_slow(now, ms)
     }
 
-    /// Whether it has left calls without any answer for so long. Whoever was asked
-    /// nothing is not silent.
-    pub(in crate::node) fn is_silent(&self, now: Now, ms: u64) -> bool {
-        self.lanes().any(|path| path.is_slow(now, ms) && path.waits(now, ms))
+    /// Whether it has left calls without any answer for longer than it is waited for.
+    /// Whoever was asked nothing is not silent.
+    pub(in crate::node) fn is_silent(&self, now: Now) -> bool {
+        let lanes = &self.paths[..self.paths.len() - 1];
+        let since_ms = lanes.iter().map(|way| way.waits_since_ms.load(Ordering::Relaxed));
+        let since_ms = since_ms.min().unwrap_or(u64::MAX);
+        now.unix_ms() >= since_ms.saturating_add(self.patience_ms())
+    }
+
+    /// An answer of it is waited for so long until others are asked.
+    pub(in crate::node) fn patience_ms(&self) -> u64 {
+        self.pace.patience_ms()
     }
 
     /// How long a packet and its answer take; zero where that is not known.
@@ -142,6 +199,7 @@ impl Peer {
         });
         // One that was given up before has no more to say.
         let Some(call) = call else { return Ok(()) };
+        self.pace.note(now.unix_ms().saturating_sub(begun_ms(&call)), now);
         let refused = answer == Answer::Refused;
         call.end(answer);
         if refused { Err(Failed { slots: call.slots }) } else { Ok(()) }
@@ -155,7 +213,7 @@ impl Peer {
 
     /// This link is gone; if there is another by now, that one stays.
     pub(super) fn unlinked(&self, link: &Arc<Link>) -> Vec<Failed> {
-        let is_current = |path: &MutexGuard<'_, Path>| {
+        let is_current = |path: &Locked<'_>| {
             path.link.as_ref().is_some_and(|current| Arc::ptr_eq(current, link))
         };
         let path = self.path(link).filter(is_current);
@@ -207,7 +265,7 @@ impl Peer {
     /// numbers.
     pub(super) fn copies_under_way(&self) -> Vec<(usize, u32)> {
         let paths = self.lanes().enumerate();
-        let copies = |(lane, path): (usize, MutexGuard<'_, Path>)| {
+        let copies = |(lane, path): (usize, Locked<'_>)| {
             path.calls.copies().map(|number| (lane, number)).collect::<Vec<_>>()
         };
         paths.flat_map(copies).collect()
@@ -224,7 +282,7 @@ impl Peer {
 
     /// The path of a link. None where only the other node asks by it: it has more lanes
     /// than this one.
-    fn path(&self, link: &Link) -> Option<MutexGuard<'_, Path>> {
+    fn path(&self, link: &Link) -> Option<Locked<'_>> {
         let (bulk, lanes) = self.paths.split_last()?;
         let path = match link.lane() {
             BULK_LANE => Some(bulk),
@@ -244,32 +302,38 @@ impl Peer {
         self.paths.last().is_some_and(|path| locked(path).link.is_some())
     }
 
-    fn linked_path(&self, lane: usize) -> MutexGuard<'_, Path> {
+    fn linked_path(&self, lane: usize) -> Locked<'_> {
         let path = self.paths.get(lane).map(locked).filter(|path| path.link.is_some());
         path.unwrap_or_else(|| self.first())
     }
 
-    fn first(&self) -> MutexGuard<'_, Path> {
+    fn first(&self) -> Locked<'_> {
         locked(&self.paths[0])
     }
 
     /// All but the one for what is moved in bulk.
-    fn lanes(&self) -> impl Iterator<Item = MutexGuard<'_, Path>> {
+    fn lanes(&self) -> impl Iterator<Item = Locked<'_>> {
         self.paths().take(self.paths.len() - 1)
     }
 
     /// No two are locked at once, as long as each is dropped before the next.
-    fn paths(&self) -> impl Iterator<Item = MutexGuard<'_, Path>> {
+    fn paths(&self) -> impl Iterator<Item = Locked<'_>> {
         self.paths.iter().map(locked)
     }
 }
 
-fn locked(path: &Mutex<Path>) -> MutexGuard<'_, Path> {
-    path.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(way: &Way) -> Locked<'_> {
+    let path = way.path.lock().unwrap_or_else(PoisonError::into_inner);
+    Locked { path, waits_since_ms: &way.waits_since_ms }
+}
+
+/// The millisecond in which a call began.
+fn begun_ms(call: &Call) -> u64 {
+    call.deadline.unix_ms().saturating_sub(CALL_MS)
 }
 
 /// Puts a link in the place of another, with which its calls are lost.
-fn relink(mut path: MutexGuard<'_, Path>, link: Option<Arc<Link>>) -> Vec<Failed> {
+fn relink(mut path: Locked<'_>, link: Option<Arc<Link>>) -> Vec<Failed> {
     path.link = link;
     let calls = path.calls.all();
     drop(path);
@@ -305,13 +369,16 @@ mod tests {
             peer.call(0, call, true, |begun, _| number = begun).unwrap();
             number
         };
-        assert!(!peer.is_silent(at(5000), 25), "nobody has asked it");
+        // It is near.
+        let quick = ask(4000);
+        peer.answered(&link, quick, Answer::Kept, at(4001)).unwrap();
+        assert!(!peer.is_silent(at(5000)), "nobody has asked it");
         let first = ask(5000);
-        assert!(!peer.is_silent(at(5024), 25) && peer.is_silent(at(5025), 25));
+        assert!(!peer.is_silent(at(5024)) && peer.is_silent(at(5025)));
         let second = ask(5030);
         peer.answered(&link, first, Answer::Kept, at(5040)).unwrap();
-        assert!(!peer.is_silent(at(5064), 25) && peer.is_silent(at(5065), 25), "one is left");
+        assert!(!peer.is_silent(at(5064)) && peer.is_silent(at(5065)), "one is left");
         peer.answered(&link, second, Answer::Kept, at(5070)).unwrap();
-        assert!(!peer.is_silent(at(9000), 25), "it has answered all");
+        assert!(!peer.is_silent(at(9000)), "it has answered all");
     }
 }

@@ -21,6 +21,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
+use std::time::Duration;
 
 /// Slots that this node does not execute for yet, after the death of another. All its workers look here.
 #[derive(Debug)]
@@ -112,6 +113,19 @@ impl Succession {
     /// A node is held for dead, or started again, and the view does not know it yet. Its
     /// slots are held back until [`Succession::step`] says otherwise.
     pub(in crate::node) fn lost(&mut self, node: NodeId, now: Now) {
+        self.end(node, now.unix_ms().saturating_sub(UNEVEN_MS), now);
+    }
+
+    /// The same of one that executes no more, and perhaps had no link to all others before,
+    /// for twice so long.
+    pub(in crate::node) fn stepped_back(&mut self, node: NodeId, now: Now, unlinked: Duration) {
+        let since_ms = now.unix_ms().saturating_sub(UNEVEN_MS + 2 * unlinked.as_millis() as u64);
+        if !self.dead.iter().any(|&(dead, _)| dead == node) {
+            self.end(node, since_ms, now);
+        }
+    }
+
+    fn end(&mut self, node: NodeId, since_ms: u64, now: Now) {
         if !self.road.executed(node) {
             return;
         }
@@ -120,7 +134,7 @@ impl Succession {
         if self.road.copies() < 3 {
             return;
         }
-        self.dead.push_back((node, now.unix_ms().saturating_sub(UNEVEN_MS)));
+        self.dead.push_back((node, since_ms));
         self.awaited.remove(&node);
         let is_new = |other: &NodeId| {
             let told = self.told.get(other).map_or(0, |told| told.unix_ms());

@@ -7,10 +7,10 @@
 //! it, and answered in bytes for the client.
 
 use super::about::{line_of, one_key, reads};
-use super::compared::{Compared, Tally};
+use super::compared::Tally;
 use super::waits::{
-    Again, Kind, Part, Source, Waits, unacknowledged, unacknowledged_quiet, unanswered,
-    whole_or_one,
+    Again, Kind, Part, Source, Waits, unacknowledged, unacknowledged_quiet, unanswered, unowned,
+    unreachable, whole_or_one,
 };
 use super::{Road, Role, Session, Step};
 use crate::cluster::ReadFrom;
@@ -34,8 +34,10 @@ pub(super) enum Place {
     Here,
     /// By that one.
     There(NodeId),
-    /// By none that is live.
+    /// By none that is live and may.
     Nowhere,
+    /// By nobody soon: all its owners are held for dead.
+    Dead,
     /// Read from this node's own copy, though another is primary.
     Copy,
     /// Read from the copy of that one, which is not the primary.
@@ -43,9 +45,6 @@ pub(super) enum Place {
     /// Read from more than half of the owners.
     Majority,
 }
-
-/// A read that is not answered for so long is sent to another owner as well.
-pub(super) const HEDGE_MS: u64 = 25;
 
 /// Who looks so much later whether it is there was busy itself, and what came
 /// meanwhile may wait to be read.
@@ -280,6 +279,9 @@ impl Session {
         now: Now,
         out: &mut Output,
     ) {
+        if let Some(text) = self.unanswerable((place, hash), (protocol, kind), bytes) {
+            return out.bytes().extend(text);
+        }
         let from = out.bytes().len();
         let past = match place {
             Place::There(node) => self.past((node, hash), (protocol, kind), bytes, now),
@@ -298,9 +300,31 @@ impl Session {
             Place::Near(node) => ask(node, Executor::Copy),
             Place::Majority => self.ask_majority(hash, again(true), now),
             // Somebody may be back soon.
-            Place::Here | Place::Copy | Place::Nowhere => Source::Again(Box::new(again(false))),
+            Place::Here | Place::Copy | Place::Nowhere | Place::Dead => {
+                Source::Again(Box::new(again(false)))
+            }
         };
         self.road.parts().push(Part::new(from, from, source));
+    }
+
+    /// What a client reads at once of a key that nobody is going to answer for.
+    fn unanswerable(
+        &self,
+        (place, hash): (Place, KeyHash),
+        (protocol, kind): (Protocol, Kind),
+        bytes: &[&[u8]],
+    ) -> Option<Vec<u8>> {
+        match place {
+            Place::Dead => {
+                self.counters().requests_without_owner.add(1);
+                Some(unowned(protocol, &bytes.concat(), kind))
+            }
+            Place::There(primary) if self.road.is_out_of_reach(primary, hash, kind.reads) => {
+                self.counters().requests_out_of_reach.add(1);
+                Some(unreachable(protocol, &bytes.concat(), kind))
+            }
+            _ => None,
+        }
     }
 
     /// Asks the other owners for a read whose primary does not answer; none where it is
@@ -371,9 +395,10 @@ impl Session {
             return then;
         }
         if parts.iter().any(Part::may_be_hedged) {
-            self.road.wake_after(&sent.waiting, now, HEDGE_MS);
+            self.road.wake_for_hedge(&sent, now);
         }
-        let rounds = [sent].into_iter().chain(parts.iter().filter_map(Part::told)).collect();
+        let told = parts.iter().filter_map(|part| part.told(now));
+        let rounds = [sent].into_iter().chain(told).collect();
         let out = out.take_rest();
         let (pause, tally) = (None, Tally::default());
         let waits = Waits { out, then, parts, rounds, since: now, pause, tried: false, tally };
@@ -408,7 +433,7 @@ impl Session {
         waits.tried = true;
         let protocol = self.protocol.unwrap_or(Protocol::Text);
         let road = Rc::clone(&self.road);
-        waits.settle(protocol, now, |node, due| road.gives_up(node, now, due));
+        waits.settle(protocol, now, |node, asked, due| road.gives_up(node, asked, due, now));
         self.account_reads(&mut waits.tally, now);
         self.settle_flushes(&mut waits, protocol, now);
         if waits.parts.iter().all(Part::is_settled) {
@@ -438,7 +463,7 @@ impl Session {
         }
         if waits.parts.iter().any(Part::may_be_hedged) {
             for sent in &waits.rounds {
-                self.road.wake_after(&sent.waiting, now, HEDGE_MS);
+                self.road.wake_for_hedge(sent, now);
             }
         }
         self.waits = Some(waits);
@@ -470,7 +495,7 @@ impl Session {
                 && rested
             {
                 self.road.flush_again(flushing, now);
-                waits.rounds.extend(part.told());
+                waits.rounds.extend(part.told(now));
             }
         }
         let round = waits.rounds.len();
@@ -501,7 +526,11 @@ impl Session {
     fn source_again(&mut self, again: &Again, overtakes: bool, now: Now) -> Option<Source> {
         let Again { protocol, ref bytes, kind, lost, .. } = *again;
         let hash = self.hash_of_request(protocol, bytes)?;
-        let primary = match self.road.place(hash) {
+        let place = self.road.place(hash);
+        if let Some(text) = self.unanswerable((place, hash), (protocol, kind), &[bytes]) {
+            return Some(Source::Text(text));
+        }
+        let primary = match place {
             Place::Here => {
                 let mut reply = Output::default();
                 let (calls, least) = self.execute(protocol, bytes, now, &mut reply);
@@ -528,42 +557,6 @@ impl Session {
             let at = self.road.turn().ask(primary, executor, protocol, kind.reads, &[bytes]);
             Some(Source::Asked(at, kind))
         })
-    }
-
-    /// Asks the owners of a key beside its primary, this node among them.
-    fn ask_owners(
-        &mut self,
-        hash: KeyHash,
-        primary: Option<NodeId>,
-        again: &Again,
-        now: Now,
-    ) -> Option<Source> {
-        let (owners, missing) = self.road.owners_beside(hash, primary);
-        if owners.is_empty() {
-            return None;
-        }
-        self.counters().reads_hedged.add(1);
-        let again = Again { at_once: false, ..again.clone() };
-        let mut compared = Compared::new(self.road.slot(hash), missing, false, again.clone());
-        for owner in owners {
-            if self.road.is_me(owner) {
-                let (bytes, mut reply) = (&again.bytes, Output::default());
-                let protocol = again.protocol;
-                let version = self.execute_as(Executor::Owner, protocol, bytes, now, &mut reply);
-                if let Some(version) = version {
-                    compared.add(owner, version.0, reply.take());
-                }
-            } else {
-                let (executor, reads) = (Executor::Owner, again.kind.reads);
-                let mut turn = self.road.turn();
-                let at = turn.ask(owner, executor, again.protocol, reads, &[&again.bytes]);
-                compared.open.push(at);
-            }
-        }
-        let mut tally = Tally::default();
-        let source = compared.settled(true, false, &mut tally);
-        self.account_reads(&mut tally, now);
-        Some(source)
     }
 }
 

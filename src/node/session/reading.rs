@@ -2,7 +2,7 @@
 //! of the owners do.
 
 use super::compared::{Compared, Tally, Uneven};
-use super::elsewhere::{HEDGE_MS, Place};
+use super::elsewhere::Place;
 use super::waits::{Again, Kind, Source};
 use super::{Road, Role, Session};
 use crate::cluster::{Near, ReadFrom, View, majority, nearest};
@@ -131,7 +131,7 @@ fn owners<'a>(
             return cluster.keeps_time(now).then_some(near);
         }
         let peer = cluster.peer(node).filter(|peer| peer.is_linked())?;
-        let (is_silent, round_trip) = (peer.is_silent(now, HEDGE_MS), peer.round_trip());
+        let (is_silent, round_trip) = (peer.is_silent(now), peer.round_trip());
         Some(Near { is_silent, round_trip, ..near })
     })
 }
@@ -171,26 +171,65 @@ impl Session {
             return Source::Again(Box::new(again));
         };
         let (slot, enough) = (self.road.slot(hash), owners.len() as u8);
-        let (protocol, reads) = (again.protocol, again.kind.reads);
         let mut compared = Compared::new(slot, enough, true, again);
-        // This node, if it is one of them, is the first.
-        for owner in owners {
-            if self.road.is_me(owner) {
-                let (bytes, mut reply) = (&compared.again.bytes, Output::default());
-                let version = self.execute_as(Executor::Copy, protocol, bytes, now, &mut reply);
-                let Some(version) = version else {
-                    return Source::Again(Box::new(compared.again));
-                };
-                let reply = reply.take();
-                self.road.turn().holds(reply.len());
-                compared.add(owner, version.0, reply);
-            } else {
-                let bytes = &[&compared.again.bytes[..]];
-                let at = self.road.turn().ask(owner, Executor::Copy, protocol, reads, bytes);
+        // This node, if it is one of them, is the first: nobody has been asked yet.
+        match self.ask_each(&owners, Executor::Copy, &mut compared, now) {
+            true => Source::Compared(Box::new(compared)),
+            false => Source::Again(Box::new(compared.again)),
+        }
+    }
+
+    /// Asks the owners of a key beside its primary, this node among them.
+    pub(super) fn ask_owners(
+        &mut self,
+        hash: KeyHash,
+        primary: Option<NodeId>,
+        again: &Again,
+        now: Now,
+    ) -> Option<Source> {
+        let (owners, missing) = self.road.owners_beside(hash, primary);
+        if owners.is_empty() {
+            return None;
+        }
+        self.counters().reads_hedged.add(1);
+        let again = Again { at_once: false, ..again.clone() };
+        let mut compared = Compared::new(self.road.slot(hash), missing, false, again);
+        self.ask_each(&owners, Executor::Owner, &mut compared, now);
+        let mut tally = Tally::default();
+        let source = compared.settled(true, false, &mut tally);
+        self.account_reads(&mut tally, now);
+        Some(source)
+    }
+
+    /// Asks each of these owners for what is to be compared; false where it is to be as many
+    /// as these, and this node cannot answer.
+    fn ask_each(
+        &mut self,
+        owners: &[NodeId],
+        executor: Executor,
+        compared: &mut Compared,
+        now: Now,
+    ) -> bool {
+        let (protocol, reads) = (compared.again.protocol, compared.again.kind.reads);
+        for &owner in owners {
+            let bytes = &compared.again.bytes;
+            if !self.road.is_me(owner) {
+                let at = self.road.turn().ask(owner, executor, protocol, reads, &[bytes]);
                 compared.open.push(at);
+                continue;
+            }
+            let mut reply = Output::default();
+            match self.execute_as(executor, protocol, bytes, now, &mut reply) {
+                Some(version) => {
+                    let reply = reply.take();
+                    self.road.turn().holds(reply.len());
+                    compared.add(owner, version.0, reply);
+                }
+                None if compared.is_majority => return false,
+                None => {}
             }
         }
-        Source::Compared(Box::new(compared))
+        true
     }
 
     /// Counts what came of reads, and has done what is to be done about it.

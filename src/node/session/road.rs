@@ -1,8 +1,9 @@
 //! The way from a key to its item: hash, owners, primary, store.
 
-use super::elsewhere::{HEDGE_MS, LATE_MS, Parts, Place};
+use super::elsewhere::{LATE_MS, Parts, Place};
 use crate::cluster::View;
 use crate::item::{Copied, Key, Now, Op, Outcome, Store, Version};
+use crate::limits::HEDGE_MS;
 use crate::node::peers::{Calls, Cluster, Sent, Slots, Turn, Waiting};
 use crate::node::{Counters, Shared, ViewReader};
 use crate::ring::{KeyHash, NodeId};
@@ -196,6 +197,9 @@ impl Road {
             // Others may have what was acknowledged and never came here.
             (Some(_), Some(cluster)) if cluster.held_back.has(view.slot(hash)) => Place::Nowhere,
             (Some(_), _) => return Place::Here,
+            (None, Some(cluster)) if self.knows_of_deaths(cluster, view) && view.are_dead(hash) => {
+                return Place::Dead;
+            }
             (None, _) => return Place::Nowhere,
         };
         if is_turn {
@@ -210,6 +214,12 @@ impl Road {
             && cluster.keeps_time(self.shared.now())
             && cluster.promised.holds(view, hash, cluster.me, self.shared.elapsed())
             && !self.put_off.borrow().contains(&hash)
+    }
+
+    /// Whether this node would have heard of it, were one alive that it holds for dead.
+    fn knows_of_deaths(&self, cluster: &Cluster, view: &View) -> bool {
+        cluster.keeps_time(self.shared.now())
+            && view.index_of(cluster.me).is_some_and(|me| view.executes(me))
     }
 
     /// Who answers a read beside the primary, and how many of them have to: so many
@@ -238,24 +248,38 @@ impl Road {
         self.me() == Some(node)
     }
 
-    /// Whether nothing came from a node for longer than a read waits, which was to be
-    /// answered by then. Where this node comes to look too late, it gives the other one
-    /// more time.
-    pub(super) fn is_slow(&self, node: NodeId, now: Now, due: Now) -> bool {
+    /// Whether nothing came from a node for longer than a read waits for it, which was
+    /// asked then. Where this node comes to look too late after it was due to, it gives the
+    /// other one more time.
+    fn is_slow(&self, node: NodeId, asked: Now, due: Now, now: Now) -> bool {
         let is_late = now.unix_ms() > due.unix_ms() + LATE_MS;
-        let patience_ms = if is_late { 4 * HEDGE_MS } else { HEDGE_MS };
+        let more_ms = if is_late { 3 * HEDGE_MS.start() } else { 0 };
         let peer = self.shared.cluster.as_ref().and_then(|cluster| cluster.peer(node));
         let lane = self.shared.lane(self.worker);
-        peer.is_none_or(|peer| peer.is_slow(lane, now, patience_ms))
+        peer.is_none_or(|peer| {
+            let patience_ms = peer.patience_ms();
+            let has_waited = due.unix_ms() >= asked.unix_ms() + patience_ms;
+            has_waited && peer.is_slow(lane, now, patience_ms + more_ms)
+        })
     }
 
     /// The same; where it is so, somebody waits for it no longer.
-    pub(super) fn gives_up(&self, node: NodeId, now: Now, due: Now) -> bool {
-        let is_slow = self.is_slow(node, now, due);
+    pub(super) fn gives_up(&self, node: NodeId, asked: Now, due: Now, now: Now) -> bool {
+        let is_slow = self.is_slow(node, asked, due, now);
         if let Some(cluster) = self.shared.cluster.as_ref().filter(|_| is_slow) {
             cluster.not_answered(node, now);
         }
         is_slow
+    }
+
+    /// Whether no link leads to who may answer, and that for long.
+    pub(super) fn is_out_of_reach(&self, primary: NodeId, hash: KeyHash, reads: bool) -> bool {
+        let Some(cluster) = &self.shared.cluster else { return false };
+        if !cluster.out_of_reach.has(primary) {
+            return false;
+        }
+        let (others, _) = self.owners_beside(hash, Some(primary));
+        !reads || others.iter().all(|&owner| cluster.out_of_reach.has(owner))
     }
 
     /// Whether a read goes past a node, for it did not answer the last ones.
@@ -398,7 +422,7 @@ impl Road {
     pub(in crate::node) fn send(&self, turn: Turn, now: Now) -> Sent {
         match &self.shared.cluster {
             Some(cluster) => cluster.send(self.shared.lane(self.worker), turn, now),
-            None => Sent::nothing(),
+            None => Sent::nothing(now),
         }
     }
 
@@ -419,7 +443,7 @@ impl Road {
     pub(super) fn tell_floor(&self, floor: Version, to: &[NodeId], now: Now) -> Arc<Waiting> {
         match &self.shared.cluster {
             Some(cluster) => cluster.tell_floor(floor, to, now),
-            None => Sent::nothing().waiting,
+            None => Sent::nothing(now).waiting,
         }
     }
 
@@ -433,7 +457,17 @@ impl Road {
         self.shared.flushed(floor, now)
     }
 
-    pub(super) fn wake_after(&self, waiting: &Arc<Waiting>, now: Now, ms: u64) {
+    /// Wakes whoever waits when it is time to ask others, if that is not over by then.
+    pub(super) fn wake_for_hedge(&self, sent: &Sent, now: Now) {
+        let Some(cluster) = &self.shared.cluster else { return };
+        let patience =
+            |node| cluster.peer(node).map_or(*HEDGE_MS.start(), |peer| peer.patience_ms());
+        if let Some(ms) = sent.readers().map(patience).min() {
+            self.wake_after(&sent.waiting, now, ms);
+        }
+    }
+
+    fn wake_after(&self, waiting: &Arc<Waiting>, now: Now, ms: u64) {
         if let Some(cluster) = &self.shared.cluster {
             cluster.wake_after(waiting, now, ms);
         }
@@ -441,7 +475,7 @@ impl Road {
 
     /// Nothing sent, that is over after some time.
     pub(super) fn pause(&self, now: Now, ms: u64) -> Sent {
-        let sent = Sent::pause();
+        let sent = Sent::pause(now);
         self.wake_after(&sent.waiting, now, ms);
         sent
     }

@@ -22,6 +22,12 @@ const UNACKNOWLEDGED: &[u8] = b"SERVER_ERROR write not acknowledged\r\n";
 /// What a request reads that nobody answered.
 const UNANSWERED: &[u8] = b"SERVER_ERROR node does not answer\r\n";
 
+/// What a write reads that nobody is there for.
+const UNOWNED: &[u8] = b"SERVER_ERROR all nodes that keep this key are down\r\n";
+
+/// What a request reads for whose key there is no link to anybody who may answer.
+const UNREACHABLE: &[u8] = b"SERVER_ERROR no link to the node that keeps this key\r\n";
+
 /// After so long nobody tries again.
 const RETRY_MS: u64 = 5000;
 
@@ -147,9 +153,9 @@ impl Part {
     }
 
     /// What it waits for, where that is no part of the turn.
-    pub(super) fn told(&self) -> Option<Sent> {
+    pub(super) fn told(&self, now: Now) -> Option<Sent> {
         let Source::Flushed(flushing) = &self.source else { return None };
-        Some(Sent { waiting: Arc::clone(&flushing.told), sendings: Vec::new() })
+        Some(Sent::waits_for(Arc::clone(&flushing.told), now))
     }
 
     /// The answer goes out as it was written.
@@ -217,13 +223,13 @@ impl Waits {
     }
 
     /// Takes the answers that came. Of whom `is_slow` says so, nobody waits any longer
-    /// for an answer to a read that another owner can give; it is told when that answer
-    /// was due.
+    /// for an answer to a read that another owner can give; it is told when that was
+    /// asked for, and when this node was to look after it.
     pub(super) fn settle(
         &mut self,
         protocol: Protocol,
         now: Now,
-        is_slow: impl Fn(NodeId, Now) -> bool,
+        is_slow: impl Fn(NodeId, Now, Now) -> bool,
     ) {
         let is_late = self.is_late(now);
         self.settle_first(is_late);
@@ -242,7 +248,7 @@ impl Waits {
                     Some(answer) => answer,
                     None if sending.only_reads()
                         && !has_some
-                        && due.is_some_and(|due| is_slow(sending.to, due)) =>
+                        && due.is_some_and(|due| is_slow(sending.to, sent.at, due)) =>
                     {
                         for part in self.parts.iter_mut().filter(|part| is_its(part)) {
                             part.give_up_for_now(round, sending);
@@ -469,6 +475,25 @@ pub(super) fn unanswered(protocol: Protocol, request: &[u8], kind: Kind) -> Vec<
             }
             packet
         }
+    }
+}
+
+/// What a client reads of a key for which no link leads to who may answer.
+pub(super) fn unreachable(protocol: Protocol, request: &[u8], kind: Kind) -> Vec<u8> {
+    let text = unanswered(protocol, request, kind);
+    match protocol {
+        Protocol::Text if !text.is_empty() => UNREACHABLE.to_vec(),
+        _ => text,
+    }
+}
+
+/// What a client reads of a key whose owners are all held for dead: the same for a read,
+/// and the reason for a write.
+pub(super) fn unowned(protocol: Protocol, request: &[u8], kind: Kind) -> Vec<u8> {
+    let text = unanswered(protocol, request, kind);
+    match protocol {
+        Protocol::Text if !kind.reads && !text.is_empty() => UNOWNED.to_vec(),
+        _ => text,
     }
 }
 

@@ -49,6 +49,8 @@ fn reads(shared: &Shared, report: &mut Report<'_>) {
     report.stat("reads_by_quorum", sums.reads_by_quorum);
     report.stat("reads_hedged", sums.reads_hedged);
     report.stat("read_repairs", sums.read_repairs);
+    report.stat("requests_without_owner", sums.requests_without_owner);
+    report.stat("requests_out_of_reach", sums.requests_out_of_reach);
 }
 
 /// How many slots have as many live owners as they should, and who owns how many.
