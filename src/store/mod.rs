@@ -264,9 +264,11 @@ impl Store {
 
     /// The version of what is there, or of what is known to be gone.
     pub fn version(&self, hash: KeyHash, key: Key<'_>, now: Now) -> Version {
+        // A flush that is due asks every stripe: none may be held by then.
+        self.flush_if_due(now);
         let request = Request { hash, key, now, whole: None };
         let _held = self.stripe(hash);
-        merge::version_of(&self.shared, request).0.max(self.flush_floor(now))
+        merge::version_of(&self.shared, request).0.max(self.shared.floor())
     }
 
     /// Slots that there are digests of.

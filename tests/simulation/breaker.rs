@@ -12,7 +12,7 @@ const HEDGE_MS: u64 = 25;
 const FIRST_MAX: usize = 8;
 
 /// A key whose primary is the one and whose other owner the other.
-fn key_of(world: &World, primary: usize, other: usize) -> String {
+pub(crate) fn key_of(world: &World, primary: usize, other: usize) -> String {
     let mut reader = world.nodes[0].up.as_ref().unwrap().shared.view.reader();
     let view = reader.view();
     let is_theirs = |key: &String| {

@@ -1,4 +1,4 @@
-//! A client: one request at a time, at one node.
+//! A client: one turn at a time, of one request or of many at once, at one node.
 
 use crate::world::World;
 use ringcached::net::{Answer, Next, Output};
@@ -9,19 +9,22 @@ use std::task::Waker;
 pub(crate) struct Client {
     node: usize,
     session: Option<Session>,
+    /// What was said and is not taken yet.
+    said: Vec<u8>,
     out: Output,
     answer: Vec<u8>,
-    /// A request is under way.
+    /// A turn is under way.
     busy: bool,
-    /// For so long, without the time in which its node stood still.
+    /// It has waited at one go for so long, without the time in which its node stood still.
     waited_ms: u64,
+    waits_ms: u64,
     looked_ms: u64,
 }
 
-/// How a request ended.
+/// How a turn ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// With this answer.
+    /// With these answers.
     Answer(String),
     /// The node is gone.
     Unknown,
@@ -29,31 +32,34 @@ pub(crate) enum Ended {
 
 impl Client {
     pub(crate) fn new(node: usize) -> Self {
-        let (out, answer) = (Output::default(), Vec::new());
-        Self { node, session: None, out, answer, busy: false, waited_ms: 0, looked_ms: 0 }
+        let (out, said, answer) = (Output::default(), Vec::new(), Vec::new());
+        let (waited_ms, waits_ms, looked_ms) = (0, 0, 0);
+        let session = None;
+        Self { node, session, said, out, answer, busy: false, waited_ms, waits_ms, looked_ms }
     }
 
     pub(crate) fn is_busy(&self) -> bool {
         self.busy
     }
 
-    /// How long the last request took, or has been taking.
+    /// How long the last turn waited, or has been waiting, at one go: a flush ends what was
+    /// said before it, and begins anew.
     pub(crate) fn waited_ms(&self) -> u64 {
         self.waited_ms
     }
 
-    /// Begins a request; at another node, if its own is gone.
-    pub(crate) fn begin(&mut self, world: &mut World, request: &str) -> Option<Ended> {
+    /// Begins a turn; at another node, if its own is gone.
+    pub(crate) fn begin(&mut self, world: &mut World, requests: &str) -> Option<Ended> {
         while !world.is_up(self.node) {
-            self.node = world.random.below(world.nodes.len());
+            self.node = world.random.below(world.served);
             self.session = None;
         }
-        let session = self.session.get_or_insert_with(|| world.session(self.node));
+        self.session.get_or_insert_with(|| world.session(self.node));
         self.busy = true;
-        (self.waited_ms, self.looked_ms) = (0, world.now_ms());
+        (self.waited_ms, self.waits_ms, self.looked_ms) = (0, 0, world.now_ms());
         self.answer.clear();
-        let progress = session.answer(request.as_bytes(), &mut self.out);
-        self.follow(progress.next)
+        self.said = requests.into();
+        self.go_on()
     }
 
     /// Goes on with it.
@@ -67,28 +73,28 @@ impl Client {
         if !world.is_up(self.node) {
             return None;
         }
-        self.waited_ms += self.looked_ms - since;
-        let session = self.session.as_mut()?;
-        if !session.has_news(Waker::noop()) {
-            return None;
+        self.waits_ms += self.looked_ms - since;
+        self.waited_ms = self.waited_ms.max(self.waits_ms);
+        match self.session.as_mut()?.has_news(Waker::noop()) {
+            true => self.go_on(),
+            false => None,
         }
-        let progress = session.answer(b"", &mut self.out);
-        self.follow(progress.next)
     }
 
-    fn follow(&mut self, mut next: Next) -> Option<Ended> {
+    fn go_on(&mut self) -> Option<Ended> {
         loop {
+            let progress = self.session.as_mut()?.answer(&self.said, &mut self.out);
+            self.said.drain(..progress.used);
             self.answer.extend(self.out.take());
-            match next {
+            match progress.next {
                 Next::Wait => return None,
-                Next::Write => {
-                    next = self.session.as_mut()?.answer(b"", &mut self.out).next;
-                }
-                _ => {
+                Next::Write => self.waits_ms = 0,
+                Next::Read if self.said.is_empty() => {
                     self.busy = false;
                     let answer = String::from_utf8(std::mem::take(&mut self.answer)).unwrap();
                     return Some(Ended::Answer(answer));
                 }
+                next => panic!("{next:?} before {}", self.said.escape_ascii()),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What goes wrong in a run.
 
+use crate::strangers::Strange;
 use crate::world::World;
 
 /// What goes wrong in a run, all of it drawn by the seed.
@@ -36,6 +37,12 @@ pub(crate) enum Kind {
     CutOneWay,
     /// Two halves do not reach each other.
     Partition,
+    /// One more node joins.
+    Join,
+    /// One more node, whose ring is made otherwise, tries to join.
+    Stranger,
+    /// One more node, whose certificate is another authority's, tries to join.
+    Unlinked,
 }
 
 impl Faults {
@@ -48,6 +55,12 @@ impl Faults {
     /// This trouble, and some loss.
     pub(crate) const fn of(trouble: Kind) -> Self {
         Self { loss: 5, trouble, ..Self::NONE }
+    }
+
+    /// Whether requests may be refused.
+    pub(crate) fn may_refuse(&self) -> bool {
+        let refuses_nobody = [Kind::Nothing, Kind::Join, Kind::Stranger, Kind::Unlinked];
+        self.skew_ms > 0 || !refuses_nobody.contains(&self.trouble)
     }
 }
 
@@ -116,6 +129,9 @@ impl Trouble {
             }
             Kind::CutOneWay => world.cut(self.node, self.other),
             Kind::Partition => world.part(|number| number == self.node),
+            Kind::Join => world.let_one_join(),
+            Kind::Stranger => world.let_stranger_join(),
+            Kind::Unlinked => world.let_join(Strange::Authority),
         }
     }
 
@@ -124,7 +140,8 @@ impl Trouble {
             Kind::Restart | Kind::QuickRestart | Kind::Flap => world.start(self.node, true),
             Kind::ForgetfulRestart => world.start(self.node, false),
             Kind::Cut | Kind::CutOneWay | Kind::Partition => world.heal(),
-            Kind::Nothing | Kind::Kill | Kind::Pause => {}
+            Kind::Stranger | Kind::Unlinked => world.end_strangers(),
+            Kind::Nothing | Kind::Kill | Kind::Pause | Kind::Join => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The nodes, the packets and frames between them, and the clock.
 
 use crate::run::Plan;
+use crate::strangers::Strange;
 use ringcached::cluster::{Card, Phase, ReadFrom, View};
 use ringcached::item::{Now, Version};
 use ringcached::lab::Random;
@@ -33,6 +34,8 @@ pub(crate) struct World {
     clock: Arc<AtomicU64>,
     pub(crate) random: Random,
     pub(crate) nodes: Vec<Node>,
+    /// Of these nodes, the first so many are asked by clients.
+    pub(crate) served: usize,
     layout: Layout,
     write_ack: WriteAck,
     read_from: ReadFrom,
@@ -61,9 +64,18 @@ pub(crate) struct Node {
     pub(crate) up: Option<Up>,
     /// It does nothing until then.
     paused_until: u64,
-    generation: u64,
+    pub(crate) generation: u64,
     /// Its clock is so far ahead.
     skew_ms: u64,
+    /// It cannot take part.
+    pub(crate) strange: Option<Strange>,
+}
+
+impl Node {
+    /// One that is not started yet.
+    pub(crate) fn new(skew_ms: u64) -> Self {
+        Self { up: None, paused_until: 0, generation: 0, skew_ms, strange: None }
+    }
 }
 
 pub(crate) struct Up {
@@ -135,6 +147,7 @@ impl World {
             clock: Arc::new(AtomicU64::new(START_MS)),
             random: Random::new(seed),
             nodes: Vec::new(),
+            served: nodes,
             layout,
             write_ack: plan.write_ack,
             read_from: plan.read_from,
@@ -153,7 +166,7 @@ impl World {
         };
         for node in 0..nodes {
             let skew_ms = if node == 0 { plan.faults.skew_ms } else { 0 };
-            world.nodes.push(Node { up: None, paused_until: 0, generation: 0, skew_ms });
+            world.nodes.push(Node::new(skew_ms));
         }
         for node in 0..nodes {
             world.start(node, true);
@@ -187,6 +200,7 @@ impl World {
     /// or has to be found by them.
     pub(crate) fn start(&mut self, number: usize, has_seeds: bool) {
         let now = self.now_at(number);
+        let layout = self.nodes[number].strange.map_or(self.layout, |it| it.layout(self.layout));
         self.nodes[number].generation = now.unix_ms();
         let card = Card {
             node: id(number),
@@ -206,18 +220,18 @@ impl World {
         let config = StoreConfig {
             memory: 64 << 20,
             item_bytes_max: 1 << 20,
-            seed: self.layout.seed,
-            slot_bits: self.layout.slot_bits,
+            seed: layout.seed,
+            slot_bits: layout.slot_bits,
             node: card.node.0,
             evicts: true,
         };
         let store = Store::new(&config, now);
-        let ring = Ring::new(&self.layout, &[card.ring_node()]).unwrap();
+        let ring = Ring::new(&layout, &[card.ring_node()]).unwrap();
         let clock = Arc::clone(&self.clock);
         let skew_ms = self.nodes[number].skew_ms;
         let ticks = Box::new(move || Now::from_unix_ms(clock.load(Ordering::Relaxed) + skew_ms));
         let view = SharedView::new(View::settled(&ring));
-        let (layout, read_from) = (self.layout, self.read_from);
+        let read_from = self.read_from;
         let settings = Settings { threads: 2, layout, read_from, ..Settings::default() };
         let mut shared = Shared::new(store, view, settings, ticks);
         let clock = Arc::clone(&self.clock);
@@ -225,7 +239,7 @@ impl World {
             Box::new(move || Duration::from_millis(clock.load(Ordering::Relaxed) - START_MS));
         let shared = Arc::new(shared.in_cluster(card.node, self.write_ack));
         let config = HubConfig {
-            layout: self.layout,
+            layout,
             write_ack: self.write_ack,
             grace: Duration::from_secs(30),
             look: Duration::from_secs(2),
@@ -300,9 +314,10 @@ impl World {
         self.nodes[number].paused_until > self.now_ms()
     }
 
-    /// Whether all nodes that are up serve and see each other.
+    /// Whether all nodes that are up and can take part serve and see each other.
     pub(crate) fn is_settled(&self) -> bool {
-        let up: Vec<&Up> = self.nodes.iter().filter_map(|node| node.up.as_ref()).collect();
+        let served = self.nodes[..self.served].iter();
+        let up: Vec<&Up> = served.filter_map(|node| node.up.as_ref()).collect();
         up.iter().all(|node| {
             let live = node.hub.members().iter().filter(|(_, member)| {
                 member.is_live()
@@ -418,26 +433,20 @@ impl World {
                 up.hub.handle_idle();
                 self.settle(to);
             }
-            Delivery::Link { one, other, generations: (first, second) } => {
-                for (at, peer, ours, theirs) in
-                    [(one, other, first, second), (other, one, second, first)]
-                {
-                    if self.nodes[at].generation != ours || self.nodes[at].up.is_none() {
-                        return;
-                    }
-                    let known = self.nodes[at].up.as_ref().unwrap().links.get(&peer);
-                    if known.is_some_and(|wire| wire.theirs >= theirs) && at == one {
-                        return;
-                    }
+            Delivery::Link { one, other, generations } => {
+                if !self.may_link((one, other), generations) {
+                    return;
                 }
+                let (first, second) = generations;
                 if self.is_cut(one, other) {
-                    let again = Delivery::Link { one, other, generations: (first, second) };
-                    return self.plan(self.now_ms() + REDIAL_MS, again);
+                    let again = Delivery::Link { one, other, generations };
+                    self.plan(self.now_ms() + REDIAL_MS, again);
+                } else if !self.refuse_strangers(one, other) {
+                    self.sequence += 1;
+                    let number = self.sequence;
+                    self.link(one, other, second, number);
+                    self.link(other, one, first, number);
                 }
-                self.sequence += 1;
-                let number = self.sequence;
-                self.link(one, other, second, number);
-                self.link(other, one, first, number);
             }
             Delivery::Unlink { at, from, number, if_cut } => {
                 if if_cut && !self.is_cut(at, from) {
@@ -452,6 +461,19 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether both are what they were when they met, and not linked since.
+    fn may_link(&self, (one, other): (usize, usize), (first, second): (u64, u64)) -> bool {
+        let ends = [(one, other, first, second), (other, one, second, first)];
+        ends.into_iter().all(|(at, peer, ours, theirs)| {
+            let node = &self.nodes[at];
+            let Some(up) = node.up.as_ref().filter(|_| node.generation == ours) else {
+                return false;
+            };
+            let is_linked = up.links.get(&peer).is_some_and(|wire| wire.theirs >= theirs);
+            at != one || !is_linked
+        })
     }
 
     fn link(&mut self, at: usize, peer: usize, theirs: u64, number: u64) {
@@ -484,7 +506,7 @@ impl World {
     }
 
     /// Takes out of a node whatever it wants done.
-    fn settle(&mut self, number: usize) {
+    pub(crate) fn settle(&mut self, number: usize) {
         let (now, since) = (self.now_at(number), self.since_start());
         loop {
             let Some(up) = &mut self.nodes[number].up else { return };

@@ -98,6 +98,19 @@ fn a_flush_takes_what_was_before_it() {
     assert_eq!(caller.store.figures().items, 0, "what was flushed is cleared away");
 }
 
+/// Whoever asks for a version may be the first to find that a flush is due.
+#[test]
+fn a_flush_that_is_due_waits_for_nobody() {
+    let mut caller = Caller::new(8 << 20);
+    caller.set(b"k", b"v");
+    let floor = caller.store.flush_floor(caller.now);
+    caller.store.flush(later(10), caller.now);
+    caller.now = later(10);
+    let (hash, key) = (KeyHash(1), Key::new(b"k").unwrap());
+    assert!(caller.store.version(hash, key, caller.now) > floor);
+    assert!(caller.get(b"k").is_none());
+}
+
 /// Each flush takes what another node wrote after the one before it, however soon it
 /// follows, and though the clock of the node that flushes is behind.
 #[test]

@@ -364,7 +364,17 @@ impl Session {
                 true => unacknowledged_quiet(self.protocol.unwrap_or(Protocol::Text), request),
                 false => Vec::new(),
             };
-            let source = Source::Written { text: None, failed, calls, least };
+            let source = Source::Written { text: None, failed, calls, least, one_of_many: false };
+            self.road.parts().push(Part::new(from, to, source));
+        }
+    }
+
+    /// The same for one of many keys: where too few copies have it, it is a miss.
+    pub(super) fn end_key(&mut self, from: usize, out: &mut Output) {
+        let (calls, least) = self.road.end_step();
+        if least > 0 && !calls.is_empty() {
+            let (to, failed) = (out.bytes().len(), Vec::new());
+            let source = Source::Written { text: None, failed, calls, least, one_of_many: true };
             self.road.parts().push(Part::new(from, to, source));
         }
     }
@@ -540,7 +550,8 @@ impl Session {
                 }
                 let text = Some(whole_or_one(reply.take(), kind));
                 let failed = unacknowledged_quiet(protocol, bytes);
-                return Some(Source::Written { text, failed, calls, least });
+                let one_of_many = kind.one_of_many;
+                return Some(Source::Written { text, failed, calls, least, one_of_many });
             }
             Place::There(primary) => primary,
             // Who is to be primary may not execute yet.

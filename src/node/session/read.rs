@@ -55,8 +55,9 @@ impl Session {
                     true => hits += 1,
                     false => misses += 1,
                 }
-                if is_shared {
-                    self.end_step(line, from, out);
+                // One alone ends with its line, and that of another node with its request.
+                if is_shared && !is_one {
+                    self.end_key(from, out);
                 }
             }
             if out.len() >= OUTPUT_BYTES_HIGH || is_shared && self.is_full_for_others() {

@@ -70,8 +70,9 @@ pub(super) enum Source {
     /// The newest of the answers of some owners.
     Compared(Box<Compared>),
     /// This, or what is there, if so many of the copies are kept; else an error, which
-    /// is this one where there is nothing to be said of success.
-    Written { text: Option<Vec<u8>>, failed: Vec<u8>, calls: Calls, least: u8 },
+    /// is this one where there is nothing to be said of success, and nothing for one of
+    /// many keys.
+    Written { text: Option<Vec<u8>>, failed: Vec<u8>, calls: Calls, least: u8, one_of_many: bool },
     /// What is there, once all nodes have heard of this.
     Flushed(Flushing),
     /// This.
@@ -291,7 +292,8 @@ impl Waits {
     fn settle_written(&mut self, round: usize, protocol: Protocol) {
         let waiting = &self.rounds[round].waiting;
         for part in self.parts.iter_mut().filter(|part| part.round == round) {
-            let Source::Written { text, failed, calls, least } = &mut part.source else {
+            let Source::Written { text, failed, calls, least, one_of_many } = &mut part.source
+            else {
                 continue;
             };
             let Some(met) = waiting.is_met(*calls, *least) else { continue };
@@ -301,6 +303,7 @@ impl Waits {
                     continue;
                 }
                 (true, Some(text)) => Source::Text(text),
+                (false, _) if *one_of_many => Source::Text(Vec::new()),
                 (false, text) => {
                     let there = &self.out.bytes()[part.from..part.to];
                     let reply = text.as_deref().unwrap_or(there);
