@@ -4,7 +4,7 @@
 use super::Merged;
 use super::record::{NewRecord, Payload, Record};
 use super::shared::Shared;
-use super::stripe::{Request, Stripe, Written, item_bytes};
+use super::stripe::{Request, Stripe, Written, found, item_bytes};
 use crate::item::{Copied, CopiedBody, Draft, Expiry, NewValue, Standing, Version};
 use crate::limits::{DRIFT_MS_MAX, TOMBSTONE_S};
 use std::cmp::Ordering;
@@ -29,23 +29,52 @@ impl Stripe {
         self.clock.observe(version);
         let (there, tombstone) = version_of(shared, request);
         match (version.cmp(&there), copied.body) {
-            // The same write: expiry and standing change without a version.
             (Ordering::Equal, Some(body)) if !tombstone => {
-                let present = self.find(shared, request, false);
-                // Who has won stays so until the next write: what was sent before may
-                // come after.
-                let won = present.as_ref().is_some_and(|there| there.old.meta.standing.won);
-                let standing = Standing { won: body.standing.won || won, ..body.standing };
-                self.amend(shared, request, present, copied.expiry, standing);
-                Merged::Taken
+                match self.compare_value(shared, request, body.value) {
+                    // Two halves of a cluster may give one stamp to two writes: all decide
+                    // alike.
+                    Ordering::Less => self.take(shared, request, copied, &body),
+                    Ordering::Greater => Merged::Older,
+                    Ordering::Equal => self.stand(shared, request, copied.expiry, body.standing),
+                }
             }
             (Ordering::Less | Ordering::Equal, _) => Merged::Older,
             (Ordering::Greater, None) => match self.entomb(shared, request, version) {
                 Some(_) => Merged::Taken,
-                None => Merged::NoRoom,
+                None => self.refuse(),
             },
             (Ordering::Greater, Some(body)) => self.take(shared, request, copied, &body),
         }
+    }
+
+    /// The same write: expiry and standing change without a version.
+    fn stand(
+        &mut self,
+        shared: &Shared,
+        request: Request<'_>,
+        expiry: Expiry,
+        standing: Standing,
+    ) -> Merged {
+        let present = self.find(shared, request, false);
+        // Who has won stays so until the next write: what was sent before may come after.
+        let won = present.as_ref().is_some_and(|there| there.old.meta.standing.won);
+        let standing = Standing { won: standing.won || won, ..standing };
+        self.amend(shared, request, present, expiry, standing);
+        Merged::Taken
+    }
+
+    /// How the value that is here stands to another; as if equal where none is.
+    fn compare_value(&mut self, shared: &Shared, request: Request<'_>, value: &[u8]) -> Ordering {
+        let Some(present) = self.find(shared, request, false) else { return Ordering::Equal };
+        let Some(segment) = shared.arena.segment(present.place.segment) else {
+            return Ordering::Equal;
+        };
+        let mut here = std::mem::take(&mut self.scratch);
+        here.clear();
+        found(shared, Record::at(&segment, present.place.word)).append_value(&mut here);
+        let order = here.as_slice().cmp(value);
+        self.scratch = here;
+        order
     }
 
     fn take(
@@ -56,7 +85,7 @@ impl Stripe {
         body: &CopiedBody<'_>,
     ) -> Merged {
         if item_bytes(request.key.bytes().len(), body.value.len()) > self.item_bytes_max {
-            return Merged::NoRoom;
+            return self.refuse();
         }
         let present = self.find(shared, request, false);
         let draft = Draft {
@@ -69,8 +98,14 @@ impl Stripe {
         let (present, version) = (present.as_ref(), copied.version);
         match self.write_value(shared, request, present, &draft, body.value, version) {
             Ok(_) => Merged::Taken,
-            Err(_) => Merged::NoRoom,
+            Err(_) => self.refuse(),
         }
+    }
+
+    /// From now on others may have what this node lacks.
+    fn refuse(&mut self) -> Merged {
+        self.has_refused = true;
+        Merged::NoRoom
     }
 
     /// Puts the stamp of a delete in the place of whatever is there.

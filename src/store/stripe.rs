@@ -12,12 +12,14 @@ use super::figures::Counts;
 use super::found::Found;
 use super::ghost::Ghost;
 use super::index::BYTES_PER_ITEM;
+use super::merge::version_of;
 use super::queue::{Numbered, Queue};
 use super::reclaim::{LOOK_EVERY, Victim};
 use super::record::{NewRecord, Payload, Record, VALUE_BYTES_MAX};
 use super::shared::Shared;
 use crate::item::{
-    Clock, Draft, Effect, Expiry, Key, NewValue, Now, Old, Op, Outcome, Standing, Version, decide,
+    Clock, Delete, Draft, Effect, Expiry, Key, NewValue, Now, Old, Op, Outcome, Standing, Version,
+    decide,
 };
 use crate::ring::KeyHash;
 use std::sync::Arc;
@@ -52,7 +54,9 @@ pub(super) struct Stripe {
     /// Words that the search for room under way has kept.
     pub(super) kept_words: usize,
     pub(super) counts: Counts,
-    scratch: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
+    /// It has not taken what another node sent it.
+    pub(super) has_refused: bool,
 }
 
 /// The item that an operation finds.
@@ -101,6 +105,7 @@ impl Stripe {
             kept_words: 0,
             counts: Counts::default(),
             scratch: Vec::new(),
+            has_refused: false,
         }
     }
 
@@ -115,6 +120,15 @@ impl Stripe {
         let present = self.find(shared, request, matches!(op, Op::Count(_)));
         let ruling = decide(op, present.as_ref().map(|present| &present.old), request.now);
         match ruling.effect {
+            Effect::Leave if self.others_may_have(shared, request, op, ruling.outcome) => {
+                let version = self.clock.stamp(request.now);
+                match self.entomb(shared, request, version) {
+                    Some(Written { segment, word }) => {
+                        visit(ruling.outcome, Some(&found(shared, Record::at(&segment, word))))
+                    }
+                    None => visit(Outcome::NoRoom, None),
+                }
+            }
             Effect::Leave => show(shared, present.as_ref(), request, op, ruling.outcome, visit),
             Effect::Remove if shared.keeps_tombstones() => {
                 let version = self.clock.stamp(request.now);
@@ -148,6 +162,22 @@ impl Stripe {
                 Err(outcome) => visit(outcome, None),
             },
         }
+    }
+
+    /// Whether a delete that finds nothing may leave a copy of the item on another node:
+    /// this one may have evicted what the other still has.
+    fn others_may_have(
+        &self,
+        shared: &Shared,
+        request: Request<'_>,
+        op: &Op<'_>,
+        outcome: Outcome,
+    ) -> bool {
+        let deletes = matches!(op, Op::Delete(Delete { compare: None, .. }));
+        let lacks = self.counts.evicted > 0 || self.has_refused;
+        (deletes && outcome == Outcome::NotFound && lacks)
+            && shared.keeps_tombstones()
+            && !version_of(shared, request).1
     }
 
     /// The item of a key. One that is gone is cleared away.

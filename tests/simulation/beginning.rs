@@ -92,7 +92,10 @@ fn who_served_alone_and_meets_an_older_cluster_joins_it() {
         for node in 0..3 {
             let read: Vec<String> = keys.iter().map(|key| value(&mut world, node, key)).collect();
             assert_eq!(read[..2], ["alone", "newer"], "seed {seed}, node {node}");
-            assert!(read[2..].iter().all(|value| value == "old"), "seed {seed}: {read:?}");
+            assert!(
+                read[2..].iter().all(|value| value == "old"),
+                "seed {seed}, node {node}: {read:?}"
+            );
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Items as other nodes have them.
 
-use super::{Caller, NOW, SEED};
-use ringcached::item::{Copied, CopiedBody, Expiry, Key, Now, Standing, Version};
+use super::{Caller, NOW, SEED, delete};
+use ringcached::item::{Copied, CopiedBody, Expiry, Key, Now, Outcome, Standing, Version};
 use ringcached::limits::DRIFT_MS_MAX;
 use ringcached::ring::KeyHash;
-use ringcached::store::Merged;
+use ringcached::store::{FullWalk, Merged};
 
 /// Sends a copy that was written so many milliseconds from now.
 fn merge(caller: &Caller, key: &[u8], ahead_ms: u64) -> Merged {
@@ -43,4 +43,66 @@ fn a_winner_is_not_forgotten_before_the_next_write() {
     assert_eq!(has_won(), Some(true));
     assert_eq!(merge_as(&caller, b"key", 1, before), Merged::Taken);
     assert_eq!(has_won(), Some(false));
+}
+
+/// Whoever hears of both keeps the same one, whichever comes first.
+#[test]
+fn of_two_writes_with_one_stamp_all_keep_the_same() {
+    let values: [&[u8]; 3] = [b"aa", b"b", b"ba"];
+    for first in values {
+        for second in values {
+            let caller = Caller::new(64 << 20);
+            for (value, expiry) in [(first, 0), (second, 0)] {
+                let version = Version::end_of(NOW);
+                let standing = Standing::default();
+                let body = CopiedBody { flags: 0, cas: version.0, standing, value };
+                let copied =
+                    Copied { version, expiry: Expiry::from_word(expiry), body: Some(body) };
+                let hash = KeyHash::new(SEED, b"key");
+                caller.store.merge(hash, Key::new(b"key").unwrap(), NOW, &copied);
+            }
+            assert_eq!(caller.get(b"key").unwrap(), first.max(second));
+            assert_eq!(caller.store.figures().items, 1);
+        }
+    }
+}
+
+fn tombstones(caller: &Caller) -> Vec<Vec<u8>> {
+    let (mut walk, mut keys) = (FullWalk::default(), Vec::new());
+    while caller.store.walk_all(&mut walk, NOW, |key, found| {
+        if found.is_tombstone() {
+            keys.push(key.bytes().to_vec());
+        }
+        true
+    }) {}
+    keys
+}
+
+/// Another node may have what this one evicted: it is to learn of the delete.
+#[test]
+fn a_delete_of_what_was_evicted_is_told() {
+    let caller = Caller::new(8 << 20);
+    caller.store.keep_tombstones();
+    assert_eq!(caller.apply(b"never", &delete()), Outcome::NotFound);
+    assert_eq!(tombstones(&caller), Vec::<Vec<u8>>::new(), "nobody has it");
+    for number in 0..40_000 {
+        caller.set(format!("key-{number}").as_bytes(), &[b'x'; 400]);
+    }
+    assert!(caller.store.figures().evicted > 10_000);
+    let is_gone = |key: &String| caller.get(key.as_bytes()).is_none();
+    let gone: Vec<String> =
+        (0..40_000).map(|number| format!("key-{number}")).filter(is_gone).take(3).collect();
+    for key in &gone {
+        let (hash, key) = (KeyHash::new(SEED, key.as_bytes()), Key::new(key.as_bytes()).unwrap());
+        let told = caller.store.apply(hash, key, NOW, &delete(), |outcome, found| {
+            assert_eq!(outcome, Outcome::NotFound);
+            found.is_some_and(ringcached::store::Found::is_tombstone)
+        });
+        assert!(told);
+        // Once is enough.
+        let again = caller.store.apply(hash, key, NOW, &delete(), |_, found| found.is_some());
+        assert!(!again);
+    }
+    let told = tombstones(&caller);
+    assert!(gone.iter().all(|key| told.contains(&key.as_bytes().to_vec())), "{told:?}");
 }

@@ -496,7 +496,7 @@ impl Road {
     ) {
         if let Some(cluster) = &self.shared.cluster
             && let Some(found) = found
-            && op.has_changed(outcome)
+            && (op.has_changed(outcome) || found.is_tombstone())
         {
             let mut view = self.view.borrow_mut();
             let least = cluster.copy(&mut self.turn(), view.view(), hash, key.bytes(), found);
