@@ -97,6 +97,8 @@ pub struct Hub {
     joins_from: Now,
     joins_since: Said,
     filled_by: BTreeSet<NodeId>,
+    /// Whom each of them holds for live: this node may not have heard of all.
+    told_of: BTreeMap<NodeId, Vec<NodeId>>,
     /// Then it says again that it joins: what another said to that may be lost. It
     /// waits longer each time, for whoever is asked begins anew.
     ask_again_at: Now,
@@ -160,6 +162,7 @@ impl Hub {
             joins_from: started,
             joins_since: Said::of(&card),
             filled_by: BTreeSet::new(),
+            told_of: BTreeMap::new(),
             settling: Vec::new(),
             burying: Vec::new(),
             unlinked,
@@ -299,10 +302,11 @@ impl Hub {
         match self.executor.frame(link, frame, now) {
             Err(NoMessage) => return Ok(false),
             Ok(None) => {}
-            Ok(Some(Word::Filled(said))) => {
+            Ok(Some(Word::Filled(said, live))) => {
                 // What was sent for an earlier reason is not all there is.
                 if said >= self.joins_since {
                     self.filled_by.insert(node);
+                    self.told_of.insert(node, live);
                 }
                 self.succession.told(node, now);
             }
@@ -424,6 +428,7 @@ impl Hub {
         self.beginning = None;
         self.joins_from = self.shared.now();
         self.filled_by.clear();
+        self.told_of.clear();
         self.ask_wait_ms = ASK_WAIT_MS;
         self.ask_again_at = Now::from_unix_ms(self.shared.now().unix_ms() + ASK_WAIT_MS);
         self.say();
@@ -512,11 +517,16 @@ impl Hub {
         Ok(())
     }
 
-    /// Whether somebody is there who has not said yet what it is: it may be an owner,
-    /// and have what this node lacks. It says so soon, or is held for dead.
+    /// Whether somebody is there who has not said yet what it is, or whom only others have
+    /// heard of: it may be an owner, and have what this node lacks. It says so soon, or is
+    /// held for dead.
     fn knows_too_little(&self) -> bool {
         let mut others = self.members.iter().filter(|&(node, _)| node != self.card.node);
+        let is_live = |node: &NodeId| self.members.find(*node).is_some_and(Member::is_live);
+        let tellers = self.told_of.iter().filter(|&(teller, _)| is_live(teller));
+        let mut told_of = tellers.flat_map(|(_, nodes)| nodes);
         others.any(|(_, member)| member.is_live() && member.current_card().is_none())
+            || told_of.any(|&node| node != self.card.node && self.members.find(node).is_none())
     }
 
     fn is_joining(&self, node: NodeId) -> bool {
@@ -620,6 +630,7 @@ impl Hub {
                 // One that is found may have sent all it had before it was heard of.
                 if change.what == What::Returned {
                     self.filled_by.remove(&node);
+                    self.told_of.remove(&node);
                 }
                 self.meet(node);
             }

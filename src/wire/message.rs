@@ -20,7 +20,7 @@ pub enum Message<'a> {
     Say(Say<'a>),
     /// You have all that I had for you, and since you are there I send you what
     /// is new.
-    Filled(Filled),
+    Filled(Filled<'a>),
     /// This is flushed.
     Flush(Flush),
     /// You have the last writes of those who died, as far as I have them.
@@ -169,13 +169,16 @@ pub struct Say<'a> {
 
 /// The sender has sent all that it had for the receiver when that one said a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
-pub struct Filled {
+pub struct Filled<'a> {
     /// What was written up to this version is gone.
     pub floor: u64,
     /// Of the receiver's card.
     pub generation: u64,
     /// Of the receiver's card.
     pub sequence: u64,
+    /// The ids of all other nodes that the sender holds for live, eight bytes each: the
+    /// receiver may not have heard of them, and they may have something for it.
+    pub live: &'a [u8],
 }
 
 /// The sender has sent what it has of the last writes of nodes that died.

@@ -60,8 +60,8 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
         ),
         (Message::Say(Say { call: 4, card: b"card" }), r"\x07\x00\x00\x00\x05\x04\x04card"),
         (
-            Message::Filled(Filled { floor: 9, generation: 300, sequence: 7 }),
-            r"\x06\x00\x00\x00\x06\t\xfb,\x01\x07",
+            Message::Filled(Filled { floor: 9, generation: 300, sequence: 7, live: b"nodes" }),
+            r"\x0c\x00\x00\x00\x06\t\xfb,\x01\x07\x05nodes",
         ),
         (Message::Flush(Flush { call: 3, floor: 300 }), r"\x05\x00\x00\x00\x07\x03\xfb,\x01"),
         (Message::Relayed(Relayed { floor: 9 }), r"\x02\x00\x00\x00\x08\t"),

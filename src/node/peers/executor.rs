@@ -3,7 +3,7 @@
 use super::{Answer, Calls, Cluster, Said, Sent};
 use crate::cluster::Card;
 use crate::item::{Key, Now, Version};
-use crate::limits::TOLD_BYTES_HIGH;
+use crate::limits::{NODES_MAX, TOLD_BYTES_HIGH};
 use crate::memcache::Protocol;
 use crate::net::Output;
 use crate::net::peers::Link;
@@ -35,8 +35,9 @@ pub(in crate::node) struct Executor {
 pub(in crate::node) enum Word {
     /// A card, to be acted by before this call is acknowledged.
     Card(u32, Card),
-    /// It has sent all it had for this node when that said this of itself.
-    Filled(Said),
+    /// It has sent all it had for this node when that said this of itself; and holds these
+    /// for live.
+    Filled(Said, Vec<NodeId>),
     /// It has sent what it has of the last writes of those who died.
     Relayed,
     /// It was promised, for so long, that nobody takes its place.
@@ -135,8 +136,13 @@ impl Executor {
             }
             Message::Filled(filled) => {
                 self.road.flushed(Version(filled.floor), now);
-                let Filled { generation, sequence, .. } = filled;
-                return Ok(Some(Word::Filled(Said { generation, sequence })));
+                let Filled { generation, sequence, live, .. } = filled;
+                let (live, odd) = live.as_chunks();
+                if !odd.is_empty() || live.len() > NODES_MAX {
+                    return Err(NoMessage);
+                }
+                let live = live.iter().map(|id| NodeId(u64::from_le_bytes(*id))).collect();
+                return Ok(Some(Word::Filled(Said { generation, sequence }, live)));
             }
             Message::Relayed(relayed) => {
                 self.road.flushed(Version(relayed.floor), now);

@@ -392,10 +392,14 @@ impl Cluster {
     }
 
     /// Tells a node that it has all that this one had for it when it said this of
-    /// itself, and what is flushed.
+    /// itself, what is flushed, and who is there.
     pub(super) fn tell_filled(&self, node: NodeId, said: Said, floor: Version) {
         let Said { generation, sequence } = said;
-        let filled = Filled { floor: floor.0, generation, sequence };
+        let overview = self.overview();
+        let live = overview.members.iter().filter(|(_, member)| member.is_live());
+        let live = live.filter(|&(other, member)| other != node && member.belongs());
+        let live: Vec<u8> = live.flat_map(|(other, _)| other.0.to_le_bytes()).collect();
+        let filled = Filled { floor: floor.0, generation, sequence, live: &live };
         if let Some(peer) = self.peer(node) {
             peer.say(|frame| Message::Filled(filled).encode(frame));
         }
