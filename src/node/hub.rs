@@ -2,8 +2,8 @@
 //! Moves no bytes: what is to be done outside is taken out as an [`Effect`].
 
 use super::peers::{
-    Cluster, Executor, Mover, NoBulkLinks, NoMessage, Overview, Promises, Repair, Roster, Said,
-    Settling, Succession, Waiting, Word,
+    Cluster, Ended, Executor, Mover, NoBulkLinks, NoMessage, Overview, Promises, Repair, Roster,
+    Said, Settling, Succession, Waiting, Word,
 };
 use super::recall::Recall;
 use super::session::{Road, Session};
@@ -100,6 +100,8 @@ pub struct Hub {
     /// After the death of others: what has to end before anybody takes their places. A
     /// worker may keep what they sent, though the view knows of their death.
     burying: Vec<Settling>,
+    /// The others were told of all copies that had not got there by then.
+    told_missed: Now,
     /// While this node leaves: what has to end before.
     leaving: Option<Settling>,
     /// Whose copies are brought up to date, by their generations.
@@ -130,7 +132,7 @@ impl Hub {
         let mover = config
             .moves_itself
             .then(|| Mover::new(Rc::clone(&road), Arc::clone(&cluster), Box::new(NoBulkLinks)));
-        let succession = Succession::new(road, Arc::clone(&cluster));
+        let succession = Succession::new(road, Arc::clone(&cluster), config.notice);
         let promises = Promises::new(&cluster, config.notice);
         let (shared, started) = (Arc::clone(shared), shared.now());
         let mut hub = Self {
@@ -150,6 +152,7 @@ impl Hub {
             filled_by: BTreeSet::new(),
             settling: Vec::new(),
             burying: Vec::new(),
+            told_missed: started,
             leaving: None,
             ask_again_at: Now::from_unix_ms(started.unix_ms() + ASK_WAIT_MS),
             ask_wait_ms: ASK_WAIT_MS,
@@ -233,6 +236,8 @@ impl Hub {
     /// As [`Hub::handle_event`].
     pub fn handle_linked(&mut self, link: &Arc<Link>) -> Result<(), RingError> {
         self.cluster.linked(link);
+        // What was told by the link before may not have come.
+        self.cluster.dirty.tell_again();
         self.follow_link(link.node())?;
         if self.is_joining(link.node()) {
             // It may have been told that it has all by a link that was over already.
@@ -290,11 +295,16 @@ impl Hub {
                 if said >= self.joins_since {
                     self.filled_by.insert(node);
                 }
-                self.succession.told(node, now);
             }
-            Ok(Some(Word::Relayed)) => self.succession.told(node, now),
-            Ok(Some(Word::Promised(term))) => {
+            Ok(Some(Word::Relay(ended))) => {
+                let is_known = self.knows_end(ended);
+                self.succession.asked(node, ended, is_known, now);
+            }
+            Ok(Some(Word::Relayed(ended, is_all))) => self.succession.told(node, ended, is_all),
+            Ok(Some(Word::Promised(term, open_since_ms))) => {
                 self.promises.give(node, term, self.shared.elapsed());
+                let life = Ended { node, generation: link.generation() };
+                self.succession.heard(life, open_since_ms);
             }
             // Nobody speaks for another.
             Ok(Some(Word::Card(_, card))) if card.node != node => return Ok(false),
@@ -361,15 +371,21 @@ impl Hub {
         if self.burying.is_empty() {
             self.succession.step(now, self.promises.may_take_over(elapsed));
         }
-        self.promises.step(&self.live_others(), elapsed, |cluster, node, term_ms| {
-            cluster.ask_promise(node, term_ms, now)
+        let others = self.live_others();
+        // Before they hear up to when they were told, by the same links.
+        if self.repair.tell_missed(&others) {
+            self.told_missed = now;
+        }
+        let told = self.told_missed;
+        self.promises.step(&others, elapsed, |cluster, node, term_ms| {
+            cluster.ask_promise(node, term_ms, told, now)
         });
         self.repair.step(now);
         if let Some(mover) = &mut self.mover {
             // It goes on with the next tick.
             mover.step(now, Waker::noop());
         }
-        let live = self.live_others().len();
+        let live = others.len();
         let recalled = self.recall.due(self.card.node, live, elapsed);
         self.effects.extend(recalled.into_iter().map(Effect::Announce));
         self.follow_floor(now);
@@ -497,6 +513,14 @@ impl Hub {
         Ok(())
     }
 
+    /// Whether this node knows that these lives are over: it takes no copies from them any
+    /// more.
+    fn knows_end(&self, Ended { node, generation }: Ended) -> bool {
+        self.members.find(node).is_none_or(|member| {
+            member.generation > generation || member.generation == generation && !member.is_live()
+        })
+    }
+
     /// Whether somebody is there who has not said yet what it is: it may be an owner,
     /// and have what this node lacks. It says so soon, or is held for dead.
     fn knows_too_little(&self) -> bool {
@@ -551,6 +575,8 @@ impl Hub {
         let gives_away = changes.iter().any(|change| change.what == What::Forgotten);
         let lost = changes.iter().filter(|change| change.what == What::Lost);
         let lost: Vec<NodeId> = lost.map(|change| change.node).collect();
+        let ended = changes.iter().filter_map(ended_by).collect::<Vec<_>>();
+        self.succession.lost(&ended, self.shared.now());
         for change in changes {
             self.follow_one(&change);
             let member = self.members.find(change.node);
@@ -587,7 +613,6 @@ impl Hub {
                 } else {
                     self.promises.lost(node, elapsed);
                 }
-                self.succession.lost(node, self.shared.now());
                 let card = self.members.find(node).and_then(|member| member.card.as_ref());
                 if let Some(card) = card {
                     self.recall.lost(node, card.peer, elapsed);
@@ -595,13 +620,13 @@ impl Hub {
             }
             What::Forgotten => {
                 self.cluster.forget(node);
+                self.succession.forget(node);
                 self.effects.push_back(Effect::Forget(node));
             }
             What::Returned | What::Found => {
                 // It may have been started again before anyone missed it.
                 self.promises.returned(node);
                 self.recall.found(node);
-                self.succession.lost(node, self.shared.now());
                 // One that is found may have sent all it had before it was heard of.
                 if change.what == What::Returned {
                     self.filled_by.remove(&node);
@@ -637,6 +662,8 @@ impl Hub {
         for node in self.live_others() {
             let generation = self.members.find(node).map_or(0, |member| member.generation);
             if self.served.insert(node, generation) != Some(generation) {
+                // All others bring it all.
+                self.cluster.dirty.lacks_nothing(node, true);
                 self.came(node);
             }
         }
@@ -685,6 +712,17 @@ impl Hub {
 
     fn since_start(&self, now: Now) -> Duration {
         Duration::from_millis(now.unix_ms().saturating_sub(self.started.unix_ms()))
+    }
+}
+
+/// Which lives of a node are over, as this change tells.
+fn ended_by(change: &Change) -> Option<Ended> {
+    let (node, generation) = (change.node, change.generation);
+    match change.what {
+        What::Lost => Some(Ended { node, generation }),
+        // It may have been started again before anyone missed it.
+        What::Returned => Some(Ended { node, generation: generation.saturating_sub(1) }),
+        _ => None,
     }
 }
 

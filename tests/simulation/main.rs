@@ -14,6 +14,7 @@ mod history;
 mod moves;
 mod reading;
 mod run;
+mod succession;
 mod world;
 
 use faults::{Faults, Kind};

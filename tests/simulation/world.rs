@@ -45,6 +45,8 @@ pub(crate) struct World {
     sequence: u64,
     /// Nothing gets from the one to the other.
     pub(crate) cuts: BTreeSet<(usize, usize)>,
+    /// Links bring nothing from the one to the other.
+    pub(crate) stalls: BTreeSet<(usize, usize)>,
     /// What was sent over links that are cut: it is sent again until it arrives or
     /// the link is at its end.
     pub(crate) held: Vec<Delivery>,
@@ -130,6 +132,7 @@ impl World {
             coming: BTreeMap::new(),
             sequence: 0,
             cuts: BTreeSet::new(),
+            stalls: BTreeSet::new(),
             held: Vec::new(),
             arrivals: BTreeMap::new(),
         };
@@ -374,7 +377,7 @@ impl World {
                 self.settle(to);
             }
             Delivery::Frames { to, from, number, bytes } => {
-                if self.cuts.contains(&(from, to)) {
+                if self.cuts.contains(&(from, to)) || self.stalls.contains(&(from, to)) {
                     return self.held.push(Delivery::Frames { to, from, number, bytes });
                 }
                 let Some(up) = &mut self.nodes[to].up else { return };
