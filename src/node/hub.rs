@@ -241,7 +241,7 @@ impl Hub {
         self.follow_link(link.node())?;
         if self.is_joining(link.node()) {
             // It may have been told that it has all by a link that was over already.
-            self.came(link.node());
+            self.came_again(link.node());
         }
         Ok(())
     }
@@ -446,6 +446,14 @@ impl Hub {
         self.repair.came(node, said.unwrap_or_default());
     }
 
+    /// The same, unless that is being made good already for the same life of it.
+    fn came_again(&mut self, node: NodeId) {
+        let said = self.members.current_card(node).map(Said::of).unwrap_or_default();
+        if !self.repair.came_already(node, said) {
+            self.repair.came(node, said);
+        }
+    }
+
     /// What is flushed here stands on the card, so that whoever was away learns it.
     fn follow_floor(&mut self, now: Now) {
         let floor = self.shared.store.flush_floor(now);
@@ -635,9 +643,10 @@ impl Hub {
             }
             What::Said => {
                 self.meet(node);
-                if self.is_joining(node) {
+                let generation = change.generation;
+                if self.is_joining(node) && self.served.get(&node) == Some(&generation) {
                     // It wants all that there is for it.
-                    self.served.remove(&node);
+                    self.came_again(node);
                 }
             }
             What::Suspected | What::Cleared => {}

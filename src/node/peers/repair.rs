@@ -46,6 +46,14 @@ impl Repair {
         self.refusing.remove(&node);
     }
 
+    /// A node says again that it joins. Where all there is for this life of it is being brought
+    /// to it already, it is only told so by the newer card: what it got since, it has not lost.
+    /// Whether that is so.
+    pub(in crate::node) fn came_already(&mut self, node: NodeId, said: Said) -> bool {
+        let told = self.tell.get_mut(&node).filter(|told| told.generation == said.generation);
+        told.map(|told| *told = said.max(*told)).is_some()
+    }
+
     /// Tells the other owners which copies did not get to these nodes that are held for
     /// live: this one may die before it has brought them. Whether all is told.
     pub(in crate::node) fn tell_missed(&self, live: &[NodeId]) -> bool {
