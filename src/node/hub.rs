@@ -1,9 +1,11 @@
 //! Where all meets that comes from other nodes: gossip, links, frames and time.
 //! Moves no bytes: what is to be done outside is taken out as an [`Effect`].
 
+mod showing;
+
 use super::peers::{
-    Cluster, Ended, Executor, Mover, NoBulkLinks, NoMessage, Overview, Promises, Repair, Roster,
-    Said, Settling, Succession, Waiting, Word,
+    Cluster, Ended, Executor, Mover, NoBulkLinks, NoMessage, Promises, Repair, Said, Settling,
+    Succession, Waiting, Word,
 };
 use super::recall::Recall;
 use super::session::{Road, Session};
@@ -297,7 +299,7 @@ impl Hub {
                 }
             }
             Ok(Some(Word::Relay(ended))) => {
-                let is_known = self.knows_end(ended);
+                let is_known = ended.is_known(&self.members);
                 self.succession.asked(node, ended, is_known, now);
             }
             Ok(Some(Word::Relayed(ended, is_all))) => self.succession.told(node, ended, is_all),
@@ -521,14 +523,6 @@ impl Hub {
         Ok(())
     }
 
-    /// Whether this node knows that these lives are over: it takes no copies from them any
-    /// more.
-    fn knows_end(&self, Ended { node, generation }: Ended) -> bool {
-        self.members.find(node).is_none_or(|member| {
-            member.generation > generation || member.generation == generation && !member.is_live()
-        })
-    }
-
     /// Whether somebody is there who has not said yet what it is: it may be an owner,
     /// and have what this node lacks. It says so soon, or is held for dead.
     fn knows_too_little(&self) -> bool {
@@ -583,7 +577,7 @@ impl Hub {
         let gives_away = changes.iter().any(|change| change.what == What::Forgotten);
         let lost = changes.iter().filter(|change| change.what == What::Lost);
         let lost: Vec<NodeId> = lost.map(|change| change.node).collect();
-        let ended = changes.iter().filter_map(ended_by).collect::<Vec<_>>();
+        let ended = changes.iter().filter_map(Ended::by).collect::<Vec<_>>();
         self.succession.lost(&ended, self.shared.now());
         for change in changes {
             self.follow_one(&change);
@@ -679,59 +673,8 @@ impl Hub {
         Ok(())
     }
 
-    /// Lets other threads know what this one knows.
-    fn show(&self) {
-        let (card, members) = (Some(self.card.clone()), self.members.clone());
-        self.cluster.set_overview(Overview { card, members, waits_for: self.waits_for() });
-    }
-
-    /// The names of those that have not sent all that there is for this node.
-    fn waits_for(&self) -> Vec<Box<str>> {
-        if self.card.phase != Phase::Joining {
-            return Vec::new();
-        }
-        let is_told = self.beginning.is_some();
-        let others = self.live_others().into_iter();
-        let others = others.filter(|node| is_told || !self.filled_by.contains(node));
-        let nobody_serves = self.nobody_serves();
-        let strange = self.members.iter().filter(|(_, member)| nobody_serves && is_strange(member));
-        let all = others.chain(strange.map(|(node, _)| node));
-        let cards = all.filter_map(|node| self.members.current_card(node));
-        cards.map(|card| card.name.clone()).collect()
-    }
-
-    /// Where clients reach the nodes that serve, in the order of their ids.
-    fn roster(&self) -> Roster {
-        let cards = self.members.iter().filter(|(_, member)| member.is_live());
-        let cards = cards.filter(|(_, member)| member.belongs());
-        let cards = cards.filter_map(|(_, member)| member.current_card());
-        let mut cards: Vec<&Card> = cards.filter(|card| card.node != self.card.node).collect();
-        cards.push(&self.card);
-        cards.retain(|card| matches!(card.phase, Phase::Warm | Phase::Serving));
-        cards.sort_unstable_by_key(|card| card.node);
-        let addresses: Vec<Box<str>> = cards.iter().map(|card| card.client.clone()).collect();
-        let before = self.cluster.roster();
-        if before.addresses == addresses {
-            return before;
-        }
-        // Nodes that hear of a change in the same second give it the same number.
-        let version = Roster::version_of(self.shared.now().unix_s());
-        Roster { version: version.max(before.version + 1), addresses }
-    }
-
     fn since_start(&self, now: Now) -> Duration {
         Duration::from_millis(now.unix_ms().saturating_sub(self.started.unix_ms()))
-    }
-}
-
-/// Which lives of a node are over, as this change tells.
-fn ended_by(change: &Change) -> Option<Ended> {
-    let (node, generation) = (change.node, change.generation);
-    match change.what {
-        What::Lost => Some(Ended { node, generation }),
-        // It may have been started again before anyone missed it.
-        What::Returned => Some(Ended { node, generation: generation.saturating_sub(1) }),
-        _ => None,
     }
 }
 

@@ -72,7 +72,9 @@ impl Slots {
     /// Takes so many out, at most.
     fn take_some(&mut self, most: usize) -> Vec<u32> {
         let taken: Vec<u32> = self.iter().take(most).collect();
-        taken.iter().for_each(|slot| self.words[*slot as usize / 64] &= !(1 << (slot % 64)));
+        for slot in &taken {
+            self.words[*slot as usize / 64] &= !(1 << (slot % 64));
+        }
         self.count -= taken.len() as u32;
         taken
     }
@@ -183,7 +185,9 @@ impl Dirty {
     pub(in crate::node) fn forget(&self, node: NodeId) {
         let mut state = self.state();
         let State { marked, missed, untold } = &mut *state;
-        [marked, missed, untold].into_iter().for_each(|sets| drop(sets.remove(&node)));
+        for sets in [marked, missed, untold] {
+            sets.remove(&node);
+        }
     }
 
     /// Whether no read has told of this slot lately. Where a copy cannot be brought up

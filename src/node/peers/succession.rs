@@ -18,6 +18,7 @@
 //! held for dead: that one may be alive.
 
 use super::{Cluster, Sent, Slots, Turn};
+use crate::cluster::{Change, Members, What};
 use crate::item::Now;
 use crate::limits::{BULK_WINDOW_BYTES, RELAY_GATHERS_MAX, RELAY_STEP_MS};
 use crate::node::session::Road;
@@ -75,6 +76,27 @@ impl HeldBack {
 pub(in crate::node) struct Ended {
     pub(in crate::node) node: NodeId,
     pub(in crate::node) generation: u64,
+}
+
+impl Ended {
+    /// Which lives of a node are over, as this change tells.
+    pub(in crate::node) fn by(change: &Change) -> Option<Self> {
+        let (node, generation) = (change.node, change.generation);
+        match change.what {
+            What::Lost => Some(Self { node, generation }),
+            // It may have been started again before anyone missed it.
+            What::Returned => Some(Self { node, generation: generation.saturating_sub(1) }),
+            _ => None,
+        }
+    }
+
+    /// Whether a node that knows these members takes no copies from those lives any more.
+    pub(in crate::node) fn is_known(&self, members: &Members) -> bool {
+        members.find(self.node).is_none_or(|member| {
+            member.generation > self.generation
+                || member.generation == self.generation && !member.is_live()
+        })
+    }
 }
 
 /// This node's part after the death of others. Belongs to the hub's thread.
@@ -262,7 +284,9 @@ impl Succession {
         let generation = ended.generation;
         self.done.insert(ended.node, Done { generation, since_ms, reached });
         // Whoever waits for more asks.
-        told.into_iter().for_each(|to| self.tell(to, ended, true, now));
+        for to in told {
+            self.tell(to, ended, true, now);
+        }
     }
 
     fn ask(&mut self, now: Now) {
