@@ -402,13 +402,19 @@ pub const READY_BYTES_HIGH: usize = 1 << 20;
 /// finds something to send: some milliseconds.
 pub const GATHERS_MAX: usize = 32;
 
-/// Milliseconds for which a copy may be behind before that is known: what is
+/// Milliseconds for which a copy that a read finds behind may be under way: what is
 /// older has been acknowledged by all owners, or is marked.
 pub const UNEVEN_MS: u64 = 10_000;
 
-/// Milliseconds for which a new primary waits, at most, for what the other owners
-/// have of its predecessor.
-pub const SUCCESSION_MS: u64 = 2000;
+/// Pieces of the memory that one step looks at for the last writes of a node that died, at
+/// most, and milliseconds for which it goes on: somebody waits for all of them.
+pub const RELAY_GATHERS_MAX: usize = 256;
+/// See [`RELAY_GATHERS_MAX`].
+pub const RELAY_STEP_MS: u64 = 4;
+
+/// Messages with which a node tells the other owners in one step which copies are behind,
+/// at most.
+pub const BEHIND_TOLD_MAX: usize = 4096;
 
 /// Milliseconds that the stamp of another node's write may be ahead of this node's
 /// clock, at most: clocks that are kept by anything at all differ by less.

@@ -222,23 +222,22 @@ impl View {
         slots
     }
 
-    /// The slots for which this node executes once another is dead that was before
+    /// The slots for which this node executes once others are dead that were before
     /// it, and the other nodes that keep them.
     #[must_use]
-    pub fn slots_after(&self, dead: NodeId, me: NodeId) -> (Vec<u32>, BTreeSet<NodeId>) {
+    pub fn slots_after(&self, dead: &BTreeSet<NodeId>, me: NodeId) -> (Vec<u32>, BTreeSet<NodeId>) {
         let (mut slots, mut others) = (Vec::new(), BTreeSet::new());
         for (slot, owners) in (0..).zip(self.read.slots()) {
-            let mut first = owners.iter().filter(|&owner| self.executes(owner));
-            let is_next = first.next().is_some_and(|owner| self.node(owner) == dead)
-                && first.next().is_some_and(|owner| self.node(owner) == me);
-            if is_next {
+            let executing = owners.iter().filter(|&owner| self.executes(owner));
+            let mut executing = executing.map(|owner| self.node(owner)).peekable();
+            let was_other = executing.next_if(|node| dead.contains(node)).is_some();
+            if was_other && executing.find(|node| !dead.contains(node)) == Some(me) {
                 slots.push(slot);
                 let live = owners.iter().filter(|&owner| self.is_live(owner));
                 others.extend(live.map(|owner| self.node(owner)));
             }
         }
-        others.remove(&dead);
-        others.remove(&me);
+        others.retain(|node| *node != me && !dead.contains(node));
         (slots, others)
     }
 
@@ -329,27 +328,47 @@ mod tests {
         assert_eq!(view.primary(hash), None);
     }
 
-    #[test]
-    fn whoever_is_next_after_a_death_knows_its_slots() {
-        let view = View::settled(&ring(0..5));
-        let (dead, me) = (NodeId(0), NodeId(1));
-        let (slots, others) = view.slots_after(dead, me);
-        let after = view.clone().with_able(|node| match node == dead {
+    /// The slots of a node once these are dead, and who else keeps them, as is found by asking
+    /// the view that knows of it.
+    fn check_slots_after(view: &View, dead: &[NodeId], me: NodeId) {
+        let dead: BTreeSet<NodeId> = dead.iter().copied().collect();
+        let (slots, others) = view.slots_after(&dead, me);
+        let after = view.clone().with_able(|node| match dead.contains(&node) {
             true => Able::Nothing,
             false => Able::Executes,
         });
         let mut expected = BTreeSet::new();
+        let mut after_all = 0;
         for key in 0..2000_u32 {
             let hash = view.hash(&key.to_le_bytes());
-            let is_next = view.primary(hash) == Some(dead) && after.primary(hash) == Some(me);
+            let was_dead = view.primary(hash).is_some_and(|primary| dead.contains(&primary));
+            let is_next = was_dead && after.primary(hash) == Some(me);
             assert_eq!(slots.contains(&view.slot(hash)), is_next);
             if is_next {
-                expected.extend(listed(&view, view.readers(hash)));
+                let owners = listed(view, view.readers(hash));
+                after_all += usize::from(
+                    owners.iter().filter(|node| dead.contains(node)).count() == dead.len(),
+                );
+                expected.extend(owners);
             }
         }
-        let ends = BTreeSet::from([dead, me]);
-        assert!(!slots.is_empty() && others.is_superset(&(&expected - &ends)));
+        let ends = &dead | &BTreeSet::from([me]);
+        assert!(after_all > 0 && others.is_superset(&(&expected - &ends)));
         assert!(others.is_disjoint(&ends));
+    }
+
+    #[test]
+    fn whoever_is_next_after_a_death_knows_its_slots() {
+        check_slots_after(&View::settled(&ring(0..5)), &[NodeId(0)], NodeId(1));
+    }
+
+    /// Also of those for which the one was next after the other.
+    #[test]
+    fn whoever_is_next_after_two_deaths_knows_its_slots() {
+        let nodes: Vec<Node> = (0..5).map(|id| Node::new(NodeId(id))).collect();
+        let layout = Layout { copies: 3, ..Layout::default() };
+        let view = View::settled(&Ring::new(&layout, &nodes).unwrap());
+        check_slots_after(&view, &[NodeId(0), NodeId(3)], NodeId(1));
     }
 
     #[test]

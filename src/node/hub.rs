@@ -5,8 +5,8 @@ mod shown;
 mod unlinked;
 
 use super::peers::{
-    Cluster, Executor, Mover, NoBulkLinks, NoMessage, Promises, Repair, Said, Settling, Succession,
-    Waiting, Word,
+    Cluster, Ended, Executor, Mover, NoBulkLinks, NoMessage, Promises, Repair, Said, Settling,
+    Succession, Waiting, Word,
 };
 use super::recall::Recall;
 use super::session::{Road, Session};
@@ -113,6 +113,8 @@ pub struct Hub {
     unlinked: Unlinked,
     /// While this node ends to execute, for others cannot link it: what has to end before.
     stepping_back: Option<Settling>,
+    /// The others were told of all copies that had not got there by then.
+    told_missed: Now,
     /// While this node leaves: what has to end before.
     leaving: Option<Settling>,
     /// Whose copies are brought up to date, by their generations.
@@ -143,7 +145,7 @@ impl Hub {
         let mover = config
             .moves_itself
             .then(|| Mover::new(Rc::clone(&road), Arc::clone(&cluster), Box::new(NoBulkLinks)));
-        let succession = Succession::new(road, Arc::clone(&cluster));
+        let succession = Succession::new(road, Arc::clone(&cluster), config.notice);
         let promises = Promises::new(&cluster, config.notice);
         let unlinked = Unlinked::new(config.notice);
         let (shared, started) = (Arc::clone(shared), shared.now());
@@ -167,6 +169,7 @@ impl Hub {
             burying: Vec::new(),
             unlinked,
             stepping_back: None,
+            told_missed: started,
             leaving: None,
             ask_again_at: Now::from_unix_ms(started.unix_ms() + ASK_WAIT_MS),
             ask_wait_ms: ASK_WAIT_MS,
@@ -250,10 +253,12 @@ impl Hub {
     /// As [`Hub::handle_event`].
     pub fn handle_linked(&mut self, link: &Arc<Link>) -> Result<(), RingError> {
         self.cluster.linked(link);
+        // What was told by the link before may not have come.
+        self.cluster.dirty.tell_again();
         self.follow_link(link.node())?;
         if self.is_joining(link.node()) {
             // It may have been told that it has all by a link that was over already.
-            self.came(link.node());
+            self.came_again(link.node());
         }
         Ok(())
     }
@@ -308,11 +313,16 @@ impl Hub {
                     self.filled_by.insert(node);
                     self.told_of.insert(node, live);
                 }
-                self.succession.told(node, now);
             }
-            Ok(Some(Word::Relayed)) => self.succession.told(node, now),
-            Ok(Some(Word::Promised(term))) => {
+            Ok(Some(Word::Relay(ended))) => {
+                let is_known = ended.is_known(&self.members);
+                self.succession.asked(node, ended, is_known, now);
+            }
+            Ok(Some(Word::Relayed(ended, is_all))) => self.succession.told(node, ended, is_all),
+            Ok(Some(Word::Promised(term, open_since_ms))) => {
                 self.promises.give(node, term, self.shared.elapsed());
+                let life = Ended { node, generation: link.generation() };
+                self.succession.heard(life, open_since_ms);
             }
             // Nobody speaks for another.
             Ok(Some(Word::Card(_, card))) if card.node != node => return Ok(false),
@@ -379,15 +389,21 @@ impl Hub {
         if self.burying.is_empty() {
             self.succession.step(now, self.promises.may_take_over(elapsed));
         }
-        self.promises.step(&self.live_others(), elapsed, |cluster, node, term_ms| {
-            cluster.ask_promise(node, term_ms, now)
+        let others = self.live_others();
+        // Before they hear up to when they were told, by the same links.
+        if self.repair.tell_missed(&others) {
+            self.told_missed = now;
+        }
+        let told = self.told_missed;
+        self.promises.step(&others, elapsed, |cluster, node, term_ms| {
+            cluster.ask_promise(node, term_ms, told, now)
         });
         self.repair.step(now);
         if let Some(mover) = &mut self.mover {
             // It goes on with the next tick.
             mover.step(now, Waker::noop());
         }
-        let live = self.live_others().len();
+        let live = others.len();
         let recalled = self.recall.due(self.card.node, live, elapsed);
         self.effects.extend(recalled.into_iter().map(Effect::Announce));
         self.follow_floor(now);
@@ -448,6 +464,14 @@ impl Hub {
     fn came(&mut self, node: NodeId) {
         let said = self.members.current_card(node).map(Said::of);
         self.repair.came(node, said.unwrap_or_default());
+    }
+
+    /// The same, unless that is being made good already for the same life of it.
+    fn came_again(&mut self, node: NodeId) {
+        let said = self.members.current_card(node).map(Said::of).unwrap_or_default();
+        if !self.repair.came_already(node, said) {
+            self.repair.came(node, said);
+        }
     }
 
     /// What is flushed here stands on the card, so that whoever was away learns it.
@@ -576,6 +600,8 @@ impl Hub {
         let gives_away = changes.iter().any(|change| change.what == What::Forgotten);
         let lost = changes.iter().filter(|change| change.what == What::Lost);
         let lost: Vec<NodeId> = lost.map(|change| change.node).collect();
+        let ended = changes.iter().filter_map(Ended::by).collect::<Vec<_>>();
+        self.succession.lost(&ended, self.shared.now());
         for change in changes {
             self.follow_one(&change);
             let member = self.members.find(change.node);
@@ -612,7 +638,6 @@ impl Hub {
                 } else {
                     self.promises.lost(node, elapsed);
                 }
-                self.succession.lost(node, self.shared.now());
                 let card = self.members.find(node).and_then(|member| member.card.as_ref());
                 if let Some(card) = card {
                     self.recall.lost(node, card.peer, elapsed);
@@ -620,13 +645,13 @@ impl Hub {
             }
             What::Forgotten => {
                 self.cluster.forget(node);
+                self.succession.forget(node);
                 self.effects.push_back(Effect::Forget(node));
             }
             What::Returned | What::Found => {
                 // It may have been started again before anyone missed it.
                 self.promises.returned(node);
                 self.recall.found(node);
-                self.succession.lost(node, self.shared.now());
                 // One that is found may have sent all it had before it was heard of.
                 if change.what == What::Returned {
                     self.filled_by.remove(&node);
@@ -636,10 +661,14 @@ impl Hub {
             }
             What::Said => {
                 self.meet(node);
+                let generation = change.generation;
                 if self.is_joining(node) {
-                    // It wants all that there is for it, and executes no more.
-                    self.served.remove(&node);
-                    self.succession.stepped_back(node, self.shared.now(), self.unlinked.patience());
+                    // It executes no more: it stood still, or has stepped back.
+                    self.succession.lost(&[Ended { node, generation }], self.shared.now());
+                }
+                if self.is_joining(node) && self.served.get(&node) == Some(&generation) {
+                    // It wants all that there is for it.
+                    self.came_again(node);
                 }
             }
             What::Suspected | What::Cleared => {}
@@ -664,6 +693,8 @@ impl Hub {
         for node in self.live_others() {
             let generation = self.members.find(node).map_or(0, |member| member.generation);
             if self.served.insert(node, generation) != Some(generation) {
+                // All others bring it all.
+                self.cluster.dirty.lacks_nothing(node, true);
                 self.came(node);
             }
         }

@@ -23,10 +23,12 @@ pub enum Message<'a> {
     Filled(Filled<'a>),
     /// This is flushed.
     Flush(Flush),
-    /// You have the last writes of those who died, as far as I have them.
+    /// You have the last writes of one who died, as far as I have them, or will have.
     Relayed(Relayed),
     /// Another owner has something older than you.
     Behind(Behind),
+    /// Send me what you have of the last writes of one who died.
+    Relay(Relay),
 }
 
 /// Requests of clients, in the order in which they are to be executed.
@@ -156,6 +158,9 @@ pub struct Promise {
     pub call: u32,
     /// For so many milliseconds the receiver does not take the sender's place.
     pub term_ms: u32,
+    /// Of what the sender stamped from this millisecond on copies may be under way. What is older
+    /// all owners have, or the sender has told the receiver by [`Behind`] who does not.
+    pub open_since_ms: u64,
 }
 
 /// The sender's card. It is answered by a [`Kept`] once the receiver acts by it.
@@ -181,11 +186,28 @@ pub struct Filled<'a> {
     pub live: &'a [u8],
 }
 
-/// The sender has sent what it has of the last writes of nodes that died.
+/// The sender has sent what it has of the last writes of a node that died, or is still
+/// to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Relayed {
     /// What was written up to this version is gone.
     pub floor: u64,
+    /// Who died.
+    pub node: u64,
+    /// In which of its lives, at the latest.
+    pub generation: u64,
+    /// Whether all of it is sent.
+    pub is_all: bool,
+}
+
+/// The receiver is to send around what it has of the last writes of a node that died, once it
+/// knows of that. It is answered by a [`Relayed`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Relay {
+    /// Who died.
+    pub node: u64,
+    /// In which of its lives, at the latest.
+    pub generation: u64,
 }
 
 /// What was written up to a version is gone. It is answered by a [`Kept`] once the
@@ -198,8 +220,8 @@ pub struct Flush {
     pub floor: u64,
 }
 
-/// A read found that of something in a slot another owner has an older version than
-/// the receiver. It is not answered.
+/// Of something in a slot another owner has an older version than the receiver: a read
+/// found that, or a copy did not get there. It is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Behind {
     /// The slot.

@@ -20,5 +20,5 @@ pub use hello::{
 };
 pub use message::{
     Ask, Behind, Body, Executor, Filled, Flush, Item, Keep, Kept, Message, Promise, Protocol,
-    Relayed, Reply, Request, Say, Told,
+    Relay, Relayed, Reply, Request, Say, Told,
 };

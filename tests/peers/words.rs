@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use ringcached::limits::{ASK_REQUESTS_MAX, FRAME_BYTES_MAX, KEEP_ITEMS_MAX, KEY_BYTES_MAX};
 use ringcached::wire::{
     Ask, Behind, Body, DecodeError, Executor, Filled, Flush, Frames, Hello, Item, Keep, Kept,
-    Message, Promise, Protocol, Relayed, Reply, Request, Say, Told, append_frame,
+    Message, Promise, Protocol, Relay, Relayed, Reply, Request, Say, Told, append_frame,
 };
 use std::time::{Duration, Instant};
 
@@ -55,8 +55,8 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
         ),
         (Message::Kept(Kept { call: 1, accepted: true }), r"\x03\x00\x00\x00\x03\x01\x01"),
         (
-            Message::Promise(Promise { call: 2, term_ms: 4000 }),
-            r"\x05\x00\x00\x00\x04\x02\xfb\xa0\x0f",
+            Message::Promise(Promise { call: 2, term_ms: 4000, open_since_ms: 300 }),
+            r"\x08\x00\x00\x00\x04\x02\xfb\xa0\x0f\xfb,\x01",
         ),
         (Message::Say(Say { call: 4, card: b"card" }), r"\x07\x00\x00\x00\x05\x04\x04card"),
         (
@@ -64,8 +64,12 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
             r"\x0c\x00\x00\x00\x06\t\xfb,\x01\x07\x05nodes",
         ),
         (Message::Flush(Flush { call: 3, floor: 300 }), r"\x05\x00\x00\x00\x07\x03\xfb,\x01"),
-        (Message::Relayed(Relayed { floor: 9 }), r"\x02\x00\x00\x00\x08\t"),
+        (
+            Message::Relayed(Relayed { floor: 9, node: 7, generation: 300, is_all: true }),
+            r"\x07\x00\x00\x00\x08\t\x07\xfb,\x01\x01",
+        ),
         (Message::Behind(Behind { slot: 300, node: 7 }), r"\x05\x00\x00\x00\t\xfb,\x01\x07"),
+        (Message::Relay(Relay { node: 7, generation: 300 }), r"\x05\x00\x00\x00\n\x07\xfb,\x01"),
     ]
 }
 
@@ -159,7 +163,8 @@ fn held(message: &Message<'_>) -> usize {
         | Message::Filled(_)
         | Message::Flush(_)
         | Message::Relayed(_)
-        | Message::Behind(_) => 0,
+        | Message::Behind(_)
+        | Message::Relay(_) => 0,
     }
 }
 
@@ -273,7 +278,7 @@ impl Parts {
             2 => Message::Keep(Keep { call, items: texts.map(Self::item).collect() }),
             3 => Message::Kept(Kept { call, accepted: self.flag }),
             4 => Message::Behind(Behind { slot: call, node: self.term_ms.into() }),
-            _ => Message::Promise(Promise { call, term_ms: self.term_ms }),
+            _ => Message::Promise(Promise { call, term_ms: self.term_ms, open_since_ms: 7 }),
         }
     }
 }

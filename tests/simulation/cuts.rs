@@ -34,13 +34,32 @@ impl World {
         self.say("the network is whole");
         let mut cuts = std::mem::take(&mut self.cuts);
         cuts.append(&mut self.call_cuts);
+        self.release(|from, to| cuts.contains(&(from, to)));
+    }
+
+    /// From now on links bring nothing from the one to the other, and do not end; gossip
+    /// goes on.
+    pub(crate) fn stall(&mut self, from: usize, to: usize) {
+        self.say(&format!("links bring nothing from node-{from} to node-{to}"));
+        self.stalls.insert((from, to));
+    }
+
+    /// They go on.
+    pub(crate) fn go_on(&mut self, from: usize, to: usize) {
+        self.say(&format!("links go on from node-{from} to node-{to}"));
+        self.stalls.remove(&(from, to));
+        self.release(|one, other| (one, other) == (from, to));
+    }
+
+    /// What was held back, and what was sent since, arrives in its order.
+    fn release(&mut self, is_meant: impl Fn(usize, usize) -> bool) {
         let at = self.now_ms() + 1;
-        let is_cut = |delivery: &Delivery| matches!(delivery, Delivery::Frames { to, from, .. } if cuts.contains(&(*from, *to)));
+        let is_free = |delivery: &Delivery| matches!(delivery, Delivery::Frames { to, from, .. } if is_meant(*from, *to));
         let coming = std::mem::take(&mut self.coming).into_iter();
-        let (later, coming): (Vec<_>, Vec<_>) = coming.partition(|(_, delivery)| is_cut(delivery));
+        let (later, coming): (Vec<_>, Vec<_>) = coming.partition(|(_, delivery)| is_free(delivery));
         self.coming = coming.into_iter().collect();
         let later = later.into_iter().map(|(_, late)| late);
-        let held = std::mem::take(&mut self.held);
+        let held: Vec<Delivery> = self.held.extract_if(.., |delivery| is_free(delivery)).collect();
         held.into_iter().chain(later).for_each(|delivery| self.plan(at, delivery));
     }
 

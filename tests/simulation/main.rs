@@ -21,6 +21,7 @@ mod reading;
 mod registers;
 mod run;
 mod strangers;
+mod succession;
 mod tails;
 mod touching;
 mod unlinked;

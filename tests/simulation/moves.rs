@@ -79,3 +79,37 @@ fn a_move_that_is_broken_off_is_begun_again() {
         assert_eq!(unequal, 0, "copies or digests that differ");
     }
 }
+
+/// A node that joins says so again where it is not sent all within 2 s. What is under way
+/// to it is not begun anew for that.
+#[test]
+fn a_node_that_asks_again_is_brought_everything_once() {
+    for seed in 1..6 {
+        let mut world = World::new(seed, &Plan::USUAL);
+        rest(&mut world, seed, "at the start");
+        let value = "x".repeat(VALUE_BYTES);
+        for key in keys(&world) {
+            let set = format!("set {key} 0 0 {VALUE_BYTES}\r\n{value}\r\n");
+            assert_eq!(ask(&mut world, &mut Client::new(0), &set), "STORED\r\n");
+        }
+        world.kill(1);
+        world.start(1, true);
+        let before = stat(&mut world, "moved_items");
+        while stat(&mut world, "moved_items") == before {
+            world.step();
+        }
+        world.stall(0, 1);
+        let stalled = world.now_ms();
+        while world.now_ms() < stalled + 3000 {
+            world.step();
+        }
+        let brought = stat(&mut world, "moved_items") - before;
+        assert!((1..KEYS as u64).contains(&brought), "{brought} are not some of {KEYS}");
+        world.go_on(0, 1);
+        rest(&mut world, seed, "in the end");
+        // Some of it may have gone out by the link to its earlier life.
+        let brought = stat(&mut world, "moved_items") - before;
+        assert!(brought < 2 * KEYS as u64, "{brought} are all {KEYS} of them twice");
+        assert_eq!(world.unequal_copies(), Vec::<String>::new());
+    }
+}

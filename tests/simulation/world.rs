@@ -53,6 +53,8 @@ pub(crate) struct World {
     pub(crate) cuts: BTreeSet<(usize, usize)>,
     /// Only gossip gets from the one to the other.
     pub(crate) call_cuts: BTreeSet<(usize, usize)>,
+    /// Links bring nothing from the one to the other.
+    pub(crate) stalls: BTreeSet<(usize, usize)>,
     /// What was sent over links that are cut: it is sent again until it arrives or
     /// the link is at its end.
     pub(crate) held: Vec<Delivery>,
@@ -161,6 +163,7 @@ impl World {
             sequence: 0,
             cuts: BTreeSet::new(),
             call_cuts: BTreeSet::new(),
+            stalls: BTreeSet::new(),
             held: Vec::new(),
             arrivals: BTreeMap::new(),
         };
@@ -417,7 +420,7 @@ impl World {
                 self.settle(to);
             }
             Delivery::Frames { to, from, number, bytes } => {
-                if self.takes_no_calls(from, to) {
+                if self.takes_no_calls(from, to) || self.stalls.contains(&(from, to)) {
                     return self.held.push(Delivery::Frames { to, from, number, bytes });
                 }
                 let Some(up) = &mut self.nodes[to].up else { return };

@@ -38,11 +38,6 @@ impl Unlinked {
         Self { patience, next: Duration::ZERO, since, told }
     }
 
-    /// For so long a link may be missing.
-    pub(super) fn patience(&self) -> Duration {
-        self.patience
-    }
-
     /// Of those who live, these are not linked.
     fn look(&mut self, unlinked: &BTreeSet<NodeId>, at: Duration) {
         self.since.retain(|node, _| unlinked.contains(node));

@@ -12,9 +12,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(in crate::node) struct Dirty {
     slots: u32,
-    nodes: Mutex<BTreeMap<NodeId, Slots>>,
+    state: Mutex<State>,
     /// The slots of which reads have told in this time.
     told: Mutex<(u64, Slots)>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    marked: BTreeMap<NodeId, Slots>,
+    /// Slots in which a node missed a write that others perhaps have acknowledged, and was
+    /// not brought it yet. They are marked, or being served.
+    missed: BTreeMap<NodeId, Slots>,
+    /// Those of them of which the other owners are to be told: this node may die before it
+    /// has brought them.
+    untold: BTreeMap<NodeId, Slots>,
 }
 
 /// A set of slots.
@@ -45,49 +56,138 @@ impl Slots {
     }
 
     pub(in crate::node) fn iter(&self) -> impl Iterator<Item = u32> {
-        (0..self.words.len() as u32 * 64).filter(|&slot| self.contains(slot))
+        let words = (0..).zip(&self.words).filter(|&(_, &word)| word != 0);
+        let slots = words.flat_map(|(number, _): (u32, _)| number * 64..(number + 1) * 64);
+        slots.filter(|&slot| self.contains(slot))
     }
 
     pub(in crate::node) fn len(&self) -> u32 {
         self.count
+    }
+
+    fn unite(&mut self, other: &Self) {
+        other.iter().for_each(|slot| self.insert(slot));
+    }
+
+    /// Takes so many out, at most.
+    fn take_some(&mut self, most: usize) -> Vec<u32> {
+        let taken: Vec<u32> = self.iter().take(most).collect();
+        for slot in &taken {
+            self.words[*slot as usize / 64] &= !(1 << (slot % 64));
+        }
+        self.count -= taken.len() as u32;
+        taken
     }
 }
 
 impl Dirty {
     pub(in crate::node) fn new(slots: u32) -> Self {
         let told = Mutex::new((0, Slots::none(slots)));
-        Self { slots, nodes: Mutex::default(), told }
+        Self { slots, state: Mutex::default(), told }
     }
 
     /// The copies of these slots on this node may be behind.
     pub(in crate::node) fn mark(&self, node: NodeId, slots: impl IntoIterator<Item = u32>) {
-        let mut nodes = self.nodes();
-        let marked = nodes.entry(node).or_insert_with(|| Slots::none(self.slots));
-        slots.into_iter().for_each(|slot| marked.insert(slot));
-        if marked.len() == 0 {
-            nodes.remove(&node);
+        let mut slots = slots.into_iter().peekable();
+        if slots.peek().is_some() {
+            let mut state = self.state();
+            let marked = state.marked.entry(node).or_insert_with(|| Slots::none(self.slots));
+            slots.for_each(|slot| marked.insert(slot));
+        }
+    }
+
+    /// Copies of what was just written in these slots did not get to this node.
+    pub(super) fn miss(&self, node: NodeId, slots: impl IntoIterator<Item = u32>) {
+        let mut state = self.state();
+        let State { marked, missed, untold } = &mut *state;
+        for slot in slots {
+            for sets in [&mut *marked, &mut *missed, &mut *untold] {
+                sets.entry(node).or_insert_with(|| Slots::none(self.slots)).insert(slot);
+            }
+        }
+    }
+
+    /// Another owner says so. It is not told on.
+    pub(in crate::node) fn hear_missed(&self, node: NodeId, slot: u32) {
+        let mut state = self.state();
+        let State { marked, missed, .. } = &mut *state;
+        for sets in [marked, missed] {
+            sets.entry(node).or_insert_with(|| Slots::none(self.slots)).insert(slot);
+        }
+    }
+
+    /// Some of what others are to be told.
+    pub(super) fn take_untold(&self, most: usize) -> Vec<(NodeId, Vec<u32>)> {
+        let mut state = self.state();
+        let mut left = most;
+        let mut taken = Vec::new();
+        for (&node, slots) in &mut state.untold {
+            let some = slots.take_some(left);
+            left -= some.len();
+            taken.push((node, some));
+        }
+        state.untold.retain(|_, slots| slots.len() > 0);
+        taken
+    }
+
+    /// Others are still to be told of this.
+    pub(super) fn tell_later(&self, node: NodeId, slot: u32) {
+        let mut state = self.state();
+        state.untold.entry(node).or_insert_with(|| Slots::none(self.slots)).insert(slot);
+    }
+
+    /// Somebody may not have heard what was told.
+    pub(in crate::node) fn tell_again(&self) {
+        let mut state = self.state();
+        let State { missed, untold, .. } = &mut *state;
+        for (&node, slots) in missed {
+            untold.entry(node).or_insert_with(|| Slots::none(self.slots)).unite(slots);
+        }
+    }
+
+    /// Whether all was told.
+    pub(super) fn is_told(&self) -> bool {
+        self.state().untold.is_empty()
+    }
+
+    /// Whether a node may lack what others have acknowledged, and is not brought it yet.
+    pub(super) fn lacks(&self, node: NodeId) -> bool {
+        self.state().missed.contains_key(&node)
+    }
+
+    /// A node was brought all it was to be, and refuses the rest or there is none; or
+    /// all others bring it all.
+    pub(in crate::node) fn lacks_nothing(&self, node: NodeId, refuses: bool) {
+        let mut state = self.state();
+        if refuses || !state.marked.contains_key(&node) {
+            state.missed.remove(&node);
+            state.untold.remove(&node);
         }
     }
 
     /// Takes all marks of a node: whoever takes them brings the copies up to
     /// date, or marks them again.
     pub(in crate::node) fn take(&self, node: NodeId) -> Option<Slots> {
-        self.nodes().remove(&node)
+        self.state().marked.remove(&node)
     }
 
     /// How many slots of a node are marked.
     pub(in crate::node) fn count(&self, node: NodeId) -> u32 {
-        self.nodes().get(&node).map_or(0, Slots::len)
+        self.state().marked.get(&node).map_or(0, Slots::len)
     }
 
     /// Nodes that have marks.
     pub(in crate::node) fn marked(&self) -> Vec<NodeId> {
-        self.nodes().keys().copied().collect()
+        self.state().marked.keys().copied().collect()
     }
 
     /// The node is no longer one whose copies count.
     pub(in crate::node) fn forget(&self, node: NodeId) {
-        self.nodes().remove(&node);
+        let mut state = self.state();
+        let State { marked, missed, untold } = &mut *state;
+        for sets in [marked, missed, untold] {
+            sets.remove(&node);
+        }
     }
 
     /// Whether no read has told of this slot lately. Where a copy cannot be brought up
@@ -104,18 +204,17 @@ impl Dirty {
         is_news
     }
 
-    fn nodes(&self) -> MutexGuard<'_, BTreeMap<NodeId, Slots>> {
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Cluster {
-    /// Tells an owner of a slot that another one has something older in it.
-    pub(in crate::node) fn tell_behind(&self, owner: NodeId, slot: u32, behind: NodeId) {
-        if let Some(peer) = self.peer(owner) {
-            let behind = Behind { slot, node: behind.0 };
-            peer.say(|frame| Message::Behind(behind).encode(frame));
-        }
+    /// Tells an owner of a slot that another one has something older in it. Whether that
+    /// went out.
+    pub(in crate::node) fn tell_behind(&self, owner: NodeId, slot: u32, behind: NodeId) -> bool {
+        let behind = Behind { slot, node: behind.0 };
+        self.peer(owner).is_some_and(|peer| peer.say(|frame| Message::Behind(behind).encode(frame)))
     }
 }
 
@@ -132,6 +231,33 @@ mod tests {
         let taken = dirty.take(NodeId(1)).unwrap();
         assert!(taken.contains(3) && taken.contains(255) && !taken.contains(4));
         assert!(dirty.take(NodeId(1)).is_none());
+    }
+
+    #[test]
+    fn what_was_missed_is_told_once_and_again_until_it_was_brought() {
+        let (dirty, node) = (Dirty::new(256), NodeId(1));
+        dirty.mark(node, [1]);
+        dirty.hear_missed(node, 2);
+        assert!(dirty.is_told() && dirty.lacks(node), "others know that themselves");
+        dirty.miss(node, [3, 4, 255]);
+        assert_eq!(dirty.take_untold(2), [(node, vec![3, 4])]);
+        assert!(!dirty.is_told());
+        assert_eq!(dirty.take_untold(2), [(node, vec![255])]);
+        assert!(dirty.is_told());
+        // Each write that is missed counts, marked or not: those who were told before may
+        // have brought what they had by then.
+        dirty.miss(node, [3]);
+        assert_eq!(dirty.take_untold(2), [(node, vec![3])]);
+        dirty.tell_again();
+        assert_eq!(dirty.take_untold(9), [(node, vec![2, 3, 4, 255])]);
+        assert_eq!(dirty.take(node).unwrap().len(), 5);
+        dirty.miss(node, [7]);
+        dirty.lacks_nothing(node, false);
+        assert!(dirty.lacks(node), "something is marked again");
+        dirty.take(node);
+        dirty.lacks_nothing(node, false);
+        dirty.tell_again();
+        assert!(!dirty.lacks(node) && dirty.is_told());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Executes what other nodes ask for, and keeps the copies they send.
 
-use super::{Answer, Calls, Cluster, Said, Sent};
+use super::{Answer, Calls, Cluster, Ended, Said, Sent};
 use crate::cluster::Card;
 use crate::item::{Key, Now, Version};
 use crate::limits::{NODES_MAX, TOLD_BYTES_HIGH};
@@ -11,7 +11,7 @@ use crate::node::Session;
 use crate::node::session::{Road, Role};
 use crate::ring::NodeId;
 use crate::store::{Merged, PREFETCH_MAX};
-use crate::wire::{self, Ask, Behind, Filled, Keep, Kept, Message, Reply, Told};
+use crate::wire::{self, Ask, Behind, Filled, Keep, Kept, Message, Relay, Relayed, Reply, Told};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -38,10 +38,13 @@ pub(in crate::node) enum Word {
     /// It has sent all it had for this node when that said this of itself; and holds these
     /// for live.
     Filled(Said, Vec<NodeId>),
-    /// It has sent what it has of the last writes of those who died.
-    Relayed,
-    /// It was promised, for so long, that nobody takes its place.
-    Promised(Duration),
+    /// It asks for what is here of the last writes of one who died.
+    Relay(Ended),
+    /// It has sent all it has of them, or is still to.
+    Relayed(Ended, bool),
+    /// It was promised, for so long, that nobody takes its place. From this millisecond on
+    /// some owner may lack what it has written.
+    Promised(Duration, u64),
 }
 
 /// What came is no message.
@@ -146,7 +149,13 @@ impl Executor {
             }
             Message::Relayed(relayed) => {
                 self.road.flushed(Version(relayed.floor), now);
-                return Ok(Some(Word::Relayed));
+                let Relayed { node, generation, is_all, .. } = relayed;
+                let ended = Ended { node: NodeId(node), generation };
+                return Ok(Some(Word::Relayed(ended, is_all)));
+            }
+            Message::Relay(Relay { node, generation }) => {
+                let ended = Ended { node: NodeId(node), generation };
+                return Ok(self.road.is_live(link.node()).then_some(Word::Relay(ended)));
             }
             Message::Flush(flush) => {
                 let accepted = self.road.flushed(Version(flush.floor), now);
@@ -164,7 +173,7 @@ impl Executor {
                 let kept = Message::Kept(Kept { call: promise.call, accepted });
                 let _ = link.send(|frame| kept.encode(frame));
                 let term = Duration::from_millis(promise.term_ms.into());
-                return Ok(accepted.then_some(Word::Promised(term)));
+                return Ok(accepted.then_some(Word::Promised(term, promise.open_since_ms)));
             }
         }
         Ok(None)

@@ -30,7 +30,7 @@ pub(super) use promises::{Promised, Promises};
 pub(super) use reach::OutOfReach;
 pub(super) use repair::Repair;
 pub(super) use settling::{Settling, Turns};
-pub(super) use succession::{HeldBack, Succession};
+pub(super) use succession::{Ended, HeldBack, Succession};
 pub(super) use turn::{AskedAt, Sending, Turn};
 pub(super) use waiting::{Answer, Calls, Waiting};
 
@@ -42,7 +42,7 @@ use crate::limits::BREAKER_FAILURES;
 use crate::net::peers::Link;
 use crate::ring::{KeyHash, NodeId};
 use crate::store::Found;
-use crate::wire::{BULK_LANE, Filled, Flush, Item, Message, Promise, Relayed, Say};
+use crate::wire::{BULK_LANE, Filled, Flush, Item, Message, Promise, Relay, Relayed, Say};
 use calls::Call;
 use moves::Moves;
 use overview::Overviews;
@@ -102,6 +102,9 @@ impl WriteAck {
 /// a dead primary to be found dead, so that whoever tries again after it meets
 /// the next one.
 const CALL_MS: u64 = 5000;
+
+/// A turn stamps what it writes, and sends it, within this.
+const TURN_MS: u64 = 1000;
 
 /// A node whose clock has not ticked for so long may be held for dead.
 const STANDSTILL_MS: u64 = 1000;
@@ -261,7 +264,7 @@ impl Cluster {
                 turn.keep(node, slot, key, found);
                 others += 1;
             } else {
-                self.dirty.mark(node, [slot]);
+                self.dirty.miss(node, [slot]);
             }
         }
         for owner in to_be.iter().filter(|&owner| !now.contains(owner)) {
@@ -290,7 +293,7 @@ impl Cluster {
 
     fn call(&self, lane: usize, sending: &Sending, call: Call, hurry: bool) {
         let Some(peer) = self.peer(sending.to) else {
-            self.dirty.mark(sending.to, call.slots.iter().copied());
+            self.dirty.miss(sending.to, call.slots.iter().copied());
             return call.end(Answer::Unsent);
         };
         let sent = peer.call(lane, call, hurry, |call, frame| {
@@ -305,7 +308,7 @@ impl Cluster {
             message.encode(frame);
         });
         if let Err(failed) = sent {
-            self.dirty.mark(sending.to, failed.slots);
+            self.dirty.miss(sending.to, failed.slots);
         }
     }
 
@@ -314,7 +317,7 @@ impl Cluster {
         let Some(peer) = self.peer(link.node()) else { return };
         self.close_breaker(link.node(), "it answers");
         if let Err(failed) = peer.answered(link, call, answer, now) {
-            self.dirty.mark(link.node(), failed.slots);
+            self.dirty.miss(link.node(), failed.slots);
         }
     }
 
@@ -405,11 +408,21 @@ impl Cluster {
         }
     }
 
-    /// Tells a node that the last writes of those who died are sent, and what is
-    /// flushed.
-    pub(super) fn tell_relayed(&self, node: NodeId, floor: Version) {
-        if let Some(peer) = self.peer(node) {
-            peer.say(|frame| Message::Relayed(Relayed { floor: floor.0 }).encode(frame));
+    /// Tells a node that all of the last writes of one that died is sent that is here, or that
+    /// it will be; and what is flushed.
+    fn tell_relayed(&self, to: NodeId, ended: Ended, is_all: bool, floor: Version) {
+        let Ended { node, generation } = ended;
+        let relayed = Relayed { floor: floor.0, node: node.0, generation, is_all };
+        if let Some(peer) = self.peer(to) {
+            peer.say(|frame| Message::Relayed(relayed).encode(frame));
+        }
+    }
+
+    /// Asks a node for what it has of the last writes of one that died.
+    fn ask_relay(&self, of: NodeId, Ended { node, generation }: Ended) {
+        let relay = Relay { node: node.0, generation };
+        if let Some(peer) = self.peer(of) {
+            peer.say(|frame| Message::Relay(relay).encode(frame));
         }
     }
 
@@ -419,10 +432,18 @@ impl Cluster {
     }
 
     /// Asks a node not to take this one's place for so long; over when it has
-    /// promised it.
-    pub(super) fn ask_promise(&self, node: NodeId, term_ms: u32, now: Now) -> Arc<Waiting> {
+    /// promised it. All that was missed up to `told` was told to it.
+    pub(super) fn ask_promise(
+        &self,
+        node: NodeId,
+        term_ms: u32,
+        told: Now,
+        now: Now,
+    ) -> Arc<Waiting> {
+        // What is younger may be under way, or in a turn that has not sent it yet.
+        let open_since_ms = told.unix_ms().saturating_sub(CALL_MS + TURN_MS);
         self.call_all(&[node], now, |call, frame| {
-            Message::Promise(Promise { call, term_ms }).encode(frame);
+            Message::Promise(Promise { call, term_ms, open_since_ms }).encode(frame);
         })
     }
 
@@ -556,7 +577,7 @@ impl Cluster {
 
     fn failed(&self, node: NodeId, failed: Vec<peer::Failed>) {
         for failed in failed {
-            self.dirty.mark(node, failed.slots);
+            self.dirty.miss(node, failed.slots);
         }
     }
 }

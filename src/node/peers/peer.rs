@@ -147,10 +147,11 @@ impl Peer {
         call.map_or(Ok(()), |call| Err(unsent(call)))
     }
 
-    /// Sends what nobody answers. Where there is no link, or no room, it is lost.
-    pub(super) fn say(&self, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Sends what nobody answers. Where there is no link, or no room, it is lost; whether
+    /// it went out.
+    pub(super) fn say(&self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         let link = self.first().link.clone();
-        let _ = link.map(|link| link.send(write));
+        link.is_some_and(|link| link.send(write).is_ok())
     }
 
     /// Whether it has not answered anything by this lane for so long. Who answers others

@@ -4,7 +4,7 @@
 use super::moves::Moved;
 use super::{Cluster, Said};
 use crate::item::Now;
-use crate::limits::{REPAIR_REST_MS, REPAIR_TRIES};
+use crate::limits::{BEHIND_TOLD_MAX, REPAIR_REST_MS, REPAIR_TRIES};
 use crate::node::session::Road;
 use crate::ring::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +44,31 @@ impl Repair {
         self.cluster.dirty.mark(node, self.road.slots_of(node));
         self.tell.insert(node, said);
         self.refusing.remove(&node);
+    }
+
+    /// A node says again that it joins. Where all there is for this life of it is being brought
+    /// to it already, it is only told so by the newer card: what it got since, it has not lost.
+    /// Whether that is so.
+    pub(in crate::node) fn came_already(&mut self, node: NodeId, said: Said) -> bool {
+        let told = self.tell.get_mut(&node).filter(|told| told.generation == said.generation);
+        told.map(|told| *told = said.max(*told)).is_some()
+    }
+
+    /// Tells the other owners which copies did not get to these nodes that are held for
+    /// live: this one may die before it has brought them. Whether all is told.
+    pub(in crate::node) fn tell_missed(&self, live: &[NodeId]) -> bool {
+        for (behind, slots) in self.cluster.dirty.take_untold(BEHIND_TOLD_MAX) {
+            // Whoever is down is brought everything by everybody once it is back.
+            for slot in slots.into_iter().filter(|_| live.contains(&behind)) {
+                // Who is linked later is told all again.
+                let others = self.road.other_owners(slot).into_iter();
+                let mut others = others.filter(|&to| to != behind && self.cluster.is_linked(to));
+                if !others.all(|to| self.cluster.tell_behind(to, slot, behind)) {
+                    self.cluster.dirty.tell_later(behind, slot);
+                }
+            }
+        }
+        self.cluster.dirty.is_told()
     }
 
     /// Whether a node has all of what is meant for it, as far as is known; or refuses the
@@ -106,6 +131,7 @@ impl Repair {
                 refusing.0
             }
         };
+        self.cluster.dirty.lacks_nothing(to, tries >= REPAIR_TRIES);
         if tries >= REPAIR_TRIES
             && let Some(said) = self.tell.remove(&to)
         {

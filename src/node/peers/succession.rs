@@ -3,6 +3,14 @@
 //! owner that is left sends the others what was written last, and who is primary
 //! now does not execute before it has all that.
 //!
+//! What is older than the last writes has reached all owners, or else the primary told
+//! the owners that have it who lacks it, and those bring it: each primary says up to when
+//! that is so whenever it asks for a promise.
+//!
+//! Who is primary now asks the others again and again, for as long as they answer. Their
+//! part takes as long as there is to send, and one that lives has perhaps not heard of
+//! the death yet: until it has, it may still take copies from who is held for dead.
+//!
 //! Where there are two copies, whoever is left has everything that was
 //! acknowledged, and waits for nobody.
 //!
@@ -10,8 +18,9 @@
 //! held for dead: that one may be alive.
 
 use super::{Cluster, Sent, Slots, Turn};
+use crate::cluster::{Change, Members, Phase, What};
 use crate::item::Now;
-use crate::limits::{GATHERS_MAX, SUCCESSION_MS, UNEVEN_MS};
+use crate::limits::{BULK_WINDOW_BYTES, RELAY_GATHERS_MAX, RELAY_STEP_MS};
 use crate::node::session::Road;
 use crate::ring::NodeId;
 use crate::store::FullWalk;
@@ -22,6 +31,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
+
+/// Who has not told yet that it has sent all is asked again after so long.
+const ASK_MS: u64 = 100;
 
 /// Slots that this node does not execute for yet, after the death of another. All its workers look here.
 #[derive(Debug)]
@@ -59,49 +71,99 @@ impl HeldBack {
     }
 }
 
+/// The end of a life of a node: it, and all lives of the node before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::node) struct Ended {
+    pub(in crate::node) node: NodeId,
+    pub(in crate::node) generation: u64,
+}
+
+impl Ended {
+    /// Which lives of a node are over, as this change tells.
+    pub(in crate::node) fn by(change: &Change) -> Option<Self> {
+        let (node, generation) = (change.node, change.generation);
+        match change.what {
+            What::Lost => Some(Self { node, generation }),
+            // It may have been started again before anyone missed it.
+            What::Returned => Some(Self { node, generation: generation.saturating_sub(1) }),
+            _ => None,
+        }
+    }
+
+    /// Whether a node that knows these members takes no copies from those lives any more.
+    pub(in crate::node) fn is_known(&self, members: &Members) -> bool {
+        members.find(self.node).is_none_or(|member| {
+            member.generation > self.generation
+                || member.generation == self.generation && !member.is_live()
+                // It stood still, or has stepped back, and executes no more.
+                || member.current_card().is_some_and(|card| card.phase == Phase::Joining)
+        })
+    }
+}
+
 /// This node's part after the death of others. Belongs to the hub's thread.
 pub(in crate::node) struct Succession {
     road: Rc<Road>,
     cluster: Arc<Cluster>,
+    /// Who has not said anything for so long is not waited for: there is no way to it.
+    patience: Duration,
+    /// From which millisecond on each node's writes may be missing somewhere, as it said in
+    /// each of its lives.
+    open_since: BTreeMap<Ended, u64>,
     /// Whose last writes are to be sent around, and from which millisecond on.
-    dead: VecDeque<(NodeId, u64)>,
+    due: BTreeMap<NodeId, (u64, u64)>,
     pass: Option<Pass>,
-    /// Who has not told yet that it has sent all.
-    awaited: BTreeSet<NodeId>,
-    deadline: Now,
-    /// When each node said last that it has sent all: it may have heard of a death
-    /// before this one did.
-    told: BTreeMap<NodeId, Now>,
+    /// Whose were, and to whom.
+    done: BTreeMap<NodeId, Done>,
+    /// Who has not told yet that it has sent all of whom.
+    awaited: BTreeMap<(NodeId, NodeId), Awaited>,
 }
 
 /// One pass over this node's memory for all other owners.
 struct Pass {
-    dead: NodeId,
+    ended: Ended,
     since_ms: u64,
     walk: FullWalk,
     /// All has been looked at.
     is_through: bool,
-    sent: Option<Sent>,
-    /// Those that were not reached.
-    failed: BTreeSet<NodeId>,
+    sent: VecDeque<(Sent, usize)>,
+    /// Those that are brought it.
+    reached: BTreeSet<NodeId>,
+}
+
+/// What has become of one.
+struct Done {
+    generation: u64,
+    since_ms: u64,
+    reached: BTreeSet<NodeId>,
+}
+
+struct Awaited {
+    generation: u64,
+    ask_at: Now,
+    heard_at: Duration,
 }
 
 impl fmt::Debug for Succession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Succession").field("awaited", &self.awaited).finish_non_exhaustive()
+        let awaited = self.awaited.keys().collect::<Vec<_>>();
+        f.debug_struct("Succession").field("awaited", &awaited).finish_non_exhaustive()
     }
 }
 
 impl Succession {
-    pub(in crate::node) fn new(road: Rc<Road>, cluster: Arc<Cluster>) -> Self {
+    /// A node that is dead is held for dead within `notice`, as a rule.
+    pub(in crate::node) fn new(road: Rc<Road>, cluster: Arc<Cluster>, notice: Duration) -> Self {
         Self {
             road,
             cluster,
-            dead: VecDeque::new(),
+            // As long as a promise counts that was not given: see `Promised`.
+            patience: 2 * notice,
+            open_since: BTreeMap::new(),
+            due: BTreeMap::new(),
             pass: None,
-            awaited: BTreeSet::new(),
-            deadline: Now::from_unix_ms(0),
-            told: BTreeMap::new(),
+            done: BTreeMap::new(),
+            awaited: BTreeMap::new(),
         }
     }
 
@@ -110,53 +172,89 @@ impl Succession {
         self.road.executed(node)
     }
 
-    /// A node is held for dead, or started again, and the view does not know it yet. Its
+    /// What a node wrote before this millisecond has reached all owners, or this node
+    /// was told whom not.
+    pub(in crate::node) fn heard(&mut self, life: Ended, open_since_ms: u64) {
+        self.open_since.insert(life, open_since_ms);
+    }
+
+    /// Nodes are held for dead, or started again, and the view does not know it yet. Their
     /// slots are held back until [`Succession::step`] says otherwise.
-    pub(in crate::node) fn lost(&mut self, node: NodeId, now: Now) {
-        self.end(node, now.unix_ms().saturating_sub(UNEVEN_MS), now);
-    }
-
-    /// The same of one that executes no more, and perhaps had no link to all others before,
-    /// for twice so long.
-    pub(in crate::node) fn stepped_back(&mut self, node: NodeId, now: Now, unlinked: Duration) {
-        let since_ms = now.unix_ms().saturating_sub(UNEVEN_MS + 2 * unlinked.as_millis() as u64);
-        if !self.dead.iter().any(|&(dead, _)| dead == node) {
-            self.end(node, since_ms, now);
-        }
-    }
-
-    fn end(&mut self, node: NodeId, since_ms: u64, now: Now) {
-        if !self.road.executed(node) {
+    pub(in crate::node) fn lost(&mut self, lost: &[Ended], now: Now) {
+        let executed = |ended: &&Ended| self.road.executed(ended.node);
+        let lost: Vec<Ended> = lost.iter().filter(executed).copied().collect();
+        if lost.is_empty() {
             return;
         }
-        let (slots, others) = self.road.slots_after(node);
+        let nodes: BTreeSet<NodeId> = lost.iter().map(|ended| ended.node).collect();
+        let (slots, others) = self.road.slots_after(&nodes);
         self.cluster.held_back.add(&slots);
         if self.road.copies() < 3 {
             return;
         }
-        self.dead.push_back((node, since_ms));
-        self.awaited.remove(&node);
-        let is_new = |other: &NodeId| {
-            let told = self.told.get(other).map_or(0, |told| told.unix_ms());
-            told + SUCCESSION_MS / 2 < now.unix_ms()
-        };
-        let others: Vec<NodeId> = others.into_iter().filter(is_new).collect();
-        if !others.is_empty() {
-            self.cluster.held_back.add(&slots);
-            self.awaited.extend(others);
-            self.deadline = Now::from_unix_ms(now.unix_ms() + SUCCESSION_MS);
+        let heard_at = self.road.elapsed();
+        for &ended in &lost {
+            self.begin_later(ended);
+            for &other in &others {
+                let generation = ended.generation;
+                let awaited = Awaited { generation, ask_at: now, heard_at };
+                self.awaited.insert((other, ended.node), awaited);
+            }
         }
     }
 
-    /// A node said that it has sent all.
-    pub(in crate::node) fn told(&mut self, node: NodeId, now: Now) {
-        self.told.insert(node, now);
-        self.awaited.remove(&node);
+    /// A node is no longer known.
+    pub(in crate::node) fn forget(&mut self, node: NodeId) {
+        self.open_since.retain(|life, _| life.node != node);
+        self.done.remove(&node);
+    }
+
+    fn begin_later(&mut self, ended: Ended) {
+        let Ended { node, generation } = ended;
+        let first = Ended { node, generation: 0 };
+        // Of one that never said so all may be missing.
+        let said = self.open_since.range(first..=ended).next_back().map_or(0, |(_, &ms)| ms);
+        self.open_since.retain(|life, _| life.node != node || life.generation > generation);
+        let again = self.done.get(&node).filter(|done| done.generation >= generation);
+        let since_ms = again.map_or(said, |done| done.since_ms);
+        let due = self.due.entry(node).or_insert((generation, since_ms));
+        *due = (due.0.max(generation), due.1.min(since_ms));
+    }
+
+    /// A node asks for what this one has of the last writes of another, whose death this
+    /// one knows of, or not yet.
+    pub(in crate::node) fn asked(&mut self, by: NodeId, ended: Ended, is_known: bool, now: Now) {
+        let is_done = is_known && self.has_sent(by, ended);
+        let is_coming = self.due.contains_key(&ended.node)
+            || self.pass.as_ref().is_some_and(|pass| pass.ended.node == ended.node);
+        if is_known && !is_done && !is_coming {
+            self.begin_later(ended);
+        }
+        self.tell(by, ended, is_done && !self.cluster.dirty.lacks(by), now);
+    }
+
+    fn has_sent(&self, to: NodeId, ended: Ended) -> bool {
+        let done = self.done.get(&ended.node);
+        done.is_some_and(|done| done.generation >= ended.generation && done.reached.contains(&to))
+    }
+
+    fn tell(&self, to: NodeId, ended: Ended, is_all: bool, now: Now) {
+        self.cluster.tell_relayed(to, ended, is_all, self.road.flush_floor(now));
+    }
+
+    /// A node said that it has sent all of this, or that it is still to.
+    pub(in crate::node) fn told(&mut self, node: NodeId, ended: Ended, is_all: bool) {
+        let key = (node, ended.node);
+        let Some(awaited) = self.awaited.get_mut(&key) else { return };
+        awaited.heard_at = self.road.elapsed();
+        if is_all && ended.generation >= awaited.generation {
+            self.awaited.remove(&key);
+        }
     }
 
     /// Whether there is nothing to pass on, and nothing to wait for.
     pub(in crate::node) fn rests(&self) -> bool {
-        self.dead.is_empty()
+        self.due.is_empty()
             && self.pass.is_none()
             && self.awaited.is_empty()
             && !self.cluster.held_back.are_any()
@@ -164,61 +262,83 @@ impl Succession {
 
     /// Goes on for a moment.
     pub(in crate::node) fn step(&mut self, now: Now, may_take_over: bool) {
-        self.awaited.retain(|&node| self.road.is_live(node));
-        if now >= self.deadline {
-            self.awaited.clear();
-        }
+        self.ask(now);
         if self.awaited.is_empty() && may_take_over {
             self.cluster.held_back.clear();
         }
         if self.pass.is_none() {
-            self.pass = self.dead.pop_front().map(|(dead, since_ms)| Pass {
-                dead,
+            self.pass = self.due.pop_first().map(|(node, (generation, since_ms))| Pass {
+                ended: Ended { node, generation },
                 since_ms,
                 walk: FullWalk::default(),
                 is_through: false,
-                sent: None,
-                failed: BTreeSet::new(),
+                sent: VecDeque::new(),
+                reached: self.road.live_others().into_iter().collect(),
             });
         }
         let Some(mut pass) = self.pass.take() else { return };
-        if pass.sent.as_ref().is_some_and(|sent| !sent.waiting.is_over(Waker::noop())) {
+        pass.reap();
+        self.go_on(&mut pass, now);
+        if !pass.is_through || !pass.sent.is_empty() {
             self.pass = Some(pass);
             return;
         }
-        pass.note_failed();
-        for _ in 0..GATHERS_MAX {
+        let Pass { ended, since_ms, reached, .. } = pass;
+        let told: Vec<NodeId> =
+            reached.iter().copied().filter(|&to| !self.cluster.dirty.lacks(to)).collect();
+        let generation = ended.generation;
+        self.done.insert(ended.node, Done { generation, since_ms, reached });
+        // Whoever waits for more asks.
+        for to in told {
+            self.tell(to, ended, true, now);
+        }
+    }
+
+    fn ask(&mut self, now: Now) {
+        let (road, cluster, at) = (&self.road, &self.cluster, self.road.elapsed());
+        self.awaited.retain(|&(node, dead), awaited| {
+            let stays = road.is_live(node) && at < awaited.heard_at + self.patience;
+            if stays && now >= awaited.ask_at {
+                awaited.ask_at = Now::from_unix_ms(now.unix_ms() + ASK_MS);
+                cluster.ask_relay(node, Ended { node: dead, generation: awaited.generation });
+            }
+            stays
+        });
+    }
+
+    /// Sends as much as may be under way: it is waited for, and other things are too.
+    fn go_on(&self, pass: &mut Pass, now: Now) {
+        let until = self.road.elapsed() + Duration::from_millis(RELAY_STEP_MS);
+        for _ in 0..RELAY_GATHERS_MAX {
             if pass.is_through {
-                break;
+                return;
+            }
+            let under_way: usize = pass.sent.iter().map(|(_, bytes)| bytes).sum();
+            if under_way >= BULK_WINDOW_BYTES || self.road.elapsed() >= until {
+                return;
             }
             let mut turn = Turn::default();
-            let (walk, dead, since_ms) = (&mut pass.walk, pass.dead, pass.since_ms);
+            let (walk, dead, since_ms) = (&mut pass.walk, pass.ended.node, pass.since_ms);
             pass.is_through = !self.road.gather_recent(walk, now, dead, since_ms, &mut turn);
             if !turn.is_empty() {
                 turn.wait_for_all();
-                pass.sent = Some(self.road.send(turn, now));
-                break;
-            }
-        }
-        if !pass.is_through || pass.sent.is_some() {
-            self.pass = Some(pass);
-            return;
-        }
-        for peer in self.cluster.peers() {
-            let node = peer.node;
-            if !pass.failed.contains(&node) {
-                self.cluster.tell_relayed(node, self.road.flush_floor(now));
+                let bytes = turn.bytes();
+                pass.sent.push_back((self.road.send(turn, now), bytes));
             }
         }
     }
 }
 
 impl Pass {
-    fn note_failed(&mut self) {
-        let Some(sent) = self.sent.take() else { return };
-        for (call, to) in sent.receivers() {
-            if sent.waiting.take(call) != Some(super::Answer::Kept) {
-                self.failed.insert(to);
+    /// Looks who was reached. What was refused is not sent again: it would be refused again.
+    fn reap(&mut self) {
+        while self.sent.front().is_some_and(|(sent, _)| sent.waiting.is_over(Waker::noop())) {
+            let Some((sent, _)) = self.sent.pop_front() else { return };
+            for (call, to) in sent.receivers() {
+                let answer = sent.waiting.take(call);
+                if !matches!(answer, Some(super::Answer::Kept | super::Answer::Refused)) {
+                    self.reached.remove(&to);
+                }
             }
         }
     }

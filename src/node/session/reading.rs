@@ -98,7 +98,7 @@ impl Road {
         let Some(owners) = view.readers_of_slot(slot) else { return };
         let owns = |node| owners.iter().any(|owner| view.node(owner) == node);
         if behind != cluster.me && owns(cluster.me) && owns(behind) {
-            cluster.dirty.mark(behind, [slot]);
+            cluster.dirty.hear_missed(behind, slot);
             self.counters().read_repairs.add(1);
         }
     }

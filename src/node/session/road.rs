@@ -6,7 +6,7 @@ use crate::item::{Copied, Key, Now, Op, Outcome, Store, Version};
 use crate::limits::HEDGE_MS;
 use crate::node::peers::{Calls, Cluster, Sent, Slots, Turn, Waiting};
 use crate::node::{Counters, Shared, ViewReader};
-use crate::ring::{KeyHash, NodeId};
+use crate::ring::{KeyHash, NodeId, Owners};
 use crate::store::{Found, FullWalk, Merged, PREFETCH_MAX, SharedValue};
 use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet};
@@ -345,7 +345,8 @@ impl Road {
     }
 
     /// Gathers the items that were written since then and that a dead node
-    /// kept too, for all their other owners. Whether there are more to look at.
+    /// kept too, for all their other owners; of one that is forgotten nobody knows any more what
+    /// it kept. Whether there are more to look at.
     pub(in crate::node) fn gather_recent(
         &self,
         walk: &mut FullWalk,
@@ -356,12 +357,12 @@ impl Road {
     ) -> bool {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
-        let me = self.me();
+        let (me, dead) = (self.me(), view.index_of(dead));
         self.shared.store.walk_all(walk, now, |key, found| {
             if found.meta().version.unix_ms() >= since_ms {
                 let hash = view.hash(key.bytes());
                 let owners = view.readers(hash);
-                if owners.iter().any(|owner| view.node(owner) == dead) {
+                if dead.is_none_or(|dead| owners.contains(dead)) {
                     let others = owners
                         .iter()
                         .filter(|&owner| view.is_live(owner) && Some(view.node(owner)) != me);
@@ -392,9 +393,12 @@ impl Road {
         view.index_of(node).is_some_and(|index| view.executes(index))
     }
 
-    /// The slots that this node executes for after the death of another, and who
+    /// The slots that this node executes for after the death of others, and who
     /// else keeps them.
-    pub(in crate::node) fn slots_after(&self, dead: NodeId) -> (Vec<u32>, BTreeSet<NodeId>) {
+    pub(in crate::node) fn slots_after(
+        &self,
+        dead: &BTreeSet<NodeId>,
+    ) -> (Vec<u32>, BTreeSet<NodeId>) {
         let me = self.me();
         me.map(|me| self.view.borrow_mut().view().slots_after(dead, me)).unwrap_or_default()
     }
@@ -431,8 +435,17 @@ impl Road {
         !self.turn().is_empty() || !self.parts().is_empty()
     }
 
+    /// The other owners of a slot that are live.
+    pub(in crate::node) fn other_owners(&self, slot: u32) -> Vec<NodeId> {
+        let mut reader = self.view.borrow_mut();
+        let view = reader.view();
+        let owners = view.readers_of_slot(slot).into_iter().flat_map(Owners::iter);
+        let live = owners.filter(|&owner| view.is_live(owner)).map(|owner| view.node(owner));
+        live.filter(|&node| !self.is_me(node)).collect()
+    }
+
     /// The other nodes that are live.
-    pub(super) fn live_others(&self) -> Vec<NodeId> {
+    pub(in crate::node) fn live_others(&self) -> Vec<NodeId> {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
         let live = (0..).zip(view.nodes()).filter(|&(index, _)| view.is_live(index));
