@@ -345,7 +345,7 @@ impl Session {
         }
         let (bytes, unsent, at_once) = (bytes.concat(), false, false);
         let again = Again { protocol, bytes, kind, lost: true, unsent, at_once };
-        let (owners, least) = self.road.owners_beside(hash, Some(primary));
+        let (owners, least) = self.road.whole_beside(hash, Some(primary), now);
         if owners.len() < usize::from(least) {
             // They may not have what was acknowledged.
             return None;
