@@ -20,6 +20,7 @@ mod moves;
 mod reading;
 mod registers;
 mod run;
+mod still;
 mod strangers;
 mod succession;
 mod tails;

@@ -24,6 +24,7 @@ use crate::store::Store;
 use crate::wire::Executor;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -60,6 +61,8 @@ const PAUSE_MS: u64 = 10;
 pub(super) struct Parts {
     all: Vec<Part>,
     wrote: bool,
+    /// Keys whose owners beside the primary were asked for them.
+    from_copies: BTreeSet<KeyHash>,
 }
 
 impl Parts {
@@ -70,6 +73,13 @@ impl Parts {
     /// Whether one of them is a write that has not ended.
     pub(super) fn wrote(&self) -> bool {
         self.wrote
+    }
+
+    /// Whether one of them is a read of this key that the primary is not asked for, or not
+    /// yet. A write of the key that went to the primary now would be seen by it.
+    #[inline]
+    fn is_read_from_copies(&self, hash: KeyHash) -> bool {
+        !self.from_copies.is_empty() && self.from_copies.contains(&hash)
     }
 
     fn push(&mut self, part: Part) {
@@ -122,6 +132,9 @@ impl Session {
         now: Now,
         out: &mut Output,
     ) -> Option<Step> {
+        if !kind.reads && self.is_to_wait(self.road.hash(key.bytes())) {
+            return Some(Step::Full(0));
+        }
         let is_too_large = |len| Store::item_bytes(key, len) > self.shared().store.item_bytes_max();
         // A value that is too large is refused here as anywhere.
         if self.reads_copies() || value_len.is_some_and(is_too_large) {
@@ -271,6 +284,13 @@ impl Session {
         true
     }
 
+    /// Whether a write of this key comes behind reads of it whose answers have to be there
+    /// first.
+    #[inline]
+    pub(super) fn is_to_wait(&self, hash: KeyHash) -> bool {
+        self.role == Role::Client && self.road.parts().is_read_from_copies(hash)
+    }
+
     fn forward(
         &mut self,
         (place, hash): (Place, KeyHash),
@@ -295,6 +315,9 @@ impl Session {
             let (bytes, unsent) = (bytes.concat(), !at_once);
             Again { protocol, bytes, kind, lost: false, unsent, at_once }
         };
+        if past.is_some() || matches!(place, Place::Near(_) | Place::Majority) {
+            self.road.parts().from_copies.insert(hash);
+        }
         let source = match place {
             Place::There(node) => past.unwrap_or_else(|| ask(node, Executor::Primary)),
             Place::Near(node) => ask(node, Executor::Copy),
@@ -345,7 +368,7 @@ impl Session {
         }
         let (bytes, unsent, at_once) = (bytes.concat(), false, false);
         let again = Again { protocol, bytes, kind, lost: true, unsent, at_once };
-        let (owners, least) = self.road.owners_beside(hash, Some(primary));
+        let (owners, least) = self.road.whole_beside(hash, Some(primary), now);
         if owners.len() < usize::from(least) {
             // They may not have what was acknowledged.
             return None;

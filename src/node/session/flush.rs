@@ -89,6 +89,12 @@ impl Road {
     /// Whether all nodes that are live have heard of it; unknown as long as some
     /// may yet.
     pub(super) fn is_flushed(&self, flushing: &mut Flushing) -> Option<bool> {
+        if flushing.again {
+            // The calls that there are were to more nodes than those that are left.
+            flushing.nodes.retain(|&node| self.is_live(node));
+            flushing.again = !flushing.nodes.is_empty();
+            return Some(!flushing.again);
+        }
         if !flushing.told.is_over_all() {
             return None;
         }

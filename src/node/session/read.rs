@@ -30,6 +30,9 @@ impl Session {
             0 => read.keys,
             answered => Tokens::new(&line[answered as usize..]),
         };
+        if read.touch.is_some() && self.among_others && self.touches_what_is_read(keys) {
+            return Step::Full(0);
+        }
         let (mut hits, mut misses) = (0, 0);
         let touch = read.touch.map(|seconds| Expiry::from_client(seconds.into(), now));
         let cas = read.with_cas && self.shared().settings.cas_enabled;
@@ -73,6 +76,11 @@ impl Session {
         self.answered = 0;
         out.bytes().extend_from_slice(reply::END);
         Step::Done(used)
+    }
+
+    /// Whether one of the keys is still to be read for what was asked before.
+    fn touches_what_is_read(&self, mut keys: Tokens<'_>) -> bool {
+        keys.any(|key| self.is_to_wait(self.road.hash(key)))
     }
 
     #[inline]

@@ -187,7 +187,7 @@ impl Session {
         again: &Again,
         now: Now,
     ) -> Option<Source> {
-        let (owners, missing) = self.road.owners_beside(hash, primary);
+        let (owners, missing) = self.road.whole_beside(hash, primary, now);
         if owners.is_empty() {
             return None;
         }

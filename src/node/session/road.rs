@@ -239,6 +239,19 @@ impl Road {
         (whole, write_ack.unwrap_or_default().of_readers(beside.len()))
     }
 
+    /// The same of those that may be asked by now: a node that stood still may have been
+    /// held for dead, and not know it.
+    pub(super) fn whole_beside(
+        &self,
+        hash: KeyHash,
+        primary: Option<NodeId>,
+        now: Now,
+    ) -> (Vec<NodeId>, u8) {
+        let (mut owners, missing) = self.owners_beside(hash, primary);
+        owners.retain(|&owner| !self.is_me(owner) || self.has_all(now));
+        (owners, missing)
+    }
+
     /// The version of what this node has under a key.
     pub(super) fn version(&self, key: Key<'_>, now: Now) -> Version {
         self.shared.store.version(self.hash(key.bytes()), key, now)
