@@ -191,6 +191,17 @@ impl<'a> Register<'a> {
     /// Nothing was there: then it was never written, or was deleted.
     fn check_miss(&mut self, operation: &Operation, flushes: &[Flush]) {
         self.found.checked.reads += 1;
+        // What it was said behind, to the same node, failed: no other owner answers for
+        // that, and one key of many is a miss then.
+        let failed = |other: &&Operation| {
+            other.turn == operation.turn
+                && other.place < operation.place
+                && other.may_write()
+                && !other.has_written()
+        };
+        if self.all.iter().any(|other| failed(&other)) {
+            return;
+        }
         if self.stored.before(operation.began) > self.may_go.before(operation.ended) {
             self.wrong("it is lost", operation, None);
         }

@@ -1,0 +1,92 @@
+//! From the start of a node until it serves: when it may, and for whom it waits.
+
+use super::{Effect, Hub, is_strange};
+use crate::cluster::{Card, Member, Phase};
+use crate::item::Now;
+use crate::limits::JOIN_LINK_S;
+use crate::ring::{NodeId, RingError};
+use crate::wire;
+use std::task::Waker;
+
+impl Hub {
+    /// A node that joins begins to serve when all others have sent it what they
+    /// had, and know that from now on it executes for its slots: two who execute
+    /// for one slot would count twice.
+    pub(super) fn go_on_joining(&mut self, now: Now) -> Result<(), RingError> {
+        if self.card.phase != Phase::Joining {
+            return Ok(());
+        }
+        if let Some((card, waiting)) = self.beginning.take() {
+            // One who was to hear of it died meanwhile, perhaps.
+            let may_begin = self.promises.may_take_over(self.shared.elapsed());
+            if !waiting.is_over(Waker::noop()) || !may_begin {
+                self.beginning = Some((card, waiting));
+            } else if waiting.is_met_all() {
+                self.card = card;
+                self.effects.push_back(Effect::Say(self.card.clone()));
+                return self.publish();
+            }
+            return Ok(());
+        }
+        let others = self.awaited(now);
+        if self.cluster.overview().waits_for != self.waits_for() {
+            self.show();
+        }
+        let looked_for = self.since_start(now);
+        let nobody_serves = self.nobody_serves();
+        let waits_for_others = others.is_empty() && looked_for < self.config.search
+            || (nobody_serves || self.config.is_sought) && looked_for < self.config.look
+            || nobody_serves && self.sees_strangers()
+            || others.iter().any(|node| !self.filled_by.contains(node))
+            || self.knows_too_little()
+            || !self.promises.may_take_over(self.shared.elapsed());
+        if waits_for_others && !others.is_empty() && now >= self.ask_again_at {
+            self.ask_wait_ms *= 2;
+            self.ask_again_at = Now::from_unix_ms(now.unix_ms() + self.ask_wait_ms);
+            self.say();
+        }
+        if !waits_for_others {
+            let sequence = self.card.sequence + 1;
+            let card = Card { phase: Phase::Serving, sequence, ..self.card.clone() };
+            // A card that was told before is not too long now.
+            if let Ok(bytes) = wire::card_bytes(&card) {
+                self.beginning = Some((card, self.cluster.say(&bytes, &others, now)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether somebody is there who has not said yet what it is, or whom only others have
+    /// heard of: it may be an owner, and have what this node lacks. It says so soon, or is
+    /// held for dead.
+    pub(super) fn knows_too_little(&self) -> bool {
+        let mut others = self.members.iter().filter(|&(node, _)| node != self.card.node);
+        let is_live = |node: &NodeId| self.members.find(*node).is_some_and(Member::is_live);
+        let tellers = self.told_of.iter().filter(|&(teller, _)| is_live(teller));
+        let mut told_of = tellers.flat_map(|(_, nodes)| nodes);
+        others.any(|(_, member)| member.is_live() && member.current_card().is_none())
+            || told_of.any(|&node| node != self.card.node && self.members.find(node).is_none())
+    }
+
+    /// Those from whom this node is to have all before it serves. One that joins itself
+    /// and cannot be linked is not waited for any longer after a while.
+    pub(super) fn awaited(&self, now: Now) -> Vec<NodeId> {
+        let joins_for_ms = now.unix_ms().saturating_sub(self.joins_from.unix_ms());
+        let mut others = self.live_others();
+        if joins_for_ms >= JOIN_LINK_S * 1000 {
+            others.retain(|&node| self.serves(node) || self.cluster.is_linked(node));
+        }
+        others
+    }
+
+    /// Whether there are nodes that make their rings otherwise: beside them this one is
+    /// not the first.
+    pub(super) fn sees_strangers(&self) -> bool {
+        self.members.iter().any(|(_, member)| is_strange(member))
+    }
+
+    /// Whether none of the others serves.
+    pub(super) fn nobody_serves(&self) -> bool {
+        !self.live_others().iter().any(|&node| self.serves(node))
+    }
+}
