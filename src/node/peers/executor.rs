@@ -1,6 +1,6 @@
 //! Executes what other nodes ask for, and keeps the copies they send.
 
-use super::{Answer, Calls, Cluster, Said, Sent};
+use super::{Answer, Calls, Cluster, Replies, Said, Sent};
 use crate::cluster::Card;
 use crate::item::{Key, Now, Version};
 use crate::limits::{NODES_MAX, TOLD_BYTES_HIGH};
@@ -71,6 +71,14 @@ struct Executed {
     least: u8,
 }
 
+impl Executed {
+    /// Whether too few copies of what it wrote are kept.
+    fn is_refused(&self, sent: &Sent) -> bool {
+        // Most requests read, and there is nothing to look up.
+        !self.calls.is_empty() && sent.waiting.is_met(self.calls, self.least) == Some(false)
+    }
+}
+
 struct Ready {
     jobs: Mutex<Vec<u64>>,
     /// Told of each.
@@ -122,7 +130,8 @@ impl Executor {
     ) -> Result<Option<Word>, NoMessage> {
         match Message::decode(frame).map_err(|_| NoMessage)? {
             Message::Told(told) => {
-                self.cluster.answered(link, told.call, Answer::Message(frame.to_vec()), now);
+                let replies = Arc::new(Replies::of(&told, frame.len()));
+                self.cluster.answered(link, told.call, Answer::Told(replies), now);
             }
             Message::Kept(kept) => {
                 let answer = if kept.accepted { Answer::Kept } else { Answer::Refused };
@@ -231,7 +240,7 @@ impl Executor {
         let (link, replies) = (Arc::clone(link), out.take());
         let job = Job { link, call: ask.call, executed, replies, sent };
         let number = self.next_job;
-        if job.sent.waiting.is_over(&self.waker(number)) {
+        if job.sent.waiting.is_over_all() || job.sent.waiting.is_over(&self.waker(number)) {
             return tell(&job);
         }
         self.next_job += 1;
@@ -275,9 +284,7 @@ fn tell(job: &Job) {
     let replies = job.executed.iter().map(|executed| match executed.reply.clone() {
         None if executed.left => Reply::Busy,
         None => Reply::NotMine,
-        Some(_) if job.sent.waiting.is_met(executed.calls, executed.least) == Some(false) => {
-            Reply::Unacknowledged
-        }
+        Some(_) if executed.is_refused(&job.sent) => Reply::Unacknowledged,
         Some(reply) => {
             let reply = &job.replies[reply];
             match executed.version {

@@ -8,9 +8,10 @@
 
 use super::about::{line_of, one_key, reads};
 use super::compared::Tally;
+use super::said::whole_or_one;
 use super::waits::{
     Again, Kind, Part, Source, Waits, unacknowledged, unacknowledged_quiet, unanswered, unowned,
-    unreachable, whole_or_one,
+    unreachable,
 };
 use super::{Road, Role, Session, Step};
 use crate::cluster::ReadFrom;

@@ -21,6 +21,7 @@ mod rate;
 mod read;
 mod reading;
 mod road;
+mod said;
 mod stats;
 mod text;
 mod tuning;
