@@ -17,6 +17,7 @@ mod elsewhere;
 mod executing;
 mod flush;
 mod meta;
+mod moment;
 mod rate;
 mod read;
 mod reading;
