@@ -279,7 +279,8 @@ impl Cluster {
         let waiting = Arc::new(Waiting::new(sendings.len(), needs));
         for (number, sending) in sendings.iter().enumerate() {
             let call = Call {
-                waits: Some((Arc::clone(&waiting), number as u16)),
+                // Where nothing is needed nobody asks how it ended.
+                waits: hurry.then(|| (Arc::clone(&waiting), number as u16)),
                 slots: sending.slots(),
                 deadline: Now::from_unix_ms(now.unix_ms() + CALL_MS),
             };
