@@ -3,7 +3,7 @@
 use super::{Answer, Calls, Cluster, Replies, Said, Sent};
 use crate::cluster::Card;
 use crate::item::{Key, Now, Version};
-use crate::limits::{NODES_MAX, TOLD_BYTES_HIGH};
+use crate::limits::{NODES_MAX, OUTPUT_KEPT_BYTES_MAX, TOLD_BYTES_HIGH};
 use crate::memcache::Protocol;
 use crate::net::Output;
 use crate::net::peers::Link;
@@ -29,6 +29,8 @@ pub(in crate::node) struct Executor {
     next_job: u64,
     /// Jobs that wait no longer.
     ready: Arc<Ready>,
+    /// Memory for the answers to the next call.
+    spare: Vec<u8>,
 }
 
 /// What another node said of the cluster, which is for the hub.
@@ -118,7 +120,7 @@ impl Executor {
         bell: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         let ready = Arc::new(Ready { jobs: Mutex::default(), bell: Box::new(bell) });
-        Self { road, cluster, jobs: BTreeMap::new(), next_job: 0, ready }
+        Self { road, cluster, jobs: BTreeMap::new(), next_job: 0, ready, spare: Vec::new() }
     }
 
     /// A frame came. What is no message is to end the link.
@@ -193,6 +195,12 @@ impl Executor {
         }
     }
 
+    fn keep_spare(&mut self, mut bytes: Vec<u8>) {
+        bytes.clear();
+        bytes.shrink_to(OUTPUT_KEPT_BYTES_MAX);
+        self.spare = bytes;
+    }
+
     fn waker(&self, job: u64) -> Waker {
         Waker::from(Arc::new(JobWaker { ready: Arc::clone(&self.ready), job }))
     }
@@ -202,6 +210,7 @@ impl Executor {
         // Who asks may not know yet that this node was started anew.
         let may = ask.executor == wire::Executor::Primary || self.road.has_all(now);
         let mut out = Output::default();
+        *out.bytes() = std::mem::take(&mut self.spare);
         let mut execute = |session: &mut Session, request: &wire::Request<'_>| {
             let mut executed = Executed::default();
             if !may {
@@ -241,7 +250,8 @@ impl Executor {
         let job = Job { link, call: ask.call, executed, replies, sent };
         let number = self.next_job;
         if job.sent.waiting.is_over_all() || job.sent.waiting.is_over(&self.waker(number)) {
-            return tell(&job);
+            tell(&job);
+            return self.keep_spare(job.replies);
         }
         self.next_job += 1;
         self.jobs.insert(number, job);
