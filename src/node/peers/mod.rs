@@ -52,7 +52,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use turn::What;
 
@@ -127,8 +127,9 @@ pub(super) struct Cluster {
     /// Of this node.
     lanes: usize,
     peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
-    /// Who does not want to wait longer than until then.
-    alarms: Mutex<Vec<(Now, Arc<Waiting>)>>,
+    /// Who does not want to wait longer than until then, if he still waits: most have
+    /// their answers long before, and are done.
+    alarms: Mutex<Vec<(Now, Weak<Waiting>)>>,
     /// Where clients reach the nodes that serve.
     roster: Mutex<Roster>,
     overviews: Overviews,
@@ -384,7 +385,7 @@ impl Cluster {
     pub(super) fn wake_after(&self, waiting: &Arc<Waiting>, now: Now, ms: u64) {
         let at = Now::from_unix_ms(now.unix_ms() + ms);
         let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
-        alarms.push((at, Arc::clone(waiting)));
+        alarms.push((at, Arc::downgrade(waiting)));
     }
 
     /// The node is no more.
@@ -524,7 +525,9 @@ impl Cluster {
             alarms.extract_if(.., |(at, _)| *at <= now).collect()
         };
         for (at, waiting) in due {
-            waiting.time_is_up(at);
+            if let Some(waiting) = waiting.upgrade() {
+                waiting.time_is_up(at);
+            }
         }
         for peer in self.peers() {
             let overdue = peer.tick(now);
