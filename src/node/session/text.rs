@@ -69,7 +69,8 @@ impl Session {
         self.line_here(command, line, input, used, now, out)
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a node alone keeps the command in registers")]
+    #[inline(always)]
     fn line_here(
         &mut self,
         command: Result<Command<'_>, Refusal>,
