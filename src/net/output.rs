@@ -105,10 +105,12 @@ impl Output {
 
     /// Puts texts in the place of bytes, which are in order and apart from each
     /// other, and of the large values among them. Nothing is sent yet.
-    pub fn replace<'t>(&mut self, texts: impl Iterator<Item = (Range<usize>, &'t [u8])>) {
+    pub fn replace<'t>(&mut self, texts: impl Iterator<Item = (Range<usize>, &'t [u8])> + Clone) {
         debug_assert_eq!((self.bytes_sent, self.first_sent), (0, 0), "nothing is sent yet");
         let old = std::mem::take(&mut self.bytes);
         let mut shared = std::mem::take(&mut self.shared).into_iter().peekable();
+        let more: usize = texts.clone().map(|(_, text)| text.len()).sum();
+        self.bytes.reserve(old.len() + more);
         let mut from = 0;
         for (range, text) in texts {
             while let Some((at, value)) = shared.next_if(|(at, _)| *at <= range.start) {

@@ -1,9 +1,9 @@
 //! Executes what other nodes ask for, and keeps the copies they send.
 
-use super::{Answer, Calls, Cluster, Ended, Said, Sent};
+use super::{Answer, Calls, Cluster, Ended, Replies, Said, Sent};
 use crate::cluster::Card;
 use crate::item::{Key, Now, Version};
-use crate::limits::{NODES_MAX, TOLD_BYTES_HIGH};
+use crate::limits::{NODES_MAX, OUTPUT_KEPT_BYTES_MAX, TOLD_BYTES_HIGH};
 use crate::memcache::Protocol;
 use crate::net::Output;
 use crate::net::peers::Link;
@@ -29,6 +29,8 @@ pub(in crate::node) struct Executor {
     next_job: u64,
     /// Jobs that wait no longer.
     ready: Arc<Ready>,
+    /// Memory for the answers to the next call.
+    spare: Vec<u8>,
 }
 
 /// What another node said of the cluster, which is for the hub.
@@ -74,6 +76,14 @@ struct Executed {
     least: u8,
 }
 
+impl Executed {
+    /// Whether too few copies of what it wrote are kept.
+    fn is_refused(&self, sent: &Sent) -> bool {
+        // Most requests read, and there is nothing to look up.
+        !self.calls.is_empty() && sent.waiting.is_met(self.calls, self.least) == Some(false)
+    }
+}
+
 struct Ready {
     jobs: Mutex<Vec<u64>>,
     /// Told of each.
@@ -113,7 +123,7 @@ impl Executor {
         bell: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         let ready = Arc::new(Ready { jobs: Mutex::default(), bell: Box::new(bell) });
-        Self { road, cluster, jobs: BTreeMap::new(), next_job: 0, ready }
+        Self { road, cluster, jobs: BTreeMap::new(), next_job: 0, ready, spare: Vec::new() }
     }
 
     /// A frame came. What is no message is to end the link.
@@ -125,7 +135,8 @@ impl Executor {
     ) -> Result<Option<Word>, NoMessage> {
         match Message::decode(frame).map_err(|_| NoMessage)? {
             Message::Told(told) => {
-                self.cluster.answered(link, told.call, Answer::Message(frame.to_vec()), now);
+                let replies = Arc::new(Replies::of(&told, frame.len()));
+                self.cluster.answered(link, told.call, Answer::Told(replies), now);
             }
             Message::Kept(kept) => {
                 let answer = if kept.accepted { Answer::Kept } else { Answer::Refused };
@@ -193,6 +204,12 @@ impl Executor {
         }
     }
 
+    fn keep_spare(&mut self, mut bytes: Vec<u8>) {
+        bytes.clear();
+        bytes.shrink_to(OUTPUT_KEPT_BYTES_MAX);
+        self.spare = bytes;
+    }
+
     fn waker(&self, job: u64) -> Waker {
         Waker::from(Arc::new(JobWaker { ready: Arc::clone(&self.ready), job }))
     }
@@ -202,6 +219,7 @@ impl Executor {
         // Who asks may not know yet that this node was started anew.
         let may = ask.executor == wire::Executor::Primary || self.road.has_all(now);
         let mut out = Output::default();
+        *out.bytes() = std::mem::take(&mut self.spare);
         let mut execute = |session: &mut Session, request: &wire::Request<'_>| {
             let mut executed = Executed::default();
             if !may {
@@ -240,8 +258,9 @@ impl Executor {
         let (link, replies) = (Arc::clone(link), out.take());
         let job = Job { link, call: ask.call, executed, replies, sent };
         let number = self.next_job;
-        if job.sent.waiting.is_over(&self.waker(number)) {
-            return tell(&job);
+        if job.sent.waiting.is_over_all() || job.sent.waiting.is_over(&self.waker(number)) {
+            tell(&job);
+            return self.keep_spare(job.replies);
         }
         self.next_job += 1;
         self.jobs.insert(number, job);
@@ -284,9 +303,7 @@ fn tell(job: &Job) {
     let replies = job.executed.iter().map(|executed| match executed.reply.clone() {
         None if executed.left => Reply::Busy,
         None => Reply::NotMine,
-        Some(_) if job.sent.waiting.is_met(executed.calls, executed.least) == Some(false) => {
-            Reply::Unacknowledged
-        }
+        Some(_) if executed.is_refused(&job.sent) => Reply::Unacknowledged,
         Some(reply) => {
             let reply = &job.replies[reply];
             match executed.version {

@@ -14,6 +14,7 @@ mod peer;
 mod promises;
 mod reach;
 mod repair;
+mod replies;
 mod settling;
 mod succession;
 mod throttle;
@@ -29,6 +30,7 @@ pub(super) use peer::Peer;
 pub(super) use promises::{Promised, Promises};
 pub(super) use reach::OutOfReach;
 pub(super) use repair::Repair;
+pub(super) use replies::Replies;
 pub(super) use settling::{Settling, Turns};
 pub(super) use succession::{Ended, HeldBack, Succession};
 pub(super) use turn::{AskedAt, Sending, Turn};
@@ -50,7 +52,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use turn::What;
 
@@ -128,8 +130,9 @@ pub(super) struct Cluster {
     /// Of this node.
     lanes: usize,
     peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
-    /// Who does not want to wait longer than until then.
-    alarms: Mutex<Vec<(Now, Arc<Waiting>)>>,
+    /// Who does not want to wait longer than until then, if he still waits: most have
+    /// their answers long before, and are done.
+    alarms: Mutex<Vec<(Now, Weak<Waiting>)>>,
     /// Where clients reach the nodes that serve.
     roster: Mutex<Roster>,
     overviews: Overviews,
@@ -280,7 +283,8 @@ impl Cluster {
         let waiting = Arc::new(Waiting::new(sendings.len(), needs));
         for (number, sending) in sendings.iter().enumerate() {
             let call = Call {
-                waits: Some((Arc::clone(&waiting), number as u16)),
+                // Where nothing is needed nobody asks how it ended.
+                waits: hurry.then(|| (Arc::clone(&waiting), number as u16)),
                 slots: sending.slots(),
                 deadline: Now::from_unix_ms(now.unix_ms() + CALL_MS),
             };
@@ -384,7 +388,7 @@ impl Cluster {
     pub(super) fn wake_after(&self, waiting: &Arc<Waiting>, now: Now, ms: u64) {
         let at = Now::from_unix_ms(now.unix_ms() + ms);
         let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
-        alarms.push((at, Arc::clone(waiting)));
+        alarms.push((at, Arc::downgrade(waiting)));
     }
 
     /// The node is no more.
@@ -542,7 +546,9 @@ impl Cluster {
             alarms.extract_if(.., |(at, _)| *at <= now).collect()
         };
         for (at, waiting) in due {
-            waiting.time_is_up(at);
+            if let Some(waiting) = waiting.upgrade() {
+                waiting.time_is_up(at);
+            }
         }
         for peer in self.peers() {
             let overdue = peer.tick(now);

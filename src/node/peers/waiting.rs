@@ -1,14 +1,15 @@
 //! What somebody waits for: the answers of other nodes to what one turn asked.
 
+use super::Replies;
 use crate::item::Now;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 /// How one call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::node) enum Answer {
-    /// With this message.
-    Message(Vec<u8>),
+    /// With these replies.
+    Told(Arc<Replies>),
     /// What was sent is kept.
     Kept,
     /// What was sent is not kept: the other holds this node for dead.

@@ -1,7 +1,8 @@
 //! Reads that several owners answer: the newest of their answers counts, and whoever
 //! has something older is to be brought up to date.
 
-use super::waits::{Again, Source, unanswered, whole_or_one};
+use super::said::whole_or_one;
+use super::waits::{Again, Source, unanswered};
 use crate::node::peers::AskedAt;
 use crate::ring::NodeId;
 use crate::wire::Reply;

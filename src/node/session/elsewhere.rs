@@ -8,9 +8,10 @@
 
 use super::about::{line_of, one_key, reads};
 use super::compared::Tally;
+use super::said::whole_or_one;
 use super::waits::{
     Again, Kind, Part, Source, Waits, unacknowledged, unacknowledged_quiet, unanswered, unowned,
-    unreachable, whole_or_one,
+    unreachable,
 };
 use super::{Road, Role, Session, Step};
 use crate::cluster::ReadFrom;
@@ -107,7 +108,9 @@ impl Session {
         if let Command::Meta(meta::Command::Get(request)) = command {
             kind.plain = reads;
             let may_be_near = self.shared().settings.read_from == ReadFrom::Nearest;
-            if may_be_near && self.place(self.road.hash(key.bytes()), kind, now) == Place::Copy {
+            if may_be_near
+                && self.place(self.road.hash(key.bytes()), kind, false, now) == Place::Copy
+            {
                 if self.meta_get_copy(request, now, out) {
                     self.counters().reads_from_copies.add(1);
                     return Some(Step::Done(used));
@@ -141,7 +144,7 @@ impl Session {
             return None;
         }
         let hash = self.road.hash(key.bytes());
-        let place = self.place(hash, kind, now);
+        let place = self.place(hash, kind, false, now);
         if matches!(place, Place::Here | Place::Copy) {
             self.counters().reads_from_copies.add(u64::from(place == Place::Copy));
             return None;
@@ -162,7 +165,7 @@ impl Session {
     pub(super) fn elsewhere_apart(&mut self, head: &[u8], value: &[u8], out: &mut Output) -> bool {
         let protocol = self.protocol.unwrap_or(Protocol::Text);
         let Some(hash) = self.hash_of_request(protocol, head) else { return false };
-        match self.road.place(hash) {
+        match self.road.place(hash, false) {
             Place::Here => false,
             // Nobody sends on what another node sent.
             _ if self.role != Role::Client => {
@@ -223,7 +226,8 @@ impl Session {
         let reads = read.touch.is_none();
         let kind = Kind { reads, plain: reads, one_of_many };
         let hash = self.road.hash(key.bytes());
-        let place = self.place(hash, kind, now);
+        // There is nothing to win for it, whatever it finds.
+        let place = self.place(hash, kind, reads, now);
         if matches!(place, Place::Here | Place::Copy) {
             self.counters().reads_from_copies.add(u64::from(place == Place::Copy));
             return false;
@@ -273,7 +277,7 @@ impl Session {
     /// client.
     pub(super) fn drop_elsewhere(&mut self, key: Key<'_>, now: Now, out: &mut Output) -> bool {
         let hash = self.road.hash(key.bytes());
-        let place = self.road.place(hash);
+        let place = self.road.place(hash, false);
         if place == Place::Here || self.role != Role::Client {
             return false;
         }
@@ -559,7 +563,7 @@ impl Session {
     fn source_again(&mut self, again: &Again, overtakes: bool, now: Now) -> Option<Source> {
         let Again { protocol, ref bytes, kind, lost, .. } = *again;
         let hash = self.hash_of_request(protocol, bytes)?;
-        let place = self.road.place(hash);
+        let place = self.road.place(hash, false);
         if let Some(text) = self.unanswerable((place, hash), (protocol, kind), &[bytes]) {
             return Some(Source::Text(text));
         }

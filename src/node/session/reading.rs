@@ -17,8 +17,8 @@ use std::time::Duration;
 
 impl Road {
     /// Who answers a read that changes nothing and has nothing to wait for.
-    fn place_of_read(&self, hash: KeyHash, now: Now) -> Place {
-        let place = self.place(hash);
+    fn place_of_read(&self, hash: KeyHash, looks: bool, now: Now) -> Place {
+        let place = self.place(hash, looks);
         let Some(cluster) = &self.shared().cluster else { return place };
         match self.shared().settings.read_from {
             ReadFrom::Primary => place,
@@ -139,10 +139,10 @@ fn owners<'a>(
 impl Session {
     /// Who answers a request. What was written before it in the same turn is not
     /// overtaken: it goes where that went.
-    pub(super) fn place(&self, hash: KeyHash, kind: Kind, now: Now) -> Place {
+    pub(super) fn place(&self, hash: KeyHash, kind: Kind, looks: bool, now: Now) -> Place {
         match kind.plain && self.role == Role::Client && !self.road.parts().wrote() {
-            true => self.road.place_of_read(hash, now),
-            false => self.road.place(hash),
+            true => self.road.place_of_read(hash, looks, now),
+            false => self.road.place(hash, looks),
         }
     }
 

@@ -30,6 +30,8 @@ pub(in crate::node) struct Road {
     /// Keys that this node could not execute for, though they are its own, in the turn
     /// under way: what the same turn asks of them later is not to overtake that.
     put_off: RefCell<Vec<KeyHash>>,
+    /// When the turn under way first looked at the clocks for a read.
+    pub(super) looked: Cell<Option<(Now, Duration)>>,
 }
 
 impl Road {
@@ -42,6 +44,7 @@ impl Road {
             parts: RefCell::default(),
             least: Cell::new(0),
             put_off: RefCell::default(),
+            looked: Cell::default(),
         }
     }
 
@@ -174,6 +177,7 @@ impl Drop for InTurn {
     #[inline]
     fn drop(&mut self) {
         self.0.put_off.borrow_mut().clear();
+        self.0.looked.set(None);
         self.0.view.borrow_mut().release();
         if let Some(cluster) = &self.0.shared.cluster {
             cluster.turns.end(self.0.worker);
@@ -183,15 +187,18 @@ impl Drop for InTurn {
 
 /// The way to other nodes.
 impl Road {
-    /// Who executes for a key.
-    pub(super) fn place(&self, hash: KeyHash) -> Place {
+    /// Who executes for a key: now, or, for a request that `looks` and does nothing else,
+    /// at a moment of the turn under way.
+    pub(super) fn place(&self, hash: KeyHash, looks: bool) -> Place {
         let mut reader = self.view.borrow_mut();
         let is_turn = reader.is_held();
         let view = reader.view();
         let place = match (view.primary(hash), &self.shared.cluster) {
             (Some(node), Some(cluster)) if node != cluster.me => return Place::There(node),
             // Before anything else it has to learn who is the primary now.
-            (Some(node), Some(cluster)) if !self.may_execute(cluster, view, hash) => {
+            (Some(node), Some(cluster))
+                if !self.may_execute(cluster, view, hash, self.moment(looks && is_turn)) =>
+            {
                 Place::There(node)
             }
             // Others may have what was acknowledged and never came here.
@@ -209,10 +216,16 @@ impl Road {
     }
 
     /// Whether nobody can have taken this node's place.
-    fn may_execute(&self, cluster: &Cluster, view: &View, hash: KeyHash) -> bool {
+    fn may_execute(
+        &self,
+        cluster: &Cluster,
+        view: &View,
+        hash: KeyHash,
+        (now, elapsed): (Now, Duration),
+    ) -> bool {
         cluster.stays()
-            && cluster.keeps_time(self.shared.now())
-            && cluster.promised.holds(view, hash, cluster.me, self.shared.elapsed())
+            && cluster.keeps_time(now)
+            && cluster.promised.holds(view, hash, cluster.me, elapsed)
             && !self.put_off.borrow().contains(&hash)
     }
 

@@ -44,15 +44,43 @@ impl Session {
         if used < LINE_BYTES_MIN {
             return self.refuse(Refusal::BadLine, line, used, out);
         }
-        // Looked at twice where there are other nodes: a node alone is not to
-        // wait for that.
-        if self.among_others
-            && let Ok(command) = &text::parse(line)
+        // Apart, for a node alone is not to wait for what is only asked among others.
+        match self.among_others {
+            true => self.line_among_others(line, input, used, now, out),
+            false => self.line_here(text::parse(line), line, input, used, now, out),
+        }
+    }
+
+    #[inline(never)]
+    fn line_among_others(
+        &mut self,
+        line: &[u8],
+        input: &[u8],
+        used: usize,
+        now: Now,
+        out: &mut Output,
+    ) -> Step {
+        let command = text::parse(line);
+        if let Ok(command) = &command
             && let Some(step) = self.elsewhere(command, input, used, now, out)
         {
             return step;
         }
-        match text::parse(line) {
+        self.line_here(command, line, input, used, now, out)
+    }
+
+    #[expect(clippy::inline_always, reason = "a node alone keeps the command in registers")]
+    #[inline(always)]
+    fn line_here(
+        &mut self,
+        command: Result<Command<'_>, Refusal>,
+        line: &[u8],
+        input: &[u8],
+        used: usize,
+        now: Now,
+        out: &mut Output,
+    ) -> Step {
+        match command {
             Ok(Command::Read(read)) => self.read(&read, line, used, now, out),
             Ok(Command::Meta(meta::Command::Get(request))) => {
                 self.meta_get(&request, now, out);

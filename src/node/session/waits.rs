@@ -4,15 +4,16 @@
 use super::about::line_of;
 use super::compared::{Compared, Tally};
 use super::flush::Flushing;
+use super::said::{Said, said};
 use crate::item::Now;
 use crate::limits::READY_BYTES_HIGH;
 use crate::memcache::Protocol;
 use crate::memcache::binary::{Head, Status, reply as binary};
-use crate::memcache::text::{self, reply};
+use crate::memcache::text;
 use crate::net::{Next, Output};
-use crate::node::peers::{Answer, AskedAt, Calls, Sending, Sent};
+use crate::node::peers::{Answer, AskedAt, Calls, Replies, Sending, Sent};
 use crate::ring::NodeId;
-use crate::wire::{Message, Reply, Told};
+use crate::wire::Reply;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -77,6 +78,8 @@ pub(super) enum Source {
     Flushed(Flushing),
     /// This.
     Text(Vec<u8>),
+    /// This, which another node said.
+    Said(Said),
     /// The answer to this, which is to be sent again.
     Again(Box<Again>),
 }
@@ -133,18 +136,19 @@ impl Part {
             Source::Asked(_, kind) => !kind.reads,
             Source::Again(again) => !again.kind.reads,
             Source::Written { .. } | Source::Flushed(_) => true,
-            Source::Compared(_) | Source::Text(_) => false,
+            Source::Compared(_) | Source::Text(_) | Source::Said(_) => false,
         }
     }
 
     pub(super) fn is_settled(&self) -> bool {
-        matches!(self.source, Source::Text(_))
+        matches!(self.source, Source::Text(_) | Source::Said(_))
     }
 
     /// What it is, as soon as that is known.
     fn text(&self) -> &[u8] {
         match &self.source {
             Source::Text(text) => text,
+            Source::Said(said) => said.text(),
             _ => b"",
         }
     }
@@ -259,8 +263,7 @@ impl Waits {
                     None => continue,
                 };
                 let told = told(&answer);
-                let reply =
-                    |at: AskedAt| told.as_ref()?.replies.get(usize::from(at.request)).copied();
+                let reply = |at: AskedAt| told?.get(at.request);
                 for part in self.parts.iter_mut().filter(|part| is_its(part)) {
                     part.source = match part.take_source() {
                         Source::Asked(at, kind) => {
@@ -273,7 +276,7 @@ impl Waits {
                             };
                             let owned = matches!(reply(at), Some(Reply::Owned { .. }));
                             self.tally.from_copies += u64::from(owned);
-                            settled(reply(at), failed, request, kind, is_late)
+                            settled(told, at, failed, request, kind, is_late)
                         }
                         Source::Compared(compared) => {
                             let may_do = part.first.is_none() || is_late;
@@ -326,15 +329,16 @@ impl Waits {
             let Some(answer) = answer else { continue };
             part.first = None;
             let told = told(answer);
-            let reply = told.as_ref().and_then(|told| told.replies.get(usize::from(at.request)));
             let kind = match &part.source {
                 Source::Compared(compared) => compared.again.kind,
                 Source::Again(again) => again.kind,
                 Source::Asked(_, kind) => *kind,
                 _ => continue,
             };
-            if let Some(Reply::Done(bytes)) = reply {
-                part.source = Source::Text(whole_or_one(bytes.to_vec(), kind));
+            if let Some(told) = told
+                && let Some(Reply::Done(_)) = told.get(at.request)
+            {
+                part.source = said(told, at, kind);
             }
         }
         // Nobody else is to be waited for.
@@ -360,7 +364,7 @@ impl Waits {
             Source::Flushed(flushing) => {
                 !flushing.again && Arc::ptr_eq(&flushing.told, &sent.waiting)
             }
-            Source::Text(_) | Source::Again(_) => false,
+            Source::Text(_) | Source::Said(_) | Source::Again(_) => false,
         };
         let mut left = Vec::new();
         for (round, sent) in std::mem::take(&mut self.rounds).into_iter().enumerate() {
@@ -410,10 +414,9 @@ fn put_in(mut out: Output, parts: &[Part]) -> Output {
     out
 }
 
-fn told(answer: &Answer) -> Option<Told<'_>> {
-    let Answer::Message(frame) = answer else { return None };
-    match Message::decode(frame) {
-        Ok(Message::Told(told)) => Some(told),
+fn told(answer: &Answer) -> Option<&Arc<Replies>> {
+    match answer {
+        Answer::Told(replies) => Some(replies),
         _ => None,
     }
 }
@@ -428,7 +431,8 @@ struct Failed {
 
 /// What became of a request that another node was sent.
 fn settled(
-    reply: Option<Reply<'_>>,
+    told: Option<&Arc<Replies>>,
+    at: AskedAt,
     Failed { lost, unsent, at_once }: Failed,
     (protocol, bytes): (Protocol, &[u8]),
     kind: Kind,
@@ -438,31 +442,17 @@ fn settled(
         let again = Again { protocol, bytes: bytes.to_vec(), kind, lost, unsent, at_once };
         Source::Again(Box::new(again))
     };
-    match reply {
-        Some(Reply::Done(bytes) | Reply::Owned { bytes, .. }) => {
-            Source::Text(whole_or_one(bytes.to_vec(), kind))
-        }
-        Some(Reply::NotMine | Reply::Busy) if !is_late => again(false),
+    match told.map(|told| (told, told.get(at.request))) {
+        Some((told, Some(Reply::Done(_) | Reply::Owned { .. }))) => said(told, at, kind),
+        Some((_, Some(Reply::NotMine | Reply::Busy))) if !is_late => again(false),
         // To whom there is no link may be there for others: any owner may answer.
-        None if kind.reads && !is_late => again(lost),
-        None if unsent && !is_late => again(false),
-        Some(Reply::Unacknowledged) if !kind.one_of_many => {
+        None | Some((_, None)) if kind.reads && !is_late => again(lost),
+        None | Some((_, None)) if unsent && !is_late => again(false),
+        Some((_, Some(Reply::Unacknowledged))) if !kind.one_of_many => {
             Source::Text(unacknowledged_quiet(protocol, bytes))
         }
         _ => Source::Text(unanswered(protocol, bytes, kind)),
     }
-}
-
-/// An answer as it is, or without its end.
-pub(super) fn whole_or_one(mut reply: Vec<u8>, kind: Kind) -> Vec<u8> {
-    if kind.one_of_many {
-        // Whatever else it is, an error among them, is a miss.
-        match reply.ends_with(reply::END) {
-            true => reply.truncate(reply.len() - reply::END.len()),
-            false => reply.clear(),
-        }
-    }
-    reply
 }
 
 /// What a client reads whose request nobody executes.
