@@ -69,8 +69,7 @@ impl Session {
         self.line_here(command, line, input, used, now, out)
     }
 
-    #[expect(clippy::inline_always, reason = "a node alone keeps the command in registers")]
-    #[inline(always)]
+    #[inline]
     fn line_here(
         &mut self,
         command: Result<Command<'_>, Refusal>,
