@@ -565,6 +565,7 @@ impl Hub {
             What::Forgotten => {
                 self.cluster.forget(node);
                 self.succession.forget(node);
+                self.repair.forget(node);
                 self.effects.push_back(Effect::Forget(node));
             }
             What::Returned | What::Found => {

@@ -137,7 +137,9 @@ impl Known {
     fn forget_from(&self, (node, lane): (NodeId, u16)) {
         let mut nodes = self.nodes();
         let mut lanes = nodes.by_lane.split_off(&(node, lane));
-        nodes.by_lane.append(&mut lanes.split_off(&(node, u16::MAX)));
+        let behind: Vec<_> = lanes.keys().copied().filter(|&(other, _)| other != node).collect();
+        let behind = behind.first().map(|first| lanes.split_off(first));
+        nodes.by_lane.extend(behind.into_iter().flatten());
         drop(nodes);
         for lane in lanes.into_values() {
             lane.dismiss("the node is not a member any more");

@@ -71,6 +71,12 @@ impl Repair {
         self.cluster.dirty.is_told()
     }
 
+    /// A node is no longer known.
+    pub(in crate::node) fn forget(&mut self, node: NodeId) {
+        self.tell.remove(&node);
+        self.refusing.remove(&node);
+    }
+
     /// Whether a node has all of what is meant for it, as far as is known; or refuses the
     /// rest.
     pub(in crate::node) fn is_even(&self, node: NodeId) -> bool {

@@ -224,9 +224,10 @@ impl Succession {
     /// A node asks for what this one has of the last writes of another, whose death this
     /// one knows of, or not yet.
     pub(in crate::node) fn asked(&mut self, by: NodeId, ended: Ended, is_known: bool, now: Now) {
-        let is_done = is_known && self.has_sent(by, ended);
         let is_coming = self.due.contains_key(&ended.node)
             || self.pass.as_ref().is_some_and(|pass| pass.ended.node == ended.node);
+        // What was sent at an earlier end of the same life is not all there is now.
+        let is_done = is_known && !is_coming && self.has_sent(by, ended);
         if is_known && !is_done && !is_coming {
             self.begin_later(ended);
         }
@@ -297,7 +298,9 @@ impl Succession {
     fn ask(&mut self, now: Now) {
         let (road, cluster, at) = (&self.road, &self.cluster, self.road.elapsed());
         self.awaited.retain(|&(node, dead), awaited| {
-            let stays = road.is_live(node) && at < awaited.heard_at + self.patience;
+            // Who executes again has been filled by all, and no other says that it is over.
+            let is_over = road.executed(dead);
+            let stays = !is_over && road.is_live(node) && at < awaited.heard_at + self.patience;
             if stays && now >= awaited.ask_at {
                 awaited.ask_at = Now::from_unix_ms(now.unix_ms() + ASK_MS);
                 cluster.ask_relay(node, Ended { node: dead, generation: awaited.generation });
