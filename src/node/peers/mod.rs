@@ -2,6 +2,7 @@
 //! becomes of it. Moves no bytes and keeps no clock: frames come in and go out
 //! through links, and the time is passed in.
 
+mod batches;
 mod breaker;
 mod calls;
 mod dirty;

@@ -5,18 +5,18 @@
 //! By a link of its own where the other node has a place for that: what is sent in bulk
 //! would hold up requests that go by the same one.
 
+use super::batches::Batches;
 use super::moves::Moved;
 use super::throttle::Throttle;
-use super::{Answer, Cluster, Sent, Slots, Turn};
+use super::{Cluster, Slots, Turn};
 use crate::item::Now;
 use crate::limits::{
-    BULK_LINK_MS, BULK_LINK_REST_MS, BULK_WINDOW_BYTES, GATHERS_MAX, MOVE_BYTES_PER_S,
-    TURN_BYTES_HIGH,
+    BULK_LINK_MS, BULK_LINK_REST_MS, GATHERS_MAX, MOVE_BYTES_PER_S, TURN_BYTES_HIGH,
 };
 use crate::node::session::Road;
 use crate::ring::NodeId;
 use crate::store::FullWalk;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -62,12 +62,7 @@ struct Pass {
     walk: FullWalk,
     /// All has been looked at.
     is_through: bool,
-    sent: VecDeque<Batch>,
-}
-
-struct Batch {
-    sent: Sent,
-    bytes: usize,
+    sent: Batches,
 }
 
 impl fmt::Debug for Mover {
@@ -153,22 +148,15 @@ impl Mover {
         let slots = |node| Some((node, self.waiting.remove(&node)?.0));
         let moves: BTreeMap<NodeId, Slots> = ready.into_iter().filter_map(slots).collect();
         if !moves.is_empty() {
-            let (walk, sent) = (FullWalk::default(), VecDeque::new());
+            let (walk, sent) = (FullWalk::default(), Batches::default());
             self.pass = Some(Pass { moves, walk, is_through: false, sent });
         }
     }
 
     /// Looks what became of what was sent.
     fn reap(&self, pass: &mut Pass, waker: &Waker) {
-        let is_over = |batch: &Batch| batch.sent.waiting.is_over(waker);
-        while pass.sent.front().is_some_and(is_over) {
-            let Some(batch) = pass.sent.pop_front() else { break };
-            for (call, to) in batch.sent.receivers() {
-                let answer = batch.sent.waiting.take(call);
-                if !matches!(answer, Some(Answer::Kept | Answer::Refused)) {
-                    self.give_up(pass, to);
-                }
-            }
+        for to in pass.sent.reap(waker) {
+            self.give_up(pass, to);
         }
         let gone = pass.moves.keys().copied().filter(|&to| !self.road.is_live(to));
         for to in gone.collect::<Vec<_>>() {
@@ -189,11 +177,7 @@ impl Mover {
         let at = self.road.elapsed();
         // Where little is to be sent, much has to be looked at.
         for _ in 0..GATHERS_MAX {
-            if pass.is_through {
-                return Rest::UntilWoken;
-            }
-            let under_way: usize = pass.sent.iter().map(|batch| batch.bytes).sum();
-            if under_way >= BULK_WINDOW_BYTES {
+            if pass.is_through || pass.sent.are_full() {
                 return Rest::UntilWoken;
             }
             let wait = self.throttle.wait(at);
@@ -213,10 +197,10 @@ impl Mover {
             // So that its end wakes this one up.
             if sent.waiting.is_over(waker) {
                 // It could not be sent.
-                pass.sent.push_back(Batch { sent, bytes: 0 });
+                pass.sent.push(sent, 0);
                 return Rest::None;
             }
-            pass.sent.push_back(Batch { sent, bytes });
+            pass.sent.push(sent, bytes);
         }
         Rest::None
     }

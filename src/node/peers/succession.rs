@@ -17,14 +17,15 @@
 //! In either case it does not execute before the promises end that it gave to who is
 //! held for dead: that one may be alive.
 
-use super::{Cluster, Sent, Slots, Turn};
+use super::batches::Batches;
+use super::{Cluster, Slots, Turn};
 use crate::cluster::{Change, Members, Phase, What};
 use crate::item::Now;
-use crate::limits::{BULK_WINDOW_BYTES, RELAY_GATHERS_MAX, RELAY_STEP_MS};
+use crate::limits::{RELAY_GATHERS_MAX, RELAY_STEP_MS};
 use crate::node::session::Road;
 use crate::ring::NodeId;
 use crate::store::FullWalk;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -126,7 +127,7 @@ struct Pass {
     walk: FullWalk,
     /// All has been looked at.
     is_through: bool,
-    sent: VecDeque<(Sent, usize)>,
+    sent: Batches,
     /// Those that are brought it.
     reached: BTreeSet<NodeId>,
 }
@@ -273,12 +274,14 @@ impl Succession {
                 since_ms,
                 walk: FullWalk::default(),
                 is_through: false,
-                sent: VecDeque::new(),
+                sent: Batches::default(),
                 reached: self.road.live_others().into_iter().collect(),
             });
         }
         let Some(mut pass) = self.pass.take() else { return };
-        pass.reap();
+        for unreached in pass.sent.reap(Waker::noop()) {
+            pass.reached.remove(&unreached);
+        }
         self.go_on(&mut pass, now);
         if !pass.is_through || !pass.sent.is_empty() {
             self.pass = Some(pass);
@@ -313,11 +316,7 @@ impl Succession {
     fn go_on(&self, pass: &mut Pass, now: Now) {
         let until = self.road.elapsed() + Duration::from_millis(RELAY_STEP_MS);
         for _ in 0..RELAY_GATHERS_MAX {
-            if pass.is_through {
-                return;
-            }
-            let under_way: usize = pass.sent.iter().map(|(_, bytes)| bytes).sum();
-            if under_way >= BULK_WINDOW_BYTES || self.road.elapsed() >= until {
+            if pass.is_through || pass.sent.are_full() || self.road.elapsed() >= until {
                 return;
             }
             let mut turn = Turn::default();
@@ -326,22 +325,7 @@ impl Succession {
             if !turn.is_empty() {
                 turn.wait_for_all();
                 let bytes = turn.bytes();
-                pass.sent.push_back((self.road.send(turn, now), bytes));
-            }
-        }
-    }
-}
-
-impl Pass {
-    /// Looks who was reached. What was refused is not sent again: it would be refused again.
-    fn reap(&mut self) {
-        while self.sent.front().is_some_and(|(sent, _)| sent.waiting.is_over(Waker::noop())) {
-            let Some((sent, _)) = self.sent.pop_front() else { return };
-            for (call, to) in sent.receivers() {
-                let answer = sent.waiting.take(call);
-                if !matches!(answer, Some(super::Answer::Kept | super::Answer::Refused)) {
-                    self.reached.remove(&to);
-                }
+                pass.sent.push(self.road.send(turn, now), bytes);
             }
         }
     }
