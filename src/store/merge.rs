@@ -4,7 +4,7 @@
 use super::Merged;
 use super::record::{NewRecord, Payload, Record};
 use super::shared::Shared;
-use super::stripe::{Request, Stripe, Written, found, item_bytes};
+use super::stripe::{Present, Request, Stripe, Written, found, item_bytes};
 use crate::item::{Copied, CopiedBody, Draft, Expiry, NewValue, Standing, Version};
 use crate::limits::{DRIFT_MS_MAX, TOMBSTONE_S};
 use std::cmp::Ordering;
@@ -30,12 +30,15 @@ impl Stripe {
         let (there, tombstone) = version_of(shared, request);
         match (version.cmp(&there), copied.body) {
             (Ordering::Equal, Some(body)) if !tombstone => {
-                match self.compare_value(shared, request, body.value) {
+                let present = self.find(shared, request, false);
+                match self.compare_value(shared, present.as_ref(), body.value) {
                     // Two halves of a cluster may give one stamp to two writes: all decide
                     // alike.
                     Ordering::Less => self.take(shared, request, copied, &body),
                     Ordering::Greater => Merged::Older,
-                    Ordering::Equal => self.stand(shared, request, copied.expiry, body.standing),
+                    Ordering::Equal => {
+                        self.stand(shared, request, present, copied.expiry, body.standing)
+                    }
                 }
             }
             (Ordering::Less | Ordering::Equal, _) => Merged::Older,
@@ -52,10 +55,10 @@ impl Stripe {
         &mut self,
         shared: &Shared,
         request: Request<'_>,
+        present: Option<Present>,
         expiry: Expiry,
         standing: Standing,
     ) -> Merged {
-        let present = self.find(shared, request, false);
         // Who has won stays so until the next write: what was sent before may come after.
         let won = present.as_ref().is_some_and(|there| there.old.meta.standing.won);
         let standing = Standing { won: standing.won || won, ..standing };
@@ -64,14 +67,18 @@ impl Stripe {
     }
 
     /// How the value that is here stands to another; as if equal where none is.
-    fn compare_value(&mut self, shared: &Shared, request: Request<'_>, value: &[u8]) -> Ordering {
-        let Some(present) = self.find(shared, request, false) else { return Ordering::Equal };
-        let Some(segment) = shared.arena.segment(present.place.segment) else {
-            return Ordering::Equal;
-        };
+    fn compare_value(
+        &mut self,
+        shared: &Shared,
+        present: Option<&Present>,
+        value: &[u8],
+    ) -> Ordering {
+        let place = present.map(|present| present.place);
+        let there = place.and_then(|place| Some((shared.arena.segment(place.segment)?, place)));
+        let Some((segment, place)) = there else { return Ordering::Equal };
         let mut here = std::mem::take(&mut self.scratch);
         here.clear();
-        found(shared, Record::at(&segment, present.place.word)).append_value(&mut here);
+        found(shared, Record::at(&segment, place.word)).append_value(&mut here);
         let order = here.as_slice().cmp(value);
         self.scratch = here;
         order

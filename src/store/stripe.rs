@@ -120,7 +120,11 @@ impl Stripe {
         let present = self.find(shared, request, matches!(op, Op::Count(_)));
         let ruling = decide(op, present.as_ref().map(|present| &present.old), request.now);
         match ruling.effect {
-            Effect::Leave if self.others_may_have(shared, request, op, ruling.outcome) => {
+            Effect::Leave | Effect::Remove
+                if shared.keeps_tombstones()
+                    && (ruling.effect == Effect::Remove
+                        || self.others_may_have(shared, request, op, ruling.outcome)) =>
+            {
                 let version = self.clock.stamp(request.now);
                 match self.entomb(shared, request, version) {
                     Some(Written { segment, word }) => {
@@ -130,15 +134,6 @@ impl Stripe {
                 }
             }
             Effect::Leave => show(shared, present.as_ref(), request, op, ruling.outcome, visit),
-            Effect::Remove if shared.keeps_tombstones() => {
-                let version = self.clock.stamp(request.now);
-                match self.entomb(shared, request, version) {
-                    Some(Written { segment, word }) => {
-                        visit(ruling.outcome, Some(&found(shared, Record::at(&segment, word))))
-                    }
-                    None => visit(Outcome::NoRoom, None),
-                }
-            }
             Effect::Remove => {
                 if let Some(present) = present {
                     self.remove(shared, request.hash, present.place);
@@ -175,9 +170,7 @@ impl Stripe {
     ) -> bool {
         let deletes = matches!(op, Op::Delete(Delete { compare: None, .. }));
         let lacks = self.counts.evicted > 0 || self.has_refused;
-        (deletes && outcome == Outcome::NotFound && lacks)
-            && shared.keeps_tombstones()
-            && !version_of(shared, request).1
+        (deletes && outcome == Outcome::NotFound && lacks) && !version_of(shared, request).1
     }
 
     /// The item of a key. One that is gone is cleared away.
