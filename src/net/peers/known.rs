@@ -136,12 +136,11 @@ impl Known {
 
     fn forget_from(&self, (node, lane): (NodeId, u16)) {
         let mut nodes = self.nodes();
-        let mut lanes = nodes.by_lane.split_off(&(node, lane));
-        let behind: Vec<_> = lanes.keys().copied().filter(|&(other, _)| other != node).collect();
-        let behind = behind.first().map(|first| lanes.split_off(first));
-        nodes.by_lane.extend(behind.into_iter().flatten());
+        let lanes = nodes.by_lane.range((node, lane)..=(node, u16::MAX));
+        let lanes: Vec<_> = lanes.map(|(&lane, _)| lane).collect();
+        let lanes: Vec<Node> = lanes.iter().filter_map(|lane| nodes.by_lane.remove(lane)).collect();
         drop(nodes);
-        for lane in lanes.into_values() {
+        for lane in lanes {
             lane.dismiss("the node is not a member any more");
         }
     }
