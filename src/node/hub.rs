@@ -462,16 +462,18 @@ impl Hub {
     }
 
     fn came(&mut self, node: NodeId) {
-        let said = self.members.current_card(node).map(Said::of);
-        self.repair.came(node, said.unwrap_or_default());
+        self.repair.came(node, self.said(node));
     }
 
     /// The same, unless that is being made good already for the same life of it.
     fn came_again(&mut self, node: NodeId) {
-        let said = self.members.current_card(node).map(Said::of).unwrap_or_default();
-        if !self.repair.came_already(node, said) {
-            self.repair.came(node, said);
+        if !self.repair.came_already(node, self.said(node)) {
+            self.came(node);
         }
+    }
+
+    fn said(&self, node: NodeId) -> Said {
+        self.members.current_card(node).map(Said::of).unwrap_or_default()
     }
 
     /// What is flushed here stands on the card, so that whoever was away learns it.

@@ -91,7 +91,7 @@ impl Dirty {
         let mut slots = slots.into_iter().peekable();
         if slots.peek().is_some() {
             let mut state = self.state();
-            let marked = state.marked.entry(node).or_insert_with(|| Slots::none(self.slots));
+            let marked = self.of(&mut state.marked, node);
             slots.for_each(|slot| marked.insert(slot));
         }
     }
@@ -102,7 +102,7 @@ impl Dirty {
         let State { marked, missed, untold } = &mut *state;
         for slot in slots {
             for sets in [&mut *marked, &mut *missed, &mut *untold] {
-                sets.entry(node).or_insert_with(|| Slots::none(self.slots)).insert(slot);
+                self.of(sets, node).insert(slot);
             }
         }
     }
@@ -112,7 +112,7 @@ impl Dirty {
         let mut state = self.state();
         let State { marked, missed, .. } = &mut *state;
         for sets in [marked, missed] {
-            sets.entry(node).or_insert_with(|| Slots::none(self.slots)).insert(slot);
+            self.of(sets, node).insert(slot);
         }
     }
 
@@ -132,8 +132,7 @@ impl Dirty {
 
     /// Others are still to be told of this.
     pub(super) fn tell_later(&self, node: NodeId, slot: u32) {
-        let mut state = self.state();
-        state.untold.entry(node).or_insert_with(|| Slots::none(self.slots)).insert(slot);
+        self.of(&mut self.state().untold, node).insert(slot);
     }
 
     /// Somebody may not have heard what was told.
@@ -141,7 +140,7 @@ impl Dirty {
         let mut state = self.state();
         let State { missed, untold, .. } = &mut *state;
         for (&node, slots) in missed {
-            untold.entry(node).or_insert_with(|| Slots::none(self.slots)).unite(slots);
+            self.of(untold, node).unite(slots);
         }
     }
 
@@ -202,6 +201,11 @@ impl Dirty {
         let is_news = !told.1.contains(slot);
         told.1.insert(slot);
         is_news
+    }
+
+    /// The set of a node.
+    fn of<'s>(&self, sets: &'s mut BTreeMap<NodeId, Slots>, node: NodeId) -> &'s mut Slots {
+        sets.entry(node).or_insert_with(|| Slots::none(self.slots))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
