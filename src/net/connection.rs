@@ -84,7 +84,9 @@ impl<S: Stream, A: Answer> Connection<S, A> {
                 Summons::MakeRoom if self.seat.holds() => self.refuse(OUT_OF_MEMORY),
                 // It has given all back since, and is as good as any other.
                 Summons::MakeRoom => self.seat.member.made_room(),
-                _ => {}
+                // What has arrived is answered, though the worker has not heard of it yet.
+                Summons::Finish => self.seat.bench.look_again(),
+                Summons::None => {}
             }
             ready!(self.poll_unsent(cx))?;
             let bulk = self.body().is_some_and(|body| body.wanted() >= BULK_BYTES);

@@ -108,6 +108,11 @@ impl Bench {
         self.heard.update(|heard| Heard { some: heard.end, ..heard });
     }
 
+    /// Something may be there of which the worker has not heard.
+    pub(super) fn look_again(&self) {
+        self.heard.update(|heard| Heard { some: true, ..heard });
+    }
+
     fn is_empty(&self) -> bool {
         self.tally().members().is_empty()
     }

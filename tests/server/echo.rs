@@ -36,6 +36,7 @@ pub(crate) struct Echo {
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     turns: AtomicU64,
+    shut: AtomicBool,
     held: AtomicBool,
     open: AtomicBool,
     waker: Mutex<Option<Waker>>,
@@ -49,6 +50,11 @@ impl Gate {
 
     pub(crate) fn is_held(&self) -> bool {
         self.held.load(Ordering::SeqCst)
+    }
+
+    /// From now on the worker stands where it lets a client in.
+    pub(crate) fn shut(&self) {
+        self.shut.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn open(&self) {
@@ -110,6 +116,9 @@ impl Value {
 
 impl Echo {
     pub(crate) fn new(value: &Arc<Value>, gate: &Arc<Gate>) -> Self {
+        if gate.shut.load(Ordering::SeqCst) {
+            gate.hold();
+        }
         Self { value: Arc::clone(value), gate: Arc::clone(gate), stands: false, waits: false }
     }
 

@@ -9,17 +9,26 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn graceful_stop_answers_what_has_arrived() {
-    let house = House::new();
+    let house = House::with(&ClientsConfig { workers: 1, ..config() });
     let mut clients: Vec<_> = (0..20).map(|_| house.connect()).collect();
     for client in &mut clients {
         client.ask("echo a\n", "a\n");
+    }
+    // The worker hears of the end before it hears of what came meanwhile: it stands where
+    // the next it looks for is whether to stop.
+    house.gate().shut();
+    let mut last = house.connect();
+    wait_until("the worker stands", || house.gate().is_held());
+    for client in &mut clients {
         client.send("echo b\n".repeat(50));
     }
     house.lobby.stopper.stop(Stop::Graceful);
+    house.gate().open();
     for client in &mut clients {
         client.expect("b\n".repeat(50));
         client.expect_end();
     }
+    last.expect_end();
     house.wait();
 }
 
