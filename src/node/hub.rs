@@ -3,6 +3,7 @@
 
 mod joining;
 mod shown;
+mod stepping_back;
 mod unlinked;
 
 use super::peers::{
@@ -24,6 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
+use stepping_back::StepBack;
 use unlinked::Unlinked;
 
 /// What a node is told of its cluster.
@@ -111,8 +113,8 @@ pub struct Hub {
     /// worker may keep what they sent, though the view knows of their death.
     burying: Vec<Settling>,
     unlinked: Unlinked,
-    /// While this node ends to execute, for others cannot link it: what has to end before.
-    stepping_back: Option<Settling>,
+    /// While this node ends to execute, to join again: why, and what has to end before.
+    stepping_back: Option<(StepBack, Settling)>,
     /// The others were told of all copies that had not got there by then.
     told_missed: Now,
     /// While this node leaves: what has to end before.
@@ -375,7 +377,7 @@ impl Hub {
     pub fn handle_tick(&mut self, now: Now) -> Result<(), RingError> {
         if !self.cluster.keeps_time(now) && self.card.phase == Phase::Serving {
             // It stood still, and others may have taken its place meanwhile.
-            self.join_again()?;
+            self.step_back(StepBack::StoodStill);
         }
         self.cluster.tick(now);
         // A worker may have looked who executes just before the view was another.
@@ -407,7 +409,8 @@ impl Hub {
         let recalled = self.recall.due(self.card.node, live, elapsed);
         self.effects.extend(recalled.into_iter().map(Effect::Announce));
         self.follow_floor(now);
-        self.follow_unlinked()?;
+        self.go_on_stepping_back()?;
+        self.follow_unlinked();
         self.go_on_joining(now)?;
         let forgotten = self.members.forget(self.since_start(now), self.config.grace);
         self.follow(forgotten)
@@ -419,6 +422,7 @@ impl Hub {
         self.card.phase == Phase::Serving
             && self.settling.is_empty()
             && self.burying.is_empty()
+            && !self.is_stepping_back()
             && self.promises.may_take_over(self.shared.elapsed())
             && self.repair.rests()
             && self.succession.rests()

@@ -5,7 +5,7 @@ use crate::client::Client;
 use crate::run::{Plan, ask, rest};
 use crate::world::{Delivery, World, id};
 use crate::{FIVE_BY_NEAREST, FIVE_BY_QUORUM, THREE};
-use ringcached::cluster::ReadFrom;
+use ringcached::cluster::{Phase, ReadFrom};
 use ringcached::net::gossip::GossipConfig;
 use ringcached::net::{Answer, Next, Output};
 use std::task::Waker;
@@ -109,6 +109,39 @@ fn a_flush_is_done_once_all_that_are_live_have_heard_of_it() {
             assert_eq!(answer, expected, "at {node}, while {still} stands still");
         }
     }
+}
+
+/// Whoever hears that it joins takes its place, and takes none of those copies any more.
+#[test]
+fn who_stood_still_joins_again_when_all_that_it_had_begun_has_ended() {
+    let mut world = world(&THREE, GossipConfig::wan());
+    let key = (0..).map(|number| format!("key-{number}")).find(|key| owners(&world, key)[0] == 1);
+    let key = key.unwrap();
+    let set = format!("set {key} 0 0 1\r\nx\r\n");
+    assert_eq!(Client::new(1).begin(&mut world, &set), None, "it waits for its copy");
+    let from = world.now_ms();
+    let others = owners(&world, &key).into_iter().filter(|&owner| owner != 1);
+    others.for_each(|owner| world.pause(owner, 2500));
+    world.pause(1, 1500);
+    let (mut serves_until, mut joins_from) = (from, None);
+    while joins_from.is_none() || !serves(&world, 1) {
+        world.step();
+        if world.is_up(1) && joins_from.is_none() {
+            match serves(&world, 1) {
+                true => serves_until = world.now_ms(),
+                false => joins_from = Some(world.now_ms()),
+            }
+        }
+    }
+    assert!(serves_until >= from + 2500, "after {} ms", serves_until - from);
+    assert!(joins_from.is_some_and(|ms| ms < from + 2600), "{joins_from:?}, from {from}");
+    let get = format!("get {key}\r\n");
+    let value = format!("VALUE {key} 0 1\r\nx\r\nEND\r\n");
+    assert_eq!(ask(&mut world, &mut Client::new(0), &get), value);
+}
+
+fn serves(world: &World, node: usize) -> bool {
+    world.nodes[node].up.as_ref().is_some_and(|up| up.hub.card().phase == Phase::Serving)
 }
 
 /// All that a node answers to this.

@@ -9,11 +9,11 @@
 //! half, and the least id is among the others. Of two parts that cannot call each other so
 //! at most one goes on.
 
+use super::stepping_back::StepBack;
 use super::{Effect, Hub};
 use crate::cluster::Phase;
 use crate::limits::{UNLINKED_MS_MIN, UNLINKED_TOLD_S};
-use crate::node::peers::Settling;
-use crate::ring::{NodeId, RingError};
+use crate::ring::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -74,13 +74,10 @@ fn steps_back(me: NodeId, serving: &[NodeId], out_of_reach: &BTreeSet<NodeId>) -
 
 impl Hub {
     /// Looks who cannot be linked, and what follows from it.
-    pub(super) fn follow_unlinked(&mut self) -> Result<(), RingError> {
-        if self.stepping_back.is_some() {
-            return self.go_on_stepping_back();
-        }
+    pub(super) fn follow_unlinked(&mut self) {
         let at = self.shared.elapsed();
-        if at < self.unlinked.next {
-            return Ok(());
+        if self.is_stepping_back() || at < self.unlinked.next {
+            return;
         }
         self.unlinked.next = at + LOOK;
         let others = self.live_others();
@@ -92,25 +89,9 @@ impl Hub {
         let serving: Vec<NodeId> = others.into_iter().filter(|&node| self.serves(node)).collect();
         if self.card.phase == Phase::Serving && steps_back(self.card.node, &serving, &out_of_reach)
         {
-            // Before anybody hears of it, all that it has begun is to end.
-            self.cluster.leave();
-            self.stepping_back = Some(Settling::begin(&self.cluster, None));
+            self.step_back(StepBack::Unlinked);
         }
         self.cluster.out_of_reach.set(out_of_reach);
-        Ok(())
-    }
-
-    fn go_on_stepping_back(&mut self) -> Result<(), RingError> {
-        let Some(settling) = &mut self.stepping_back else { return Ok(()) };
-        // Who leaves for good is not to come back by this.
-        if self.leaving.is_some() || !settling.is_over(&self.cluster) {
-            return Ok(());
-        }
-        self.stepping_back = None;
-        self.effects.push_back(Effect::TellSteppedBack);
-        let joins = self.join_again();
-        self.cluster.stay();
-        joins
     }
 }
 
