@@ -7,8 +7,8 @@ mod stepping_back;
 mod unlinked;
 
 use super::peers::{
-    Cluster, Ended, Executor, Mover, NoBulkLinks, NoMessage, Promises, Repair, Said, Settling,
-    Succession, Waiting, Word,
+    Cluster, Ended, Executor, Misses, Mover, NoBulkLinks, NoMessage, Promises, Repair, Said,
+    Settling, Succession, Waiting, Word,
 };
 use super::recall::Recall;
 use super::session::{Road, Session};
@@ -86,6 +86,7 @@ pub struct Hub {
     cluster: Arc<Cluster>,
     executor: Executor,
     repair: Repair,
+    misses: Misses,
     mover: Option<Mover>,
     succession: Succession,
     promises: Promises,
@@ -115,8 +116,6 @@ pub struct Hub {
     unlinked: Unlinked,
     /// While this node ends to execute, to join again: why, and what has to end before.
     stepping_back: Option<(StepBack, Settling)>,
-    /// The others were told of all copies that had not got there by then.
-    told_missed: Now,
     /// While this node leaves: what has to end before.
     leaving: Option<Settling>,
     /// Whose copies are brought up to date, by their generations.
@@ -144,18 +143,20 @@ impl Hub {
         // It looks at each tick, and when frames came.
         let executor = Executor::new(Rc::clone(&road), Arc::clone(&cluster), || {});
         let repair = Repair::new(Rc::clone(&road), Arc::clone(&cluster));
+        let (shared, started) = (Arc::clone(shared), shared.now());
+        let misses = Misses::new(Rc::clone(&road), Arc::clone(&cluster), started);
         let mover = config
             .moves_itself
             .then(|| Mover::new(Rc::clone(&road), Arc::clone(&cluster), Box::new(NoBulkLinks)));
         let succession = Succession::new(road, Arc::clone(&cluster), config.notice);
         let promises = Promises::new(&cluster, config.notice);
         let unlinked = Unlinked::new(config.notice);
-        let (shared, started) = (Arc::clone(shared), shared.now());
         let mut hub = Self {
             shared,
             cluster,
             executor,
             repair,
+            misses,
             mover,
             succession,
             promises,
@@ -171,7 +172,6 @@ impl Hub {
             burying: Vec::new(),
             unlinked,
             stepping_back: None,
-            told_missed: started,
             leaving: None,
             ask_again_at: Now::from_unix_ms(started.unix_ms() + ASK_WAIT_MS),
             ask_wait_ms: ASK_WAIT_MS,
@@ -256,7 +256,7 @@ impl Hub {
     pub fn handle_linked(&mut self, link: &Arc<Link>) -> Result<(), RingError> {
         self.cluster.linked(link);
         // What was told by the link before may not have come.
-        self.cluster.dirty.tell_again();
+        self.misses.tell_again();
         self.follow_link(link.node())?;
         if self.is_joining(link.node()) {
             // It may have been told that it has all by a link that was over already.
@@ -393,10 +393,8 @@ impl Hub {
         }
         let others = self.live_others();
         // Before they hear up to when they were told, by the same links.
-        if self.repair.tell_missed(&others) {
-            self.told_missed = now;
-        }
-        let told = self.told_missed;
+        self.misses.step(&others, now);
+        let told = self.misses.told();
         self.promises.step(&others, elapsed, |cluster, node, term_ms| {
             cluster.ask_promise(node, term_ms, told, now)
         });

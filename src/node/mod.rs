@@ -22,6 +22,8 @@ mod sessions;
 mod settings;
 mod shared;
 mod shared_view;
+#[cfg(test)]
+mod standing;
 mod statistics;
 mod telling;
 mod users;

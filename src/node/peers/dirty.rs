@@ -70,7 +70,7 @@ impl Slots {
     }
 
     /// Takes so many out, at most.
-    fn take_some(&mut self, most: usize) -> Vec<u32> {
+    pub(super) fn take_some(&mut self, most: usize) -> Vec<u32> {
         let taken: Vec<u32> = self.iter().take(most).collect();
         for slot in &taken {
             self.words[*slot as usize / 64] &= !(1 << (slot % 64));
@@ -116,18 +116,9 @@ impl Dirty {
         }
     }
 
-    /// Some of what others are to be told.
-    pub(super) fn take_untold(&self, most: usize) -> Vec<(NodeId, Vec<u32>)> {
-        let mut state = self.state();
-        let mut left = most;
-        let mut taken = Vec::new();
-        for (&node, slots) in &mut state.untold {
-            let some = slots.take_some(left);
-            left -= some.len();
-            taken.push((node, some));
-        }
-        state.untold.retain(|_, slots| slots.len() > 0);
-        taken
+    /// All that others are to be told.
+    pub(super) fn take_untold(&self) -> BTreeMap<NodeId, Slots> {
+        std::mem::take(&mut self.state().untold)
     }
 
     /// Others are still to be told of this.
@@ -135,18 +126,19 @@ impl Dirty {
         self.of(&mut self.state().untold, node).insert(slot);
     }
 
-    /// Somebody may not have heard what was told.
-    pub(in crate::node) fn tell_again(&self) {
+    /// Somebody may not have heard what was told. Whether there is anything to tell again.
+    pub(super) fn tell_again(&self) -> bool {
         let mut state = self.state();
         let State { missed, untold, .. } = &mut *state;
-        for (&node, slots) in missed {
+        for (&node, slots) in missed.iter() {
             self.of(untold, node).unite(slots);
         }
+        !missed.is_empty()
     }
 
-    /// Whether all was told.
-    pub(super) fn is_told(&self) -> bool {
-        self.state().untold.is_empty()
+    /// Whether nobody lacks what others have acknowledged, as far as is known.
+    pub(super) fn lacks_nobody(&self) -> bool {
+        self.state().missed.is_empty()
     }
 
     /// Whether a node may lack what others have acknowledged, and is not brought it yet.
@@ -242,26 +234,27 @@ mod tests {
         let (dirty, node) = (Dirty::new(256), NodeId(1));
         dirty.mark(node, [1]);
         dirty.hear_missed(node, 2);
-        assert!(dirty.is_told() && dirty.lacks(node), "others know that themselves");
+        let untold = || -> Vec<u32> {
+            dirty.take_untold().remove(&node).map_or(Vec::new(), |slots| slots.iter().collect())
+        };
+        assert!(untold().is_empty() && dirty.lacks(node), "others know that themselves");
         dirty.miss(node, [3, 4, 255]);
-        assert_eq!(dirty.take_untold(2), [(node, vec![3, 4])]);
-        assert!(!dirty.is_told());
-        assert_eq!(dirty.take_untold(2), [(node, vec![255])]);
-        assert!(dirty.is_told());
+        assert_eq!(untold(), [3, 4, 255]);
+        assert!(untold().is_empty());
         // Each write that is missed counts, marked or not: those who were told before may
         // have brought what they had by then.
         dirty.miss(node, [3]);
-        assert_eq!(dirty.take_untold(2), [(node, vec![3])]);
-        dirty.tell_again();
-        assert_eq!(dirty.take_untold(9), [(node, vec![2, 3, 4, 255])]);
+        dirty.tell_later(node, 9);
+        assert_eq!(untold(), [3, 9]);
+        assert!(dirty.tell_again());
+        assert_eq!(untold(), [2, 3, 4, 255]);
         assert_eq!(dirty.take(node).unwrap().len(), 5);
         dirty.miss(node, [7]);
         dirty.lacks_nothing(node, false);
         assert!(dirty.lacks(node), "something is marked again");
         dirty.take(node);
         dirty.lacks_nothing(node, false);
-        dirty.tell_again();
-        assert!(!dirty.lacks(node) && dirty.is_told());
+        assert!(!dirty.lacks(node) && dirty.lacks_nobody() && !dirty.tell_again());
     }
 
     #[test]

@@ -27,40 +27,18 @@ impl Road {
 mod tests {
     use super::super::elsewhere::Place;
     use super::*;
-    use crate::cluster::View;
-    use crate::node::{Settings, Shared, SharedView, WriteAck};
-    use crate::ring::{KeyHash, Layout, Node, NodeId, Ring};
-    use crate::store::{Store, StoreConfig};
+    use crate::node::standing::{START_MS, node_of};
+    use crate::ring::{KeyHash, NodeId};
     use std::rc::Rc;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     const ME: NodeId = NodeId(1);
-    const START_MS: u64 = 1_800_000_000_000;
-
-    /// A node alone by a clock that is set by hand.
-    fn alone(clock_ms: &Arc<AtomicU64>) -> Arc<Shared> {
-        let layout = Layout::default();
-        let ring = Ring::new(&layout, &[Node::new(ME)]).unwrap();
-        let config = StoreConfig {
-            memory: 64 << 20,
-            item_bytes_max: 1 << 20,
-            seed: layout.seed,
-            slot_bits: layout.slot_bits,
-            node: 1,
-            evicts: true,
-        };
-        let store = Store::new(&config, Now::from_unix_ms(START_MS));
-        let view = SharedView::new(View::settled(&ring));
-        let clock_ms = Arc::clone(clock_ms);
-        let ticks = Box::new(move || Now::from_unix_ms(clock_ms.load(Ordering::Relaxed)));
-        Arc::new(Shared::new(store, view, Settings::default(), ticks).in_cluster(ME, WriteAck::One))
-    }
 
     #[test]
     fn only_looks_go_by_an_earlier_moment_and_only_of_their_turn() {
         let clock_ms = Arc::new(AtomicU64::new(START_MS));
-        let shared = alone(&clock_ms);
+        let shared = node_of(&[ME], &clock_ms);
         let road = Rc::new(Road::new(&shared, 0));
         shared.cluster.as_ref().unwrap().tick(shared.now());
         let (first, second) = (KeyHash(1), KeyHash(2));
