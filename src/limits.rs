@@ -427,7 +427,10 @@ pub const REPAIR_REST_MS: u64 = 1000;
 /// far ahead, before it is told that there is nothing more for it.
 pub const REPAIR_TRIES: u32 = 3;
 
-/// Bytes that are under way to other nodes in bulk, at most: as many as a link of ten
+/// Passes over the memory that bring other nodes what they lack, at a time, at most.
+pub const PASSES_MAX: usize = 4;
+
+/// Bytes that one of them has under way to other nodes, at most: as many as a link of ten
 /// gigabits holds, with some to spare.
 pub const BULK_WINDOW_BYTES: usize = 2 << 20;
 

@@ -7,13 +7,13 @@ use crate::world::{LINK_IDLE_MS, World, id};
 const KEYS: usize = 100;
 const VALUE_BYTES: usize = 30_000;
 
-/// Keys whose primary is node 0 and whose other owner is node 1.
-fn keys(world: &World) -> Vec<String> {
+/// Keys of these owners, the first of whom is the primary.
+fn keys(world: &World, owners: [usize; 2]) -> Vec<String> {
     let mut reader = world.nodes[0].up.as_ref().unwrap().shared.view.reader();
     let view = reader.view();
     let is_theirs = |key: &String| {
-        let owners = view.readers(view.hash(key.as_bytes())).iter().map(|owner| view.node(owner));
-        owners.eq([id(0), id(1)])
+        let there = view.readers(view.hash(key.as_bytes())).iter().map(|owner| view.node(owner));
+        there.eq(owners.map(id))
     };
     (0..10_000).map(|number| format!("key-{number}")).filter(is_theirs).take(KEYS).collect()
 }
@@ -46,7 +46,7 @@ fn a_move_that_is_broken_off_is_begun_again() {
         world.cut(0, 1);
         world.cut(1, 0);
         let mut writers = Vec::new();
-        for key in keys(&world) {
+        for key in keys(&world, [0, 1]) {
             let mut writer = Client::new(0);
             let set = format!("set {key} 0 0 {VALUE_BYTES}\r\n{value}\r\n");
             assert_eq!(writer.begin(&mut world, &set), None, "one copy is no quorum of two");
@@ -80,6 +80,46 @@ fn a_move_that_is_broken_off_is_begun_again() {
     }
 }
 
+/// One node is filled, and answers nothing more; another one lacks a little.
+#[test]
+fn what_a_copy_missed_does_not_wait_for_a_node_that_is_filled() {
+    let mut world = World::new(1, &Plan::USUAL);
+    rest(&mut world, 1, "at the start");
+    let (value, kept) = ("x".repeat(VALUE_BYTES), keys(&world, [0, 1]));
+    for key in &kept {
+        let set = format!("set {key} 0 0 {VALUE_BYTES}\r\n{value}\r\n");
+        assert_eq!(ask(&mut world, &mut Client::new(0), &set), "STORED\r\n");
+    }
+    world.cut_calls(0, 2);
+    let until = world.now_ms() + LINK_IDLE_MS + 10;
+    while world.now_ms() < until {
+        world.step();
+    }
+    let missed = keys(&world, [0, 2]);
+    for key in &missed {
+        let set = format!("set {key} 0 0 1\r\ny\r\n");
+        assert_eq!(Client::new(0).begin(&mut world, &set), None, "one copy is no quorum of two");
+    }
+    world.kill(1);
+    world.start(1, true);
+    let moved = |world: &mut World| stat(world, "moved_items");
+    let before = moved(&mut world);
+    while moved(&mut world) == before {
+        world.step();
+    }
+    world.stall(0, 1);
+    let (stalled, brought) = (world.now_ms(), moved(&mut world));
+    assert!(brought - before < kept.len() as u64);
+    world.heal();
+    while moved(&mut world) < brought + missed.len() as u64 {
+        world.step();
+        assert!(world.now_ms() < stalled + 2000, "{} items", moved(&mut world) - brought);
+    }
+    world.go_on(0, 1);
+    rest(&mut world, 1, "in the end");
+    assert_eq!(world.unequal_copies(), Vec::<String>::new());
+}
+
 /// A node that joins says so again where it is not sent all within 2 s. What is under way
 /// to it is not begun anew for that.
 #[test]
@@ -88,7 +128,7 @@ fn a_node_that_asks_again_is_brought_everything_once() {
         let mut world = World::new(seed, &Plan::USUAL);
         rest(&mut world, seed, "at the start");
         let value = "x".repeat(VALUE_BYTES);
-        for key in keys(&world) {
+        for key in keys(&world, [0, 1]) {
             let set = format!("set {key} 0 0 {VALUE_BYTES}\r\n{value}\r\n");
             assert_eq!(ask(&mut world, &mut Client::new(0), &set), "STORED\r\n");
         }

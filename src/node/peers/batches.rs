@@ -1,5 +1,6 @@
 //! What a pass over the memory has sent, as long as it is under way.
 
+use super::moves::Became;
 use super::{Answer, Sent};
 use crate::limits::BULK_WINDOW_BYTES;
 use crate::ring::NodeId;
@@ -24,17 +25,19 @@ impl Batches {
         self.0.iter().map(|(_, bytes)| bytes).sum::<usize>() >= BULK_WINDOW_BYTES
     }
 
-    /// Takes out what has ended, and says who has not answered. What was refused is
-    /// answered: it would be refused again.
-    pub(super) fn reap(&mut self, waker: &Waker) -> Vec<NodeId> {
-        let mut silent = Vec::new();
+    /// Takes out what has ended, and says who has refused something or has not answered.
+    pub(super) fn reap(&mut self, waker: &Waker) -> Vec<(NodeId, Became)> {
+        let mut failed = Vec::new();
         while self.0.front().is_some_and(|(sent, _)| sent.waiting.is_over(waker)) {
             let Some((sent, _)) = self.0.pop_front() else { break };
-            let is_silent =
-                |call| !matches!(sent.waiting.take(call), Some(Answer::Kept | Answer::Refused));
-            let receivers = sent.receivers().filter(|&(call, _)| is_silent(call));
-            silent.extend(receivers.map(|(_, to)| to));
+            for (call, to) in sent.receivers() {
+                match sent.waiting.take(call) {
+                    Some(Answer::Kept) => {}
+                    Some(Answer::Refused) => failed.push((to, Became::Refused)),
+                    _ => failed.push((to, Became::Lost)),
+                }
+            }
         }
-        silent
+        failed
     }
 }

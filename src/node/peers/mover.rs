@@ -1,22 +1,25 @@
-//! Brings other nodes what they lack: one pass over the memory for all of them, a few
-//! messages under way at a time, and no faster than is said. Whatever they have newer
-//! stays.
+//! Brings other nodes what they lack: one pass over the memory for all who lack something
+//! when it begins, a few messages under way at a time, and all passes together no faster
+//! than is said. Whatever they have newer stays.
+//!
+//! A pass is as slow as the slowest it is for, and what a copy missed is not to wait for a
+//! node that is filled: so some passes go on beside each other.
 //!
 //! By a link of its own where the other node has a place for that: what is sent in bulk
 //! would hold up requests that go by the same one.
 
 use super::batches::Batches;
-use super::moves::Moved;
+use super::moves::{Became, Moved};
 use super::throttle::Throttle;
 use super::{Cluster, Slots, Turn};
 use crate::item::Now;
 use crate::limits::{
-    BULK_LINK_MS, BULK_LINK_REST_MS, GATHERS_MAX, MOVE_BYTES_PER_S, TURN_BYTES_HIGH,
+    BULK_LINK_MS, BULK_LINK_REST_MS, GATHERS_MAX, MOVE_BYTES_PER_S, PASSES_MAX, TURN_BYTES_HIGH,
 };
 use crate::node::session::Road;
 use crate::ring::NodeId;
 use crate::store::FullWalk;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -32,8 +35,8 @@ pub(in crate::node) trait BulkLinks {
     fn part(&self, node: NodeId);
 }
 
-/// When a mover is to be asked to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When a mover is to be asked to go on; what is sooner is less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::node) enum Rest {
     /// As soon as others have had their turn.
     None,
@@ -51,7 +54,7 @@ pub(in crate::node) struct Mover {
     throttle: Throttle,
     /// Moves whose link is being made, since then.
     waiting: BTreeMap<NodeId, (Slots, Now)>,
-    pass: Option<Pass>,
+    passes: Vec<Pass>,
     /// Nodes that there is a link to, and when it was last of use.
     met: BTreeMap<NodeId, Now>,
 }
@@ -59,6 +62,8 @@ pub(in crate::node) struct Mover {
 /// One pass over this node's memory for some other nodes.
 struct Pass {
     moves: BTreeMap<NodeId, Slots>,
+    /// Those of them that have refused something.
+    refused: BTreeSet<NodeId>,
     walk: FullWalk,
     /// All has been looked at.
     is_through: bool,
@@ -67,7 +72,8 @@ struct Pass {
 
 impl fmt::Debug for Mover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moves = self.pass.as_ref().map(|pass| pass.moves.keys().collect::<Vec<_>>());
+        let moves = self.passes.iter().map(|pass| pass.moves.keys().collect::<Vec<_>>());
+        let moves = moves.collect::<Vec<_>>();
         f.debug_struct("Mover").field("moves", &moves).finish_non_exhaustive()
     }
 }
@@ -84,7 +90,7 @@ impl Mover {
             links,
             throttle: Throttle::new(MOVE_BYTES_PER_S, 2 * TURN_BYTES_HIGH as u64),
             waiting: BTreeMap::new(),
-            pass: None,
+            passes: Vec::new(),
             met: BTreeMap::new(),
         }
     }
@@ -93,18 +99,37 @@ impl Mover {
     pub(in crate::node) fn step(&mut self, now: Now, waker: &Waker) -> Rest {
         self.look_for_links(now);
         self.begin(now);
-        let Some(mut pass) = self.pass.take() else { return self.rest(now) };
-        self.reap(&mut pass, waker);
-        let rest = self.go_on(&mut pass, now, waker);
-        if pass.is_through && pass.sent.is_empty() || pass.moves.is_empty() {
-            for &to in pass.moves.keys() {
-                self.met.entry(to).and_modify(|last| *last = now);
-                self.cluster.moves.end(Moved { to, lost: false });
-            }
-            return Rest::None;
+        if self.passes.is_empty() {
+            return self.rest(now);
         }
-        self.pass = Some(pass);
+        let mut rest = Rest::UntilWoken;
+        let mut passes = std::mem::take(&mut self.passes);
+        passes.retain_mut(|pass| {
+            self.reap(pass, waker);
+            rest = rest.min(self.go_on(pass, now, waker));
+            let is_over = pass.is_through && pass.sent.is_empty() || pass.moves.is_empty();
+            if is_over {
+                self.end(pass, now);
+                rest = Rest::None;
+            }
+            !is_over
+        });
+        if !passes.is_empty() {
+            // So that each comes first once, and sends as much as may be sent.
+            passes.rotate_left(1);
+        }
+        self.passes = passes;
         rest
+    }
+
+    /// All is sent, and answered.
+    fn end(&mut self, pass: &Pass, now: Now) {
+        for &to in pass.moves.keys() {
+            self.met.entry(to).and_modify(|last| *last = now);
+            let refused = pass.refused.contains(&to);
+            let became = if refused { Became::Refused } else { Became::Brought };
+            self.cluster.moves.end(Moved { to, became });
+        }
     }
 
     /// Has links made to those for whom there is something new, and ends those that were
@@ -118,10 +143,9 @@ impl Mover {
             }
             self.waiting.insert(to, (slots, now));
         }
-        let pass = self.pass.as_ref();
         let is_in_use = |node: &NodeId| {
             self.waiting.contains_key(node)
-                || pass.is_some_and(|pass| pass.moves.contains_key(node))
+                || self.passes.iter().any(|pass| pass.moves.contains_key(node))
         };
         let links = &self.links;
         self.met.retain(|node, last| {
@@ -135,7 +159,7 @@ impl Mover {
 
     /// Begins a pass for all who can be reached.
     fn begin(&mut self, now: Now) {
-        if self.pass.is_some() {
+        if self.passes.len() >= PASSES_MAX {
             return;
         }
         let (cluster, met) = (&self.cluster, &self.met);
@@ -148,15 +172,18 @@ impl Mover {
         let slots = |node| Some((node, self.waiting.remove(&node)?.0));
         let moves: BTreeMap<NodeId, Slots> = ready.into_iter().filter_map(slots).collect();
         if !moves.is_empty() {
-            let (walk, sent) = (FullWalk::default(), Batches::default());
-            self.pass = Some(Pass { moves, walk, is_through: false, sent });
+            let (refused, walk, sent) = (BTreeSet::new(), FullWalk::default(), Batches::default());
+            self.passes.push(Pass { moves, refused, walk, is_through: false, sent });
         }
     }
 
     /// Looks what became of what was sent.
     fn reap(&self, pass: &mut Pass, waker: &Waker) {
-        for to in pass.sent.reap(waker) {
-            self.give_up(pass, to);
+        for (to, became) in pass.sent.reap(waker) {
+            match became {
+                Became::Lost => self.give_up(pass, to),
+                _ => drop(pass.refused.insert(to)),
+            }
         }
         let gone = pass.moves.keys().copied().filter(|&to| !self.road.is_live(to));
         for to in gone.collect::<Vec<_>>() {
@@ -168,7 +195,7 @@ impl Mover {
     fn give_up(&self, pass: &mut Pass, to: NodeId) {
         if let Some(slots) = pass.moves.remove(&to) {
             self.cluster.dirty.mark(to, slots.iter());
-            self.cluster.moves.end(Moved { to, lost: true });
+            self.cluster.moves.end(Moved { to, became: Became::Lost });
         }
     }
 

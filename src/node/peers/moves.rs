@@ -27,8 +27,18 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::node) struct Moved {
     pub(in crate::node) to: NodeId,
-    /// Something did not come to an answer. Its slots are marked.
-    pub(in crate::node) lost: bool,
+    pub(in crate::node) became: Became,
+}
+
+/// What became of what was to be brought to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::node) enum Became {
+    /// It was brought.
+    Brought,
+    /// Some of it was refused. Its slots are marked.
+    Refused,
+    /// Something did not come to an answer. All its slots are marked.
+    Lost,
 }
 
 impl Moves {

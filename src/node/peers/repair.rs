@@ -1,10 +1,10 @@
 //! Brings copies up to date that are behind: of the slots that are marked for a
 //! node all there is is to be brought to it, and whatever it has newer stays.
 
-use super::moves::Moved;
+use super::moves::{Became, Moved};
 use super::{Cluster, Said};
 use crate::item::Now;
-use crate::limits::{BEHIND_TOLD_MAX, REPAIR_REST_MS, REPAIR_TRIES};
+use crate::limits::{REPAIR_REST_MS, REPAIR_TRIES};
 use crate::node::session::Road;
 use crate::ring::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,9 +21,9 @@ pub(in crate::node) struct Repair {
     /// Nodes that have come back, and are to be told when they have all: what they said
     /// of themselves before that began.
     tell: BTreeMap<NodeId, Said>,
-    /// Nodes that refuse something: how often they did, and until when they are
-    /// left alone.
-    refusing: BTreeMap<NodeId, (u32, Now)>,
+    /// Nodes that refuse something, or do not answer: how often they refused, and until when
+    /// they are left alone.
+    resting: BTreeMap<NodeId, (u32, Now)>,
 }
 
 impl fmt::Debug for Repair {
@@ -36,14 +36,14 @@ impl fmt::Debug for Repair {
 impl Repair {
     pub(in crate::node) fn new(road: Rc<Road>, cluster: Arc<Cluster>) -> Self {
         let served = BTreeSet::new();
-        Self { road, cluster, served, tell: BTreeMap::new(), refusing: BTreeMap::new() }
+        Self { road, cluster, served, tell: BTreeMap::new(), resting: BTreeMap::new() }
     }
 
     /// A node came, perhaps not for the first time: nobody knows what it has.
     pub(in crate::node) fn came(&mut self, node: NodeId, said: Said) {
         self.cluster.dirty.mark(node, self.road.slots_of(node));
         self.tell.insert(node, said);
-        self.refusing.remove(&node);
+        self.resting.remove(&node);
     }
 
     /// A node says again that it joins. Where all there is for this life of it is being brought
@@ -54,33 +54,16 @@ impl Repair {
         told.map(|told| *told = said.max(*told)).is_some()
     }
 
-    /// Tells the other owners which copies did not get to these nodes that are held for
-    /// live: this one may die before it has brought them. Whether all is told.
-    pub(in crate::node) fn tell_missed(&self, live: &[NodeId]) -> bool {
-        for (behind, slots) in self.cluster.dirty.take_untold(BEHIND_TOLD_MAX) {
-            // Whoever is down is brought everything by everybody once it is back.
-            for slot in slots.into_iter().filter(|_| live.contains(&behind)) {
-                // Who is linked later is told all again.
-                let others = self.road.other_owners(slot).into_iter();
-                let mut others = others.filter(|&to| to != behind && self.cluster.is_linked(to));
-                if !others.all(|to| self.cluster.tell_behind(to, slot, behind)) {
-                    self.cluster.dirty.tell_later(behind, slot);
-                }
-            }
-        }
-        self.cluster.dirty.is_told()
-    }
-
     /// A node is no longer known.
     pub(in crate::node) fn forget(&mut self, node: NodeId) {
         self.tell.remove(&node);
-        self.refusing.remove(&node);
+        self.resting.remove(&node);
     }
 
     /// Whether a node has all of what is meant for it, as far as is known; or refuses the
     /// rest.
     pub(in crate::node) fn is_even(&self, node: NodeId) -> bool {
-        let refuses = self.refusing.get(&node).is_some_and(|&(tries, _)| tries >= REPAIR_TRIES);
+        let refuses = self.resting.get(&node).is_some_and(|&(tries, _)| tries >= REPAIR_TRIES);
         refuses || !self.served.contains(&node) && self.cluster.dirty.count(node) == 0
     }
 
@@ -91,9 +74,9 @@ impl Repair {
 
     /// Goes on for a moment.
     pub(in crate::node) fn step(&mut self, now: Now) {
-        for Moved { to, lost } in self.cluster.moves.take_ended() {
+        for Moved { to, became } in self.cluster.moves.take_ended() {
             self.served.remove(&to);
-            self.finish(to, lost, now);
+            self.finish(to, became, now);
         }
         for to in self.due(now) {
             match self.cluster.dirty.take(to) {
@@ -102,14 +85,14 @@ impl Repair {
                     self.cluster.moves.ask(to, slots);
                 }
                 // It is only to be told.
-                None => self.finish(to, false, now),
+                None => self.finish(to, Became::Brought, now),
             }
         }
     }
 
     /// Nodes for which there is something, and which can be reached.
     fn due(&self, now: Now) -> Vec<NodeId> {
-        let rests = |node: &NodeId| self.refusing.get(node).is_some_and(|&(_, until)| now < until);
+        let rests = |node: &NodeId| self.resting.get(node).is_some_and(|&(_, until)| now < until);
         let mut nodes = self.cluster.dirty.marked();
         nodes.extend(self.tell.keys().filter(|&&node| self.cluster.dirty.count(node) == 0));
         nodes.retain(|node| {
@@ -121,27 +104,92 @@ impl Repair {
         nodes
     }
 
-    /// A node was brought what there was. What could not be sent was marked again, and so was what was
-    /// refused: that is tried again with rests, and keeps nobody from serving.
-    fn finish(&mut self, to: NodeId, lost: bool, now: Now) {
-        let tries = match self.cluster.dirty.count(to) == 0 {
-            true => {
-                self.refusing.remove(&to);
-                REPAIR_TRIES
-            }
-            false if lost => return,
-            false => {
-                let rest = Now::from_unix_ms(now.unix_ms() + REPAIR_REST_MS);
-                let refusing = self.refusing.entry(to).or_insert((0, rest));
-                *refusing = (refusing.0 + 1, rest);
-                refusing.0
-            }
-        };
-        self.cluster.dirty.lacks_nothing(to, tries >= REPAIR_TRIES);
-        if tries >= REPAIR_TRIES
+    /// A node was brought what there was. What could not be sent was marked again, and so was
+    /// what was refused: that is tried again with rests, and keeps nobody from serving. So was
+    /// what came meanwhile and could not be sent at once; that is brought like any other.
+    fn finish(&mut self, to: NodeId, became: Became, now: Now) {
+        let is_even = self.cluster.dirty.count(to) == 0;
+        let mut tries = self.resting.remove(&to).map_or(0, |(tries, _)| tries);
+        if !is_even && became != Became::Brought {
+            tries += u32::from(became == Became::Refused);
+            let rest = Now::from_unix_ms(now.unix_ms() + REPAIR_REST_MS);
+            self.resting.insert(to, (tries, rest));
+        }
+        let refuses = !is_even && tries >= REPAIR_TRIES;
+        self.cluster.dirty.lacks_nothing(to, refuses);
+        if (is_even || refuses)
             && let Some(said) = self.tell.remove(&to)
         {
             self.cluster.tell_filled(to, said, self.road.flush_floor(now));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::peers::Link;
+    use crate::node::standing::{START_MS, node_of};
+    use std::sync::atomic::AtomicU64;
+
+    const ME: NodeId = NodeId(1);
+    const OTHER: NodeId = NodeId(2);
+
+    fn at(ms: u64) -> Now {
+        Now::from_unix_ms(START_MS + ms)
+    }
+
+    /// This node has missed to bring the other one something.
+    fn behind() -> Repair {
+        let shared = node_of(&[ME, OTHER], &Arc::new(AtomicU64::new(START_MS)));
+        let cluster = Arc::clone(shared.cluster.as_ref().unwrap());
+        cluster.linked(&Arc::new(Link::detached(OTHER, 1, 1 << 20, || {})));
+        cluster.dirty.miss(OTHER, [7]);
+        Repair::new(Rc::new(Road::new(&shared, 0)), cluster)
+    }
+
+    /// Whether a pass begins now. When it ends, something is marked that was not before.
+    fn pass(repair: &mut Repair, ms: u64, became: Became) -> bool {
+        repair.step(at(ms));
+        let begins = repair.cluster.moves.take_asked().contains_key(&OTHER);
+        if begins {
+            repair.cluster.dirty.miss(OTHER, [8]);
+            repair.cluster.moves.end(Moved { to: OTHER, became });
+        }
+        begins
+    }
+
+    #[test]
+    fn what_comes_during_a_pass_is_brought_however_often_that_happens() {
+        let mut repair = behind();
+        for pass_number in 0..3 * u64::from(REPAIR_TRIES) {
+            assert!(pass(&mut repair, pass_number, Became::Brought), "{pass_number}");
+            assert!(!repair.is_even(OTHER) && repair.cluster.dirty.lacks(OTHER));
+        }
+    }
+
+    #[test]
+    fn what_is_refused_is_tried_some_times_with_rests_and_holds_up_nobody() {
+        let mut repair = behind();
+        for tries in 0..u64::from(REPAIR_TRIES) {
+            assert!(!repair.is_even(OTHER), "{tries}");
+            assert!(pass(&mut repair, tries * REPAIR_REST_MS, Became::Refused), "{tries}");
+            for ms in [tries * REPAIR_REST_MS, (tries + 1) * REPAIR_REST_MS - 1] {
+                assert!(!pass(&mut repair, ms, Became::Refused), "{ms}");
+            }
+        }
+        assert!(repair.is_even(OTHER) && !repair.cluster.dirty.lacks(OTHER));
+    }
+
+    #[test]
+    fn what_is_lost_is_tried_for_ever_with_rests() {
+        let mut repair = behind();
+        for tries in 0..3 * u64::from(REPAIR_TRIES) {
+            assert!(pass(&mut repair, tries * REPAIR_REST_MS, Became::Lost), "{tries}");
+            for ms in [tries * REPAIR_REST_MS, (tries + 1) * REPAIR_REST_MS - 1] {
+                assert!(!pass(&mut repair, ms, Became::Lost), "{ms}");
+            }
+            assert!(!repair.is_even(OTHER) && repair.cluster.dirty.lacks(OTHER));
         }
     }
 }

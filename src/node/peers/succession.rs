@@ -128,7 +128,7 @@ struct Pass {
     /// All has been looked at.
     is_through: bool,
     sent: Batches,
-    /// Those that are brought it.
+    /// Those that are sent it.
     reached: BTreeSet<NodeId>,
 }
 
@@ -279,9 +279,8 @@ impl Succession {
             });
         }
         let Some(mut pass) = self.pass.take() else { return };
-        for unreached in pass.sent.reap(Waker::noop()) {
-            pass.reached.remove(&unreached);
-        }
+        // What was lost is marked, and nobody is told that it has all before that is brought.
+        pass.sent.reap(Waker::noop());
         self.go_on(&mut pass, now);
         if !pass.is_through || !pass.sent.is_empty() {
             self.pass = Some(pass);
