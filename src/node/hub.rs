@@ -25,7 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
-use stepping_back::StepBack;
+use stepping_back::{StepBack, SteppingBack};
 use unlinked::Unlinked;
 
 /// What a node is told of its cluster.
@@ -114,8 +114,8 @@ pub struct Hub {
     /// worker may keep what they sent, though the view knows of their death.
     burying: Vec<Settling>,
     unlinked: Unlinked,
-    /// While this node ends to execute, to join again: why, and what has to end before.
-    stepping_back: Option<(StepBack, Settling)>,
+    /// While this node ends to execute, to join again.
+    stepping_back: Option<SteppingBack>,
     /// While this node leaves: what has to end before.
     leaving: Option<Settling>,
     /// Whose copies are brought up to date, by their generations.
@@ -375,9 +375,13 @@ impl Hub {
     /// # Errors
     /// As [`Hub::handle_event`].
     pub fn handle_tick(&mut self, now: Now) -> Result<(), RingError> {
-        if !self.cluster.keeps_time(now) && self.card.phase == Phase::Serving {
+        if !self.cluster.keeps_time(now) {
             // It stood still, and others may have taken its place meanwhile.
-            self.step_back(StepBack::StoodStill);
+            match self.card.phase {
+                Phase::Serving => self.step_back(StepBack::StoodStill),
+                _ if self.beginning.is_some() => self.join_again()?,
+                _ => {}
+            }
         }
         self.cluster.tick(now);
         // A worker may have looked who executes just before the view was another.
@@ -618,7 +622,7 @@ impl Hub {
             let generation = self.members.find(node).map_or(0, |member| member.generation);
             if self.served.insert(node, generation) != Some(generation) {
                 // All others bring it all.
-                self.cluster.dirty.lacks_nothing(node, true);
+                self.cluster.dirty.lacks_nothing(node);
                 self.came(node);
             }
         }

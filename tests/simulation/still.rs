@@ -115,8 +115,8 @@ fn a_flush_is_done_once_all_that_are_live_have_heard_of_it() {
 #[test]
 fn who_stood_still_joins_again_when_all_that_it_had_begun_has_ended() {
     let mut world = world(&THREE, GossipConfig::wan());
-    let key = (0..).map(|number| format!("key-{number}")).find(|key| owners(&world, key)[0] == 1);
-    let key = key.unwrap();
+    let mut keys = (0..100).map(|number| format!("key-{number}"));
+    let key = keys.find(|key| owners(&world, key)[0] == 1).unwrap();
     let set = format!("set {key} 0 0 1\r\nx\r\n");
     assert_eq!(Client::new(1).begin(&mut world, &set), None, "it waits for its copy");
     let from = world.now_ms();

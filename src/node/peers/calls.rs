@@ -12,6 +12,8 @@ pub(super) struct Call {
     pub(super) waits: Option<(Arc<Waiting>, u16)>,
     /// Slots whose copies it brings.
     pub(super) slots: Vec<u32>,
+    /// Whether those were there before, and are brought again where this fails.
+    pub(super) brings: bool,
     /// Then it is over, answered or not.
     pub(super) deadline: Now,
 }
@@ -114,7 +116,8 @@ mod tests {
     use super::*;
 
     fn call(deadline_ms: u64) -> Call {
-        Call { waits: None, slots: Vec::new(), deadline: Now::from_unix_ms(deadline_ms) }
+        let deadline = Now::from_unix_ms(deadline_ms);
+        Call { waits: None, slots: Vec::new(), brings: false, deadline }
     }
 
     #[test]

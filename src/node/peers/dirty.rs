@@ -20,9 +20,11 @@ pub(in crate::node) struct Dirty {
 #[derive(Debug, Default)]
 struct State {
     marked: BTreeMap<NodeId, Slots>,
-    /// Slots in which a node missed a write that others perhaps have acknowledged, and was
-    /// not brought it yet. They are marked, or being served.
+    /// Slots in which a node missed a write that others perhaps have acknowledged. They are
+    /// marked.
     missed: BTreeMap<NodeId, Slots>,
+    /// The same of what is being brought.
+    coming: BTreeMap<NodeId, Slots>,
     /// Those of them of which the other owners are to be told: this node may die before it
     /// has brought them.
     untold: BTreeMap<NodeId, Slots>,
@@ -99,7 +101,7 @@ impl Dirty {
     /// Copies of what was just written in these slots did not get to this node.
     pub(super) fn miss(&self, node: NodeId, slots: impl IntoIterator<Item = u32>) {
         let mut state = self.state();
-        let State { marked, missed, untold } = &mut *state;
+        let State { marked, missed, untold, .. } = &mut *state;
         for slot in slots {
             for sets in [&mut *marked, &mut *missed, &mut *untold] {
                 self.of(sets, node).insert(slot);
@@ -129,37 +131,53 @@ impl Dirty {
     /// Somebody may not have heard what was told. Whether there is anything to tell again.
     pub(super) fn tell_again(&self) -> bool {
         let mut state = self.state();
-        let State { missed, untold, .. } = &mut *state;
-        for (&node, slots) in missed.iter() {
+        let State { missed, coming, untold, .. } = &mut *state;
+        for (&node, slots) in missed.iter().chain(coming.iter()) {
             self.of(untold, node).unite(slots);
         }
-        !missed.is_empty()
+        !missed.is_empty() || !coming.is_empty()
     }
 
     /// Whether nobody lacks what others have acknowledged, as far as is known.
     pub(super) fn lacks_nobody(&self) -> bool {
-        self.state().missed.is_empty()
+        let state = self.state();
+        state.missed.is_empty() && state.coming.is_empty()
     }
 
     /// Whether a node may lack what others have acknowledged, and is not brought it yet.
     pub(super) fn lacks(&self, node: NodeId) -> bool {
-        self.state().missed.contains_key(&node)
+        let state = self.state();
+        state.missed.contains_key(&node) || state.coming.contains_key(&node)
     }
 
-    /// A node was brought all it was to be, and refuses the rest or there is none; or
-    /// all others bring it all.
-    pub(in crate::node) fn lacks_nothing(&self, node: NodeId, refuses: bool) {
+    /// Nobody else has to bring a node what it missed: all others bring it all there is.
+    pub(in crate::node) fn lacks_nothing(&self, node: NodeId) {
         let mut state = self.state();
-        if refuses || !state.marked.contains_key(&node) {
-            state.missed.remove(&node);
-            state.untold.remove(&node);
+        let State { missed, coming, untold, .. } = &mut *state;
+        for sets in [missed, coming, untold] {
+            sets.remove(&node);
         }
     }
 
-    /// Takes all marks of a node: whoever takes them brings the copies up to
-    /// date, or marks them again.
+    /// Takes all marks of a node: whoever takes them brings the copies up to date, or marks
+    /// them again, and says so in the end.
     pub(in crate::node) fn take(&self, node: NodeId) -> Option<Slots> {
-        self.state().marked.remove(&node)
+        let mut state = self.state();
+        let State { marked, missed, coming, .. } = &mut *state;
+        let taken = marked.remove(&node)?;
+        if let Some(missed) = missed.remove(&node) {
+            self.of(coming, node).unite(&missed);
+        }
+        Some(taken)
+    }
+
+    /// What was taken was brought, or else it is still missing.
+    pub(in crate::node) fn end_taken(&self, node: NodeId, brought: bool) {
+        let mut state = self.state();
+        let State { missed, coming, .. } = &mut *state;
+        if let Some(coming) = coming.remove(&node).filter(|_| !brought) {
+            self.of(missed, node).unite(&coming);
+        }
     }
 
     /// How many slots of a node are marked.
@@ -175,8 +193,8 @@ impl Dirty {
     /// The node is no longer one whose copies count.
     pub(in crate::node) fn forget(&self, node: NodeId) {
         let mut state = self.state();
-        let State { marked, missed, untold } = &mut *state;
-        for sets in [marked, missed, untold] {
+        let State { marked, missed, coming, untold } = &mut *state;
+        for sets in [marked, missed, coming, untold] {
             sets.remove(&node);
         }
     }
@@ -249,11 +267,19 @@ mod tests {
         assert!(dirty.tell_again());
         assert_eq!(untold(), [2, 3, 4, 255]);
         assert_eq!(dirty.take(node).unwrap().len(), 5);
+        assert!(dirty.lacks(node), "it is on its way");
+        assert!(dirty.tell_again());
+        assert_eq!(untold(), [2, 3, 4, 255]);
         dirty.miss(node, [7]);
-        dirty.lacks_nothing(node, false);
-        assert!(dirty.lacks(node), "something is marked again");
-        dirty.take(node);
-        dirty.lacks_nothing(node, false);
+        dirty.end_taken(node, true);
+        assert!(dirty.lacks(node), "it missed something else meanwhile");
+        assert_eq!(untold(), [7]);
+        assert!(dirty.take(node).is_some());
+        dirty.end_taken(node, false);
+        assert!(dirty.lacks(node), "it was not brought");
+        dirty.mark(node, [7]);
+        assert!(dirty.take(node).is_some());
+        dirty.end_taken(node, true);
         assert!(!dirty.lacks(node) && dirty.lacks_nobody() && !dirty.tell_again());
     }
 

@@ -54,6 +54,10 @@ impl Misses {
     pub(in crate::node) fn tell_again(&mut self) {
         if self.cluster.dirty.tell_again() {
             self.told = self.told.min(self.whole);
+            // What was missed before the one under way is told with the next.
+            if let Some(telling) = &mut self.telling {
+                telling.is_partly = true;
+            }
         }
     }
 
@@ -167,17 +171,11 @@ mod tests {
         let mut scene = Scene::new();
         assert_eq!(scene.step(1), (at(1), false));
         let cluster = Arc::clone(&scene.misses.cluster);
-        let copies = || Call { waits: None, slots: vec![7], deadline: Now::from_unix_ms(u64::MAX) };
-        let call = |copies| {
-            let mut begun = 0;
-            cluster.peer(OWNER).unwrap().call(0, copies, true, |call, _| begun = call).unwrap();
-            begun
-        };
-        let under_way = call(copies());
+        let under_way = call(&cluster);
         scene.miss();
         assert_eq!(scene.step(2), (at(1), false));
         // What is sent later is told of later.
-        let later = call(copies());
+        let later = call(&cluster);
         scene.miss();
         assert_eq!(scene.step(3), (at(1), false));
         cluster.answered(&scene.link, under_way, Answer::Kept, at(4));
@@ -186,6 +184,31 @@ mod tests {
         cluster.answered(&scene.link, later, Answer::Kept, at(6));
         assert_eq!(scene.step(6), (at(5), true));
         assert_eq!(scene.step(7), (at(7), false));
+    }
+
+    /// Begins a call that brings a copy.
+    fn call(cluster: &Cluster) -> u32 {
+        let deadline = Now::from_unix_ms(u64::MAX);
+        let call = Call { waits: None, slots: vec![7], brings: false, deadline };
+        let mut begun = 0;
+        cluster.peer(OWNER).unwrap().call(0, call, true, |call, _| begun = call).unwrap();
+        begun
+    }
+
+    #[test]
+    fn who_is_linked_anew_while_others_are_told_was_told_nothing() {
+        let mut scene = Scene::new();
+        scene.step(1);
+        scene.miss();
+        assert_eq!(scene.step(2), (at(2), true));
+        call(&Arc::clone(&scene.misses.cluster));
+        scene.miss();
+        assert_eq!(scene.step(3), (at(2), false));
+        // That ends what is under way.
+        scene.linked();
+        assert_eq!(scene.misses.told(), at(1));
+        assert_eq!(scene.step(4), (at(1), true), "what was missed before is not told yet");
+        assert_eq!(scene.step(5), (at(5), true));
     }
 
     #[test]
@@ -199,7 +222,7 @@ mod tests {
         assert_eq!(scene.misses.told(), at(1), "since then something is missed");
         assert_eq!(scene.step(4), (at(4), true));
         // Where nothing is missed there is nothing to be told.
-        scene.misses.cluster.dirty.lacks_nothing(BEHIND, true);
+        scene.misses.cluster.dirty.lacks_nothing(BEHIND);
         scene.step(5);
         scene.linked();
         assert_eq!(scene.misses.told(), at(5));

@@ -281,6 +281,7 @@ impl Cluster {
 
     /// Sends all that a turn has gathered, by a lane.
     pub(super) fn send(&self, lane: usize, turn: Turn, now: Now) -> Sent {
+        let brings = turn.brings();
         let (sendings, needs) = turn.into_parts();
         let hurry = !needs.is_empty();
         let waiting = Arc::new(Waiting::new(sendings.len(), needs));
@@ -289,6 +290,7 @@ impl Cluster {
                 // Where nothing is needed nobody asks how it ended.
                 waits: hurry.then(|| (Arc::clone(&waiting), number as u16)),
                 slots: sending.slots(),
+                brings,
                 deadline: Now::from_unix_ms(now.unix_ms() + CALL_MS),
             };
             // Copies that nobody waits for.
@@ -300,8 +302,7 @@ impl Cluster {
 
     fn call(&self, lane: usize, sending: &Sending, call: Call, hurry: bool) {
         let Some(peer) = self.peer(sending.to) else {
-            self.dirty.miss(sending.to, call.slots.iter().copied());
-            return call.end(Answer::Unsent);
+            return self.make_good(sending.to, peer::failed(call, Answer::Unsent));
         };
         let sent = peer.call(lane, call, hurry, |call, frame| {
             let message = match &sending.what {
@@ -315,7 +316,7 @@ impl Cluster {
             message.encode(frame);
         });
         if let Err(failed) = sent {
-            self.dirty.miss(sending.to, failed.slots);
+            self.make_good(sending.to, failed);
         }
     }
 
@@ -324,7 +325,7 @@ impl Cluster {
         let Some(peer) = self.peer(link.node()) else { return };
         self.close_breaker(link.node(), "it answers");
         if let Err(failed) = peer.answered(link, call, answer, now) {
-            self.dirty.miss(link.node(), failed.slots);
+            self.make_good(link.node(), failed);
         }
     }
 
@@ -478,6 +479,7 @@ impl Cluster {
             let call = Call {
                 waits: Some((Arc::clone(&waiting), number as u16)),
                 slots: Vec::new(),
+                brings: false,
                 deadline: Now::from_unix_ms(now.unix_ms() + CALL_MS),
             };
             match self.peer(node) {
@@ -586,7 +588,16 @@ impl Cluster {
 
     fn failed(&self, node: NodeId, failed: Vec<peer::Failed>) {
         for failed in failed {
-            self.dirty.miss(node, failed.slots);
+            self.make_good(node, failed);
+        }
+    }
+
+    /// Remembers what did not get to a node.
+    fn make_good(&self, node: NodeId, failed: peer::Failed) {
+        match failed.brought {
+            // It is known already whether anybody is missing it.
+            true => self.dirty.mark(node, failed.slots),
+            false => self.dirty.miss(node, failed.slots),
         }
     }
 }

@@ -119,7 +119,8 @@ impl Mover {
             passes.rotate_left(1);
         }
         self.passes = passes;
-        rest
+        // Some may be waited for no longer before one of them goes on.
+        rest.min(rest_until(self.deadlines(), now))
     }
 
     /// All is sent, and answered.
@@ -220,6 +221,7 @@ impl Mover {
             self.throttle.take(bytes, at);
             self.cluster.moves.count(turn.parts(), bytes);
             turn.wait_for_all();
+            turn.set_brings();
             let sent = self.road.send(turn, now);
             // So that its end wakes this one up.
             if sent.waiting.is_over(waker) {
@@ -234,13 +236,22 @@ impl Mover {
 
     /// Nothing is to be brought to anybody who can be reached.
     fn rest(&self, now: Now) -> Rest {
-        let waits = self.waiting.values().map(|(_, since)| (*since, BULK_LINK_MS));
         let links = self.met.values().map(|&last| (last, BULK_LINK_REST_MS));
-        let next = waits.chain(links).map(|(since, ms)| since.unix_ms() + ms).min();
-        next.map_or(Rest::UntilWoken, |at| {
-            Rest::For(Duration::from_millis(at.saturating_sub(now.unix_ms()).max(1)))
-        })
+        rest_until(self.deadlines().chain(links), now)
     }
+
+    /// Until when links are waited for.
+    fn deadlines(&self) -> impl Iterator<Item = (Now, u64)> {
+        self.waiting.values().map(|&(_, since)| (since, BULK_LINK_MS))
+    }
+}
+
+/// Until the first of these times is over.
+fn rest_until(times: impl Iterator<Item = (Now, u64)>, now: Now) -> Rest {
+    let next = times.map(|(since, ms)| since.unix_ms() + ms).min();
+    next.map_or(Rest::UntilWoken, |at| {
+        Rest::For(Duration::from_millis(at.saturating_sub(now.unix_ms()).max(1)))
+    })
 }
 
 fn is_past(since: Now, ms: u64, now: Now) -> bool {

@@ -101,6 +101,8 @@ impl Drop for Locked<'_> {
 #[derive(Debug)]
 pub(super) struct Failed {
     pub(super) slots: Vec<u32>,
+    /// See [`Call::brings`].
+    pub(super) brought: bool,
 }
 
 impl Peer {
@@ -201,9 +203,13 @@ impl Peer {
         // One that was given up before has no more to say.
         let Some(call) = call else { return Ok(()) };
         self.pace.note(now.unix_ms().saturating_sub(begun_ms(&call)), now);
-        let refused = answer == Answer::Refused;
-        call.end(answer);
-        if refused { Err(Failed { slots: call.slots }) } else { Ok(()) }
+        match answer {
+            Answer::Refused => Err(failed(call, answer)),
+            answer => {
+                call.end(answer);
+                Ok(())
+            }
+        }
     }
 
     /// There is a link now, perhaps in place of another.
@@ -349,9 +355,9 @@ fn lost(call: Call) -> Failed {
     failed(call, Answer::Lost)
 }
 
-fn failed(call: Call, how: Answer) -> Failed {
+pub(super) fn failed(call: Call, how: Answer) -> Failed {
     call.end(how);
-    Failed { slots: call.slots }
+    Failed { slots: call.slots, brought: call.brings }
 }
 
 #[cfg(test)]
@@ -365,7 +371,8 @@ mod tests {
         let link = Arc::new(Link::detached(NodeId(1), 1, 1 << 20, || {}));
         drop(peer.linked(&link));
         let ask = |now_ms| {
-            let call = Call { waits: None, slots: Vec::new(), deadline: at(now_ms + CALL_MS) };
+            let deadline = at(now_ms + CALL_MS);
+            let call = Call { waits: None, slots: Vec::new(), brings: false, deadline };
             let mut number = 0;
             peer.call(0, call, true, |begun, _| number = begun).unwrap();
             number

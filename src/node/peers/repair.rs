@@ -115,8 +115,8 @@ impl Repair {
             let rest = Now::from_unix_ms(now.unix_ms() + REPAIR_REST_MS);
             self.resting.insert(to, (tries, rest));
         }
-        let refuses = !is_even && tries >= REPAIR_TRIES;
-        self.cluster.dirty.lacks_nothing(to, refuses);
+        let refuses = became == Became::Refused && tries >= REPAIR_TRIES;
+        self.cluster.dirty.end_taken(to, refuses || became == Became::Brought);
         if (is_even || refuses)
             && let Some(said) = self.tell.remove(&to)
         {
@@ -148,12 +148,16 @@ mod tests {
         Repair::new(Rc::new(Road::new(&shared, 0)), cluster)
     }
 
-    /// Whether a pass begins now. When it ends, something is marked that was not before.
+    /// Whether a pass begins now. During it something else is missed, or else it is marked
+    /// again what it was to bring.
     fn pass(repair: &mut Repair, ms: u64, became: Became) -> bool {
         repair.step(at(ms));
         let begins = repair.cluster.moves.take_asked().contains_key(&OTHER);
         if begins {
-            repair.cluster.dirty.miss(OTHER, [8]);
+            match became {
+                Became::Brought => repair.cluster.dirty.miss(OTHER, [8]),
+                Became::Refused | Became::Lost => repair.cluster.dirty.mark(OTHER, [7]),
+            }
             repair.cluster.moves.end(Moved { to: OTHER, became });
         }
         begins
@@ -179,6 +183,35 @@ mod tests {
             }
         }
         assert!(repair.is_even(OTHER) && !repair.cluster.dirty.lacks(OTHER));
+    }
+
+    #[test]
+    fn who_refuses_something_is_brought_what_else_it_misses() {
+        let mut repair = behind();
+        let mut ms = 0;
+        for _ in 0..=REPAIR_TRIES {
+            assert!(pass(&mut repair, ms, Became::Refused));
+            repair.step(at(ms));
+            ms += REPAIR_REST_MS;
+        }
+        assert!(!repair.cluster.dirty.lacks(OTHER));
+        repair.cluster.dirty.miss(OTHER, [9]);
+        for became in [Became::Lost, Became::Lost] {
+            assert!(repair.cluster.dirty.lacks(OTHER), "{became:?}");
+            assert!(pass(&mut repair, ms, became));
+            repair.step(at(ms));
+            ms += REPAIR_REST_MS;
+        }
+        assert!(repair.cluster.dirty.lacks(OTHER));
+        assert!(repair.cluster.dirty.take_untold()[&OTHER].contains(9), "it is to be told");
+        // It is missed while the pass before is under way.
+        repair.step(at(ms));
+        assert!(repair.cluster.moves.take_asked().contains_key(&OTHER));
+        repair.cluster.dirty.miss(OTHER, [10]);
+        repair.cluster.moves.end(Moved { to: OTHER, became: Became::Refused });
+        repair.step(at(ms));
+        assert!(repair.cluster.dirty.lacks(OTHER));
+        assert!(repair.cluster.dirty.take_untold()[&OTHER].contains(10), "it is to be told");
     }
 
     #[test]

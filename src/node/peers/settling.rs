@@ -115,7 +115,8 @@ mod tests {
 
     /// Begins a call that brings copies of these slots.
     fn call(cluster: &Cluster, slots: Vec<u32>) -> u32 {
-        let call = Call { waits: None, slots, deadline: Now::from_unix_ms(u64::MAX) };
+        let deadline = Now::from_unix_ms(u64::MAX);
+        let call = Call { waits: None, slots, brings: false, deadline };
         let mut begun = 0;
         let peer = cluster.peer(OTHER).unwrap();
         peer.call(0, call, true, |number, _| begun = number).unwrap();

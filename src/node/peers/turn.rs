@@ -21,6 +21,8 @@ pub(in crate::node) struct Turn {
     /// Requests and items, and bytes of them.
     parts: usize,
     bytes: usize,
+    /// See [`Turn::set_brings`].
+    brings: bool,
 }
 
 /// One call to one node.
@@ -97,6 +99,15 @@ impl Turn {
     /// So many bytes of answers wait for those of other nodes: they count as well.
     pub(in crate::node) fn holds(&mut self, bytes: usize) {
         self.bytes += bytes;
+    }
+
+    /// What it copies was there before: where a copy fails, it is brought again.
+    pub(super) fn set_brings(&mut self) {
+        self.brings = true;
+    }
+
+    pub(super) fn brings(&self) -> bool {
+        self.brings
     }
 
     /// Whoever waits for this turn waits for all of it.

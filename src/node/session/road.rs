@@ -408,8 +408,9 @@ impl Road {
 
     /// Whether this node has caught up with all others, as far as it knows.
     pub(in crate::node) fn has_all(&self, now: Now) -> bool {
-        let keeps_time = self.shared.cluster.as_ref().is_none_or(|there| there.keeps_time(now));
-        keeps_time && self.me().is_none_or(|me| self.executed(me))
+        let cluster = self.shared.cluster.as_ref();
+        let keeps_up = cluster.is_none_or(|there| there.keeps_time(now) && there.stays());
+        keeps_up && self.me().is_none_or(|me| self.executed(me))
     }
 
     /// Whether a node executes, as far as the view knows.
