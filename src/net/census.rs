@@ -515,6 +515,13 @@ impl Member {
         }
     }
 
+    /// So many seconds that have gone by do not count.
+    pub(super) fn forgive(&self, seconds: u32, now_s: u32) {
+        for began_s in [&self.since_s, &self.moved_s] {
+            began_s.store((began_s.load(Relaxed) + seconds).min(now_s), Relaxed);
+        }
+    }
+
     /// Since when nothing got on in this phase.
     pub(super) fn still_since_s(&self) -> u32 {
         self.moved_s.load(Relaxed).max(self.since_s())

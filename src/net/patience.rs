@@ -144,6 +144,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_forgiven_does_not_count() {
+        for phase in [Phase::Idle, Phase::Head, Phase::Body, Phase::Sending] {
+            let member = member();
+            member.enter(phase, 1);
+            member.forgive(100, 104);
+            assert_eq!(PATIENCE.overdue(&member, 104), None, "{phase:?}");
+            assert!(PATIENCE.overdue(&member, 112).is_some(), "{phase:?}");
+        }
+        let member = member();
+        member.enter(Phase::Head, 100);
+        member.forgive(100, 104);
+        assert!(PATIENCE.overdue(&member, 110).is_some(), "no time that is to come");
+    }
+
+    #[test]
     fn zero_is_forever() {
         let member = member();
         assert_eq!(Patience::default().overdue(&member, u32::MAX), None);

@@ -86,6 +86,25 @@ fn idle_connection_is_closed() {
 }
 
 #[test]
+fn nobody_is_idle_while_the_worker_stands() {
+    let patience = Patience { idle_s: 2, ..Patience::default() };
+    let house = House::with(&ClientsConfig { workers: 1, patience, ..config() });
+    let (mut client, mut neighbour) = (house.connect(), house.connect());
+    client.ask("echo a\n", "a\n");
+    neighbour.ask("echo a\n", "a\n");
+    neighbour.send("hold\n");
+    wait_until("the worker stands", || house.gate().is_held());
+    client.send("echo b\n");
+    let until_s = house.lobby.census.clock_s() + 4;
+    wait_until("it stands for long", || house.lobby.census.clock_s() >= until_s);
+    house.gate().open();
+    client.expect("b\n");
+    // Who says no more is cut all the same.
+    client.expect_end();
+    assert!(house.figures().idle_kicks >= 1);
+}
+
+#[test]
 fn slow_loris_is_cut() {
     let patience = Patience { request_s: 1, ..Patience::default() };
     let house = House::with(&ClientsConfig { patience, ..config() });
