@@ -16,10 +16,13 @@ use super::stop::{Stop, StopListener};
 use crate::limits::{HANDSHAKE_S, INPUT_BYTES};
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
+use std::task::Poll;
 use std::time::Duration;
 use std::{fmt, io};
 use tokio::runtime::{Builder, LocalOptions};
@@ -298,11 +301,31 @@ where
 {
     // In a box, so that the connection does not keep the room for it.
     let handshake = Box::pin(timeout(Duration::from_secs(HANDSHAKE_S), acceptor.accept(socket)));
-    match handshake.await {
-        Ok(Ok(stream)) => Connection::new(stream, answer, seat).await,
-        _ => {
+    match unless_summoned(&seat, handshake).await {
+        None => {}
+        Some(Ok(Ok(stream))) => Connection::new(stream, answer, seat).await,
+        Some(_) => {
             seat.bench.counts().handshake_errors.fetch_add(1, Ordering::Relaxed);
             seat.member.ends_by(End::Handshake);
         }
     }
+}
+
+/// Goes on until it is done, or the connection is to end: at once, or when all that has
+/// arrived was looked at.
+async fn unless_summoned<F: Future + Unpin>(seat: &Seat, mut work: F) -> Option<F::Output> {
+    poll_fn(|cx| {
+        let summons = seat.member.summons();
+        match summons {
+            Summons::Cut => return Poll::Ready(None),
+            Summons::Finish => seat.bench.look_again(),
+            Summons::MakeRoom | Summons::None => {}
+        }
+        match Pin::new(&mut work).poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if summons == Summons::Finish => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }

@@ -2,13 +2,16 @@
 
 use crate::echo::Value;
 use crate::house::{Client, House, config};
+use crate::wait_until;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use ringcached::limits::HANDSHAKE_S;
 use ringcached::net::{
     ClientCertificates, ClientsConfig, Patience, Stop, Tls, TlsFiles, TlsVersion,
 };
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use std::{fs, io};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -127,6 +130,36 @@ fn orderly_ends_are_said() {
 }
 
 #[test]
+fn silent_clients_do_not_delay_a_stop() {
+    let authority = Authority::new("silent");
+    authority.renew("cache.test");
+    let tls = Arc::new(Tls::open(authority.files(ClientCertificates::Ignored)).unwrap());
+    // Longer than a handshake may take, so that the end of that is not waited for either.
+    let grace = Duration::from_secs(3600);
+    let house = House::open(&ClientsConfig { grace, ..config() }, Some(tls), Vec::new());
+    let mut silent = house.connect();
+    wait_until("it is there", || house.figures().current == 1);
+    let started = Instant::now();
+    house.lobby.stopper.stop(Stop::Graceful);
+    silent.expect_end();
+    house.wait();
+    assert!(started.elapsed() < Duration::from_secs(HANDSHAKE_S) / 2);
+}
+
+#[test]
+fn silent_client_is_idle_once() {
+    let authority = Authority::new("idle");
+    authority.renew("cache.test");
+    let tls = Arc::new(Tls::open(authority.files(ClientCertificates::Ignored)).unwrap());
+    let patience = Patience { idle_s: 1, ..Patience::default() };
+    let house = House::open(&ClientsConfig { patience, ..config() }, Some(tls), Vec::new());
+    house.connect().expect_end();
+    wait_until("it has gone", || house.figures().current == 0);
+    let figures = house.figures();
+    assert_eq!((figures.idle_kicks, figures.handshake_errors), (1, 0));
+}
+
+#[test]
 fn certificates_change_while_connections_live() {
     let authority = Authority::new("reload");
     authority.renew("old.test");
@@ -160,7 +193,7 @@ fn clients_show_certificates_when_asked() {
         let mut stream = unknown.0.into_inner();
         io::Read::read(&mut stream, &mut [0; 1]).unwrap_err();
     }
-    crate::wait_until("it is counted", || house.figures().handshake_errors == 1);
+    wait_until("it is counted", || house.figures().handshake_errors == 1);
 }
 
 #[test]
@@ -170,7 +203,7 @@ fn plain_text_is_no_handshake() {
     let tls = Arc::new(Tls::open(authority.files(ClientCertificates::Ignored)).unwrap());
     let house = House::open(&config(), Some(tls), Vec::new());
     house.connect().send("echo a\n");
-    crate::wait_until("it is counted", || house.figures().handshake_errors == 1);
+    wait_until("it is counted", || house.figures().handshake_errors == 1);
     let mut client = connect(&house, "cache.test", authority.client_config(None)).unwrap();
     client.ask("echo b\n", "b\n");
 }
