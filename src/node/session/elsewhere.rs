@@ -83,7 +83,7 @@ impl Parts {
         !self.from_copies.is_empty() && self.from_copies.contains(&hash)
     }
 
-    fn push(&mut self, part: Part) {
+    pub(super) fn push(&mut self, part: Part) {
         self.wrote |= part.writes();
         self.all.push(part);
     }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 /// The way from a key to its item, for all sessions of one worker. Every
@@ -181,6 +182,9 @@ impl Drop for InTurn {
         self.0.view.borrow_mut().release();
         if let Some(cluster) = &self.0.shared.cluster {
             cluster.turns.end(self.0.worker);
+        }
+        if thread::panicking() {
+            self.0.forget_answers();
         }
     }
 }
@@ -457,6 +461,16 @@ impl Road {
         }
     }
 
+    /// The client of the turn under way is cut, and who comes next waits for none of its
+    /// answers. What it has gathered for other nodes goes out with the next turn: copies of
+    /// what was written here may be among it.
+    #[cold]
+    fn forget_answers(&self) {
+        self.parts.take();
+        self.least.set(0);
+        self.turn().end_step(0);
+    }
+
     /// Whether something waits for the end of the turn.
     pub(super) fn has_gathered(&self) -> bool {
         !self.turn().is_empty() || !self.parts().is_empty()
@@ -548,5 +562,47 @@ impl Road {
 impl fmt::Debug for Road {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Road").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::waits::{Part, Source};
+    use super::*;
+    use crate::item::{Expiry, StoreMode};
+    use crate::node::standing::{START_MS, node_of};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::atomic::AtomicU64;
+
+    const ME: NodeId = NodeId(1);
+    const OTHER: NodeId = NodeId(2);
+
+    #[test]
+    fn a_panic_leaves_the_next_turn_no_answers() {
+        let shared = node_of(&[ME, OTHER], &Arc::new(AtomicU64::new(START_MS)));
+        let road = Rc::new(Road::new(&shared, 0));
+        let set = Store {
+            mode: StoreMode::Set,
+            flags: 0,
+            expiry: Expiry::Never,
+            value: b"v",
+            compare: None,
+            cas: None,
+            invalidate: false,
+            vivify: None,
+        };
+        let broken = catch_unwind(AssertUnwindSafe(|| {
+            let _turn = Road::begin_turn(&road);
+            road.parts().push(Part::new(0, 0, Source::Text(b"not for others".to_vec())));
+            road.least.set(1);
+            road.store(Key::new(b"k").unwrap(), shared.now(), set, None, |_, _| ());
+            panic!("as a fault in what answers would");
+        }));
+        assert!(broken.is_err());
+        let _next = Road::begin_turn(&road);
+        assert!(road.parts().is_empty());
+        let (copies, least) = road.end_step();
+        assert!(copies.is_empty() && least == 0, "nobody waits for what it wrote");
+        assert!(road.has_gathered(), "which the other owner is to have all the same");
     }
 }
