@@ -27,7 +27,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use tokio::io::ReadBuf;
 
-/// After a value of so many bytes a connection's turn is over.
+/// After large values of so many bytes together a connection's turn is over.
 const BULK_BYTES: usize = 256 << 10;
 
 /// What a client reads whose request finds no memory.
@@ -78,6 +78,7 @@ impl<S: Stream, A: Answer> Connection<S, A> {
 
     /// Turn after turn, until there is nothing to do.
     fn poll_turns(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut value_bytes = 0;
         loop {
             match self.seat.member.summons() {
                 Summons::Cut => return self.cut(cx),
@@ -89,7 +90,6 @@ impl<S: Stream, A: Answer> Connection<S, A> {
                 Summons::None => {}
             }
             ready!(self.poll_unsent(cx))?;
-            let bulk = self.body().is_some_and(|body| body.wanted() >= BULK_BYTES);
             let turn = match self.step {
                 Step::Close => return self.poll_goodbye(cx),
                 Step::Refuse => {
@@ -113,12 +113,15 @@ impl<S: Stream, A: Answer> Connection<S, A> {
                     Poll::Ready(turn) => turn,
                     Poll::Pending => return self.wait_or_finish(cx),
                 },
-                Step::Body => match self.poll_body(cx)? {
-                    // After much, others come first.
-                    Poll::Ready(()) if bulk => Turn::More,
-                    Poll::Ready(()) => Turn::Done,
-                    Poll::Pending => return self.wait_or_finish(cx),
-                },
+                Step::Body => {
+                    value_bytes += self.body().map_or(0, Body::wanted);
+                    match self.poll_body(cx)? {
+                        // After much, others come first.
+                        Poll::Ready(()) if value_bytes >= BULK_BYTES => Turn::More,
+                        Poll::Ready(()) => Turn::Done,
+                        Poll::Pending => return self.wait_or_finish(cx),
+                    }
+                }
             };
             if turn == Turn::More {
                 self.seat.bench.tally().count_yield();
