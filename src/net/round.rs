@@ -112,17 +112,17 @@ impl Round {
         connection: impl Future<Output = ()> + 'static,
     ) -> io::Result<()> {
         let seat = member.seat as usize;
-        let both = Interest::READABLE | Interest::WRITABLE;
+        let all = Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY;
         let socket: RawFd = member.descriptor;
         let sockets = self.sockets.borrow();
-        sockets.get_ref().registry().register(&mut SourceFd(&socket), Token(seat), both)?;
+        sockets.get_ref().registry().register(&mut SourceFd(&socket), Token(seat), all)?;
         let (mut turns, mut heard) = (self.turns.borrow_mut(), self.heard.borrow_mut());
         if turns.len() <= seat {
             turns.resize_with(seat + 1, || None);
             heard.resize(seat + 1, Heard::default());
         }
         // Something may have come before it was watched.
-        heard[seat] = Heard { some: true, end: false };
+        heard[seat] = Heard { some: true, more: false };
         let waker = Waker::from(Arc::clone(member));
         waker.wake_by_ref();
         turns[seat] = Some(Turns { connection: Box::pin(connection), waker });
@@ -192,7 +192,7 @@ impl Round {
             let seat = event.token().0;
             if let Some(heard) = self.heard.borrow_mut().get_mut(seat) {
                 heard.some = true;
-                heard.end |= event.is_read_closed() || event.is_error();
+                heard.more |= event.is_read_closed() || event.is_error() || event.is_priority();
             }
             self.turn(seat);
         }

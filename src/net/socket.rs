@@ -85,7 +85,9 @@ impl Socket {
         }
         let came = or_pending(read(&mut self.plain));
         let is_empty = match came {
-            Poll::Ready(Ok(came)) => came < room,
+            // A read of a Unix socket ends before a descriptor that was sent, too, and
+            // nobody tells of that.
+            Poll::Ready(Ok(came)) => came < room && matches!(self.plain, Plain::Tcp(_)),
             Poll::Ready(Err(_)) => false,
             Poll::Pending => true,
         };

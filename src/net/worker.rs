@@ -63,8 +63,10 @@ pub(super) struct Bench {
 pub(super) struct Heard {
     /// Something may be there to be read.
     pub(super) some: bool,
-    /// The client has ended its side, of which the worker hears but once.
-    pub(super) end: bool,
+    /// A read that brings little does not say that no more is there: the client has ended
+    /// its side, or sent an urgent byte, before which a read ends. The worker hears of
+    /// that but once.
+    pub(super) more: bool,
 }
 
 impl fmt::Debug for Bench {
@@ -112,7 +114,7 @@ impl Bench {
 
     /// It has read all there is. Of what comes from now on the worker will hear.
     pub(super) fn read_all(&self) {
-        self.heard.update(|heard| Heard { some: heard.end, ..heard });
+        self.heard.update(|heard| Heard { some: heard.more, ..heard });
     }
 
     /// Something may be there of which the worker has not heard.

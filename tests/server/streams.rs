@@ -2,9 +2,14 @@
 
 use crate::echo::Value;
 use crate::house::{Client, House, config};
-use crate::wait_until;
-use ringcached::net::{Listener, Phase, Transport};
-use std::io::{Read, Write};
+use crate::{PATIENCE, wait_until};
+use ringcached::net::{ClientsConfig, Listener, Phase, Transport};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use socket2::SockRef;
+use std::io::{IoSlice, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::TcpStream;
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::{fs, thread};
@@ -111,6 +116,51 @@ fn values_go_out_whole_to_a_slow_reader() {
     for _ in 0..20 {
         client.expect([&value[..], b"next\n"].concat());
     }
+}
+
+/// What comes behind a place where a read ends is read too.
+fn hides_nothing<S: Read + Write>(
+    house: &House,
+    mut client: Client<S>,
+    (mark, more): (impl FnOnce(&S), &str),
+) {
+    let mut neighbour = house.connect();
+    client.ask("echo a\n", "a\n");
+    neighbour.ask("echo a\n", "a\n");
+    neighbour.send("hold\n");
+    wait_until("the worker stands", || house.gate().is_held());
+    // Half a request has no answer, whose taking would lead to another turn.
+    client.send("echo a");
+    mark(client.0.get_ref());
+    client.send("c\n");
+    house.gate().open();
+    client.expect(format!("a{more}c\n"));
+}
+
+#[test]
+fn urgent_bytes_hide_nothing() {
+    let house = House::with(&ClientsConfig { workers: 1, ..config() });
+    let mark = |stream: &TcpStream| {
+        assert_eq!(SockRef::from(stream).send_out_of_band(b"!").unwrap(), 1);
+    };
+    hides_nothing(&house, house.connect(), (mark, ""));
+}
+
+#[test]
+fn descriptors_hide_nothing() {
+    let path = format!("{}/passed-{}.sock", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    let listener = Listener::unix(path.as_ref(), 0o700, 128).unwrap();
+    let house = House::open(&ClientsConfig { workers: 1, ..config() }, None, vec![listener]);
+    let stream = UnixStream::connect(&path).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mark = |stream: &UnixStream| {
+        let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let (mut sent, own) = (SendAncillaryBuffer::new(&mut room), [stream.as_fd()]);
+        assert!(sent.push(SendAncillaryMessage::ScmRights(&own)));
+        let line = [IoSlice::new(b"b")];
+        sendmsg(stream, &line, &mut sent, SendFlags::empty()).unwrap();
+    };
+    hides_nothing(&house, Client::new(stream), (mark, "b"));
 }
 
 #[test]
