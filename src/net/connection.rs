@@ -100,7 +100,8 @@ impl<S: Stream, A: Answer> Connection<S, A> {
                 Step::Abandon => return Poll::Ready(Ok(())),
                 Step::PassOver => match self.poll_pass_over(cx)? {
                     Poll::Ready(turn) => turn,
-                    Poll::Pending => return self.wait_or_finish(cx),
+                    // That is soon over, if the node stops or not.
+                    Poll::Pending => return Poll::Pending,
                 },
                 Step::Again => self.answer_kept(cx)?,
                 Step::Wait | Step::Read if self.answer.has_news(cx.waker()) => {
@@ -148,9 +149,13 @@ impl<S: Stream, A: Answer> Connection<S, A> {
     }
 
     /// There is no more input for now: a node that stops has answered all that
-    /// had arrived.
+    /// had arrived. It ends once the answers are sent, and not in the system's hands.
     fn wait_or_finish(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.seat.member.summons() < Summons::Finish {
+            return Poll::Pending;
+        }
+        if !self.stream.socket().is_sent() {
+            self.seat.member.enter(Phase::Sending, self.seat.bench.now_s());
             return Poll::Pending;
         }
         self.step = Step::Close;

@@ -2,6 +2,8 @@
 //! have to wait is tried again in the connection's next turn.
 
 use super::worker::Bench;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::SockRef;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -54,6 +56,21 @@ impl Plain {
         }
     }
 
+    /// Whether the system has sent all that was written. Of what it has not, nothing is
+    /// sent any more once the socket is closed and the client says another word.
+    fn is_sent(&self) -> bool {
+        let Self::Tcp(stream) = self else {
+            // It is with the client as soon as it is written.
+            return true;
+        };
+        // From now on it can be written to when nothing is left to be sent. Where that
+        // cannot be asked for, it can be when little is left.
+        let _ = SockRef::from(stream).set_tcp_notsent_lowat(1);
+        let mut ready = [PollFd::new(stream, PollFlags::OUT)];
+        // An error is an end as well.
+        poll(&mut ready, Some(&Timespec::default())) != Ok(0)
+    }
+
     pub(super) fn descriptor(&self) -> i32 {
         self.as_fd().as_raw_fd()
     }
@@ -71,6 +88,11 @@ impl AsFd for Plain {
 impl Socket {
     pub(super) fn new(plain: Plain, bench: &Rc<Bench>) -> Self {
         Self { plain, bench: Rc::clone(bench) }
+    }
+
+    /// See [`Plain::is_sent`]. If not, its worker hears when it is.
+    pub(super) fn is_sent(&self) -> bool {
+        self.plain.is_sent()
     }
 
     /// Reads, unless nothing came since it was read empty.

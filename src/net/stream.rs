@@ -10,11 +10,22 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 
 /// A socket, or TLS over one.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + 'static {
+    /// The socket itself.
+    fn socket(&self) -> &Socket;
+}
 
-impl Stream for Socket {}
+impl Stream for Socket {
+    fn socket(&self) -> &Socket {
+        self
+    }
+}
 
-impl Stream for TlsStream<Socket> {}
+impl Stream for TlsStream<Socket> {
+    fn socket(&self) -> &Socket {
+        self.get_ref().0
+    }
+}
 
 /// Sends as much as the socket takes; ready when that is all. May be called
 /// again whatever it said last.

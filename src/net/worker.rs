@@ -27,7 +27,7 @@ use std::time::Duration;
 use std::{fmt, io};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsAcceptor;
 
 /// How often a worker looks at the clock, and at the patience it has with each
@@ -262,6 +262,7 @@ async fn serve(mut job: Job, mut answerer: impl Answerer) -> io::Result<()> {
         };
         tokio::select! {
             () = finish => {}
+            () = keep_sweeping(&bench, &job.patience, tick) => {}
             () = job.stop.out_of_grace(job.grace) => {}
         }
     }
@@ -271,6 +272,14 @@ async fn serve(mut job: Job, mut answerer: impl Answerer) -> io::Result<()> {
     // A panic there was told, and has ended it.
     let _ = beside.await;
     Ok(())
+}
+
+/// Those who end have no more patience for it than others.
+async fn keep_sweeping(bench: &Bench, patience: &Patience, mut tick: Interval) {
+    loop {
+        tick.tick().await;
+        bench.sweep(patience);
+    }
 }
 
 /// Lets every connection answer what has arrived.

@@ -1,8 +1,10 @@
 //! How a node stops.
 
-use crate::house::{House, config};
+use crate::house::{Client, House, config};
 use crate::{PATIENCE, wait_until};
-use ringcached::net::{ClientsConfig, Stop};
+use ringcached::limits::INPUT_KEPT_BYTES_MAX;
+use ringcached::net::{ClientsConfig, Phase, Stop};
+use socket2::{Domain, Socket, Type};
 use std::io::Read;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -42,6 +44,51 @@ fn graceful_stop_sends_what_waits() {
     client.expect("x".repeat(8_000_000));
     client.expect_end();
     house.wait();
+}
+
+#[test]
+fn stop_waits_for_what_the_system_has_yet_to_send() {
+    let house = House::with(&ClientsConfig { grace: Duration::from_secs(3600), ..config() });
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(32 << 10).unwrap();
+    socket.connect(&house.address.into()).unwrap();
+    let mut slow = Client::new(TcpStream::from(socket));
+    slow.0.get_ref().set_read_timeout(Some(PATIENCE)).unwrap();
+    let len = 1_000_000;
+    slow.send(format!("fill {len}\n"));
+    // All of it is the system's by now, and little of it is with the client.
+    wait_until("it is written", || house.figures().bytes_written == len as u64);
+    house.lobby.stopper.stop(Stop::Graceful);
+    wait_until("the worker has heard of it", || {
+        let mut phase = None;
+        house.lobby.census.each(|member| phase = Some(member.phase()));
+        phase != Some(Phase::Idle)
+    });
+    slow.send("echo late\n");
+    slow.expect("x".repeat(len));
+    slow.expect("late\n");
+    slow.expect_end();
+    house.wait();
+}
+
+#[test]
+fn refused_client_is_heard_in_spite_of_a_stop() {
+    let grace = Duration::from_secs(3600);
+    let house = House::with(&ClientsConfig { workers: 1, grace, ..config() });
+    let (mut refused, mut idle) = (house.connect(), house.connect());
+    refused.ask("echo a\n", "a\n");
+    idle.ask("echo a\n", "a\n");
+    refused.send(vec![b'a'; INPUT_KEPT_BYTES_MAX + 1]);
+    refused.expect("CLIENT_ERROR line too long\r\n");
+    house.lobby.stopper.stop(Stop::Graceful);
+    // Its turn came after that of the other one.
+    idle.expect_end();
+    let before = house.figures().bytes_read;
+    refused.send("and so on\n");
+    wait_until("it is heard", || house.figures().bytes_read > before);
+    // But only for a while, though it does not go.
+    house.wait();
+    refused.expect_end();
 }
 
 #[test]
