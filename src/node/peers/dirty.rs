@@ -30,6 +30,18 @@ struct State {
     untold: BTreeMap<NodeId, Slots>,
 }
 
+impl State {
+    fn lacks_nobody(&self) -> bool {
+        self.missed.is_empty() && self.coming.is_empty()
+    }
+
+    fn lacks_nothing(&mut self, node: NodeId) {
+        for sets in [&mut self.missed, &mut self.coming, &mut self.untold] {
+            sets.remove(&node);
+        }
+    }
+}
+
 /// A set of slots.
 #[derive(Clone, Debug)]
 pub(in crate::node) struct Slots {
@@ -135,13 +147,12 @@ impl Dirty {
         for (&node, slots) in missed.iter().chain(coming.iter()) {
             self.of(untold, node).unite(slots);
         }
-        !missed.is_empty() || !coming.is_empty()
+        !state.lacks_nobody()
     }
 
     /// Whether nobody lacks what others have acknowledged, as far as is known.
     pub(super) fn lacks_nobody(&self) -> bool {
-        let state = self.state();
-        state.missed.is_empty() && state.coming.is_empty()
+        self.state().lacks_nobody()
     }
 
     /// Whether a node may lack what others have acknowledged, and is not brought it yet.
@@ -152,11 +163,7 @@ impl Dirty {
 
     /// Nobody else has to bring a node what it missed: all others bring it all there is.
     pub(in crate::node) fn lacks_nothing(&self, node: NodeId) {
-        let mut state = self.state();
-        let State { missed, coming, untold, .. } = &mut *state;
-        for sets in [missed, coming, untold] {
-            sets.remove(&node);
-        }
+        self.state().lacks_nothing(node);
     }
 
     /// Takes all marks of a node: whoever takes them brings the copies up to date, or marks
@@ -193,10 +200,8 @@ impl Dirty {
     /// The node is no longer one whose copies count.
     pub(in crate::node) fn forget(&self, node: NodeId) {
         let mut state = self.state();
-        let State { marked, missed, coming, untold } = &mut *state;
-        for sets in [marked, missed, coming, untold] {
-            sets.remove(&node);
-        }
+        state.marked.remove(&node);
+        state.lacks_nothing(node);
     }
 
     /// Whether no read has told of this slot lately. Where a copy cannot be brought up

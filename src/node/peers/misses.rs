@@ -141,6 +141,15 @@ mod tests {
             scene
         }
 
+        /// Something was missed, and told.
+        fn that_told() -> Self {
+            let mut scene = Self::new();
+            scene.step(1);
+            scene.miss();
+            assert_eq!(scene.step(2), (at(2), true));
+            scene
+        }
+
         fn linked(&mut self) {
             self.link = Arc::new(link());
             self.misses.cluster.linked(&self.link);
@@ -197,11 +206,8 @@ mod tests {
 
     #[test]
     fn who_is_linked_anew_while_others_are_told_was_told_nothing() {
-        let mut scene = Scene::new();
-        scene.step(1);
-        scene.miss();
-        assert_eq!(scene.step(2), (at(2), true));
-        call(&Arc::clone(&scene.misses.cluster));
+        let mut scene = Scene::that_told();
+        call(&scene.misses.cluster);
         scene.miss();
         assert_eq!(scene.step(3), (at(2), false));
         // That ends what is under way.
@@ -213,10 +219,7 @@ mod tests {
 
     #[test]
     fn who_is_linked_anew_was_told_nothing() {
-        let mut scene = Scene::new();
-        scene.step(1);
-        scene.miss();
-        assert_eq!(scene.step(2), (at(2), true));
+        let mut scene = Scene::that_told();
         assert_eq!(scene.step(3), (at(3), false));
         scene.linked();
         assert_eq!(scene.misses.told(), at(1), "since then something is missed");

@@ -532,6 +532,13 @@ impl Cluster {
         self.leaves.store(false, Ordering::SeqCst);
     }
 
+    /// Whether nobody can have taken this node's place, for all it knows of itself: it has
+    /// not stood still, and executes on.
+    #[inline]
+    pub(super) fn keeps_up(&self, now: Now) -> bool {
+        self.stays() && self.keeps_time(now)
+    }
+
     /// Whether it has not begun to leave.
     pub(super) fn stays(&self) -> bool {
         !self.leaves.load(Ordering::SeqCst)

@@ -128,7 +128,7 @@ fn owners<'a>(
             round_trip: Duration::ZERO,
         };
         if near.is_here {
-            return (cluster.keeps_time(now) && cluster.stays()).then_some(near);
+            return cluster.keeps_up(now).then_some(near);
         }
         let peer = cluster.peer(node).filter(|peer| peer.is_linked())?;
         let (is_silent, round_trip) = (peer.is_silent(now), peer.round_trip());

@@ -227,8 +227,7 @@ impl Road {
         hash: KeyHash,
         (now, elapsed): (Now, Duration),
     ) -> bool {
-        cluster.stays()
-            && cluster.keeps_time(now)
+        cluster.keeps_up(now)
             && cluster.promised.holds(view, hash, cluster.me, elapsed)
             && !self.put_off.borrow().contains(&hash)
     }
@@ -412,8 +411,7 @@ impl Road {
 
     /// Whether this node has caught up with all others, as far as it knows.
     pub(in crate::node) fn has_all(&self, now: Now) -> bool {
-        let cluster = self.shared.cluster.as_ref();
-        let keeps_up = cluster.is_none_or(|there| there.keeps_time(now) && there.stays());
+        let keeps_up = self.shared.cluster.as_ref().is_none_or(|there| there.keeps_up(now));
         keeps_up && self.me().is_none_or(|me| self.executed(me))
     }
 
