@@ -23,6 +23,12 @@ impl Digests {
         self.slots.len() as u32
     }
 
+    /// The slot of a hash.
+    #[inline]
+    pub(super) fn slot(&self, hash: KeyHash) -> usize {
+        hash.slot(self.shift)
+    }
+
     /// Notes that an item of this version came or went.
     #[inline]
     pub(super) fn turn(&self, hash: KeyHash, version: Version) {
@@ -37,7 +43,7 @@ impl Digests {
 
     #[inline]
     fn change(&self, hash: KeyHash, by: u64) {
-        self.slots[hash.slot(self.shift)].fetch_xor(by, Ordering::Relaxed);
+        self.slots[self.slot(hash)].fetch_xor(by, Ordering::Relaxed);
     }
 
     pub(super) fn of_slot(&self, slot: usize) -> Option<u64> {

@@ -19,6 +19,7 @@ mod index;
 mod merge;
 mod overwrite;
 mod pool;
+mod purge;
 mod queue;
 mod reclaim;
 mod record;
@@ -31,6 +32,7 @@ pub use apart::SharedValue;
 pub use evictions::Evicted;
 pub use figures::{Crawled, Figures};
 pub use found::Found;
+pub use purge::Purged;
 pub use record::VALUE_BYTES_MAX;
 pub use walk::{FullWalk, WalkFrom};
 

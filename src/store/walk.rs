@@ -30,8 +30,8 @@ impl WalkFrom {
     }
 }
 
-/// Items shown by one call of [`Store::walk`], at most.
-const WALK_ITEMS: usize = 500;
+/// Items that one piece of a walk looks at, at most: their stripe is held meanwhile.
+pub(super) const WALK_ITEMS: usize = 500;
 
 /// A walk that passes over no item that is there from its beginning to its end, though
 /// it may move meanwhile.
@@ -84,6 +84,16 @@ impl Store {
         now: Now,
         visit: impl FnMut(Key<'_>, &Found<'_>) -> bool,
     ) -> bool {
+        self.go_on(walk, |from| self.walk_segment(from, now, visit))
+    }
+
+    /// Goes on with a full walk by one piece, which says how far it came in its segment and
+    /// where to go on in it. Whether there are more.
+    pub(super) fn go_on(
+        &self,
+        walk: &mut FullWalk,
+        piece: impl FnOnce(WalkFrom) -> (WalkFrom, Option<WalkFrom>),
+    ) -> bool {
         if walk.segment >= self.shared.arena.numbers() {
             let moved = self.shared.moved();
             walk.round += 1;
@@ -99,7 +109,7 @@ impl Store {
             walk.seen.resize(number + 1, WalkFrom::default());
         }
         let from = WalkFrom { segment: walk.segment, ..walk.seen[number] };
-        let (reached, next) = self.walk_segment(from, now, visit);
+        let (reached, next) = piece(from);
         walk.seen[number] = reached;
         walk.segment += u32::from(next.is_none());
         true

@@ -3,6 +3,7 @@
 mod copies;
 mod limit;
 mod model;
+mod purge;
 mod threads;
 mod time;
 mod walks;
