@@ -423,6 +423,12 @@ pub const DRIFT_MS_MAX: u64 = 10_000;
 /// Milliseconds between two tries to send a node what it refuses.
 pub const REPAIR_REST_MS: u64 = 1000;
 
+/// Milliseconds between two tries to tell a node a step that it did not answer.
+pub const PLAN_TELL_MS: u64 = 100;
+
+/// Pieces of the memory that a node looks at in one step for what it owns no more.
+pub const PURGES_MAX: usize = 4;
+
 /// Tries to send a node what it refuses, for want of room or for a stamp that is
 /// far ahead, before it is told that there is nothing more for it.
 pub const REPAIR_TRIES: u32 = 3;

@@ -2,14 +2,18 @@
 //!
 //! Pure: nothing in here ever waits, asks the time or sends anything.
 
+mod agreed;
 mod card;
 mod event;
 mod members;
 mod reading;
+mod rings;
 mod view;
 
+pub use agreed::Agreed;
 pub use card::{Card, Phase};
 pub use event::{Cause, Event, Notice};
 pub use members::{Change, Member, Members, Standing, What};
 pub use reading::{Near, ReadFrom, majority, nearest};
+pub use rings::{Acting, Founded, Known, Rings, Step, Told};
 pub use view::{Able, View};

@@ -1,7 +1,7 @@
 //! The rings a node acts by: one to read from, one to write to.
 
-use super::{Card, Member, Members, Phase};
-use crate::ring::{KeyHash, Layout, NodeId, Owners, Ring, RingError, Table, ZoneId};
+use super::{Agreed, Card, Member, Members, Phase, Rings, Step};
+use crate::ring::{KeyHash, NodeId, Owners, Ring, RingError, Table, ZoneId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one node believes of the cluster. Immutable; replaced whole.
@@ -22,6 +22,8 @@ pub struct View {
     fingerprint: u64,
     read: Table,
     write: Option<Table>,
+    /// How far the change of owners has come.
+    step: Step,
 }
 
 /// What a node can do for its slots.
@@ -69,43 +71,83 @@ impl View {
         let dead = vec![false; nodes.len()].into();
         let zones = ring.nodes().iter().map(|node| node.zone).collect();
         let fingerprint = ring.fingerprint();
-        Self { nodes, able, dead, zones, fingerprint, read: ring.table().clone(), write: None }
+        let (read, step) = (ring.table().clone(), Step::Settled);
+        Self { nodes, able, dead, zones, fingerprint, read, write: None, step }
     }
 
-    /// The view of a node with this card, as it knows the others. Who is down
-    /// keeps its slots for as long as it is known; whose ring is made otherwise is left
-    /// out.
+    /// The view of a node with this card that goes by these rings, as it knows the others.
+    /// Whoever is on a ring owns its slots whether it lives or not; whose ring is made
+    /// otherwise counts as dead. Whoever is on none is listed, and owns nothing.
     ///
     /// # Errors
-    /// Refuses nodes that make no ring.
-    pub fn of_members(
-        layout: &Layout,
+    /// Refuses more nodes than a ring can have.
+    pub fn of_rings(
+        agreed: &Agreed,
         me: &Card,
         members: &Members,
         is_linked: impl Fn(NodeId) -> bool,
     ) -> Result<Self, RingError> {
-        let others = members.iter().filter(|&(node, _)| node != me.node);
-        let others = others.filter(|(_, member)| member.belongs());
-        let others = others.filter_map(|(_, member)| Some((member.card.as_ref()?, member)));
-        let mut able = BTreeMap::from([(me.node, Able::of(me.phase))]);
-        let mut nodes = vec![me.ring_node()];
-        for (card, member) in others {
-            able.insert(card.node, Able::of_member(member, is_linked(card.node)));
-            nodes.push(card.ring_node());
+        let rings = agreed.rings();
+        let mut zones: BTreeMap<NodeId, ZoneId> =
+            rings.old.iter().chain(&rings.new).map(|node| (node.id, node.zone)).collect();
+        let cards = members.iter().filter_map(|(_, member)| member.card.as_ref());
+        let cards = cards.filter(|card| card.node != me.node).chain([me]);
+        zones.extend(cards.map(|card| (card.node, card.ring_node().zone)));
+        let nodes: Vec<NodeId> = zones.keys().copied().collect();
+        let state = |&node: &NodeId| Self::state(rings, node, me, members, &is_linked);
+        let (able, dead): (Vec<Able>, Vec<bool>) = nodes.iter().map(state).unzip();
+        let read = agreed.read.listed_among(&nodes)?;
+        let write = agreed.written.as_ref().map(|ring| ring.listed_among(&nodes)).transpose()?;
+        let mut view = Self {
+            nodes: nodes.into(),
+            able: able.into(),
+            dead: dead.into(),
+            zones: zones.into_values().collect(),
+            fingerprint: 0,
+            read,
+            write,
+            step: rings.step,
+        };
+        // Whoever rebuilds the ring of one that is settled knows only who is on it.
+        let mut said = view.said(agreed.read.fingerprint(), |node| rings.reads(node));
+        if rings.step != Step::Settled {
+            said ^= rings.number.rotate_left(32);
         }
-        let mut view = Self::settled(&Ring::new(layout, &nodes)?);
-        let is_dead = |node: &NodeId| members.find(*node).is_some_and(|member| !member.is_live());
-        view.dead = view.nodes.iter().map(|node| *node != me.node && is_dead(node)).collect();
-        Ok(view.with_able(|node| able.get(&node).copied().unwrap_or(Able::Nothing)))
+        view.fingerprint = said;
+        Ok(view)
+    }
+
+    /// What a node can do, and whether it is held for dead.
+    fn state(
+        rings: &Rings,
+        node: NodeId,
+        me: &Card,
+        members: &Members,
+        is_linked: impl Fn(NodeId) -> bool,
+    ) -> (Able, bool) {
+        let able = |able| if rings.has(node) || able == Able::Nothing { able } else { Able::Keeps };
+        if node == me.node {
+            return (able(Able::of(me.phase)), false);
+        }
+        match members.find(node).filter(|member| member.is_live() && member.belongs()) {
+            Some(member) => (able(Able::of_member(member, is_linked(node))), false),
+            None => (Able::Nothing, true),
+        }
     }
 
     /// The same rings, where the nodes can do this.
     #[must_use]
     pub fn with_able(self, able: impl Fn(NodeId) -> Able) -> Self {
         let able: Box<[Able]> = self.nodes.iter().map(|&node| able(node)).collect();
-        let said =
-            able.iter().fold(self.fingerprint, |said, &able| said.rotate_left(2) ^ able as u64);
-        Self { able, fingerprint: said, ..self }
+        let view = Self { able, ..self };
+        let fingerprint = view.said(view.fingerprint, |_| true);
+        Self { fingerprint, ..view }
+    }
+
+    /// The fingerprint of a ring, and of what its nodes can do.
+    fn said(&self, ring: u64, is_meant: impl Fn(NodeId) -> bool) -> u64 {
+        let nodes = self.nodes.iter().zip(&self.able).filter(|&(&node, _)| is_meant(node));
+        nodes.fold(ring, |said, (_, &able)| said.rotate_left(2) ^ able as u64)
     }
 
     /// A view in which keys move from the owners by `read` to those by `write`.
@@ -125,7 +167,8 @@ impl View {
         let able = vec![Able::Executes; nodes.len()].into();
         let dead = vec![false; nodes.len()].into();
         let fingerprint = old_and_new.0 ^ old_and_new.1.rotate_left(32);
-        Ok(Self { nodes, able, dead, zones, fingerprint, read, write: Some(write) })
+        let (write, step) = (Some(write), Step::Write);
+        Ok(Self { nodes, able, dead, zones, fingerprint, read, write, step })
     }
 
     /// All nodes of both rings: an owner is an index into this list.
@@ -184,12 +227,44 @@ impl View {
 
     /// Who executes for a key: the first of its owners that may. None as long as
     /// all that are there catch up: what they have may be older than what was
-    /// acknowledged.
+    /// acknowledged; and none while it is handed over.
     #[inline]
     #[must_use]
     pub fn primary(&self, hash: KeyHash) -> Option<NodeId> {
         let owners = self.readers(hash);
+        if self.step == Step::HandOver && self.moves(hash, owners) {
+            return None;
+        }
         owners.iter().find(|&owner| self.executes(owner)).map(|owner| self.node(owner))
+    }
+
+    /// Whether a key with these owners gets others, or the same in another order.
+    #[inline]
+    fn moves(&self, hash: KeyHash, now: Owners) -> bool {
+        self.write.as_ref().is_some_and(|write| write.owners(hash) != now)
+    }
+
+    /// Whether all that a write of this key is sent to have to have it: some may still read
+    /// from its owners before.
+    #[must_use]
+    pub fn needs_all(&self, hash: KeyHash) -> bool {
+        self.step == Step::Follow && self.moves(hash, self.readers(hash))
+    }
+
+    /// Whether a node gets what is written under a key: it owns it, or is to, or did.
+    #[must_use]
+    pub fn gets(&self, hash: KeyHash, node: NodeId) -> bool {
+        let (now, to_be) = self.writers(hash);
+        now.iter().chain(to_be).any(|owner| self.node(owner) == node)
+    }
+
+    /// Whether a node may be read from under a key: it owns it, or did, and still gets all
+    /// that is written.
+    #[must_use]
+    pub fn answers(&self, hash: KeyHash, node: NodeId) -> bool {
+        let is_it = |owners: Owners| owners.iter().any(|owner| self.node(owner) == node);
+        let (now, before) = self.writers(hash);
+        is_it(now) || self.step == Step::Follow && is_it(before)
     }
 
     /// Whether all owners of a key are held for dead: nobody is to answer for it until
@@ -206,18 +281,21 @@ impl View {
         self.read.hash(key)
     }
 
-    /// The slots that a node owns, or will own.
+    /// The slots that a node owns.
     #[must_use]
     pub fn slots_of(&self, node: NodeId) -> Vec<u32> {
         let Some(index) = self.index_of(node) else { return Vec::new() };
-        let owned = |table: &Table| {
-            let slots = (0..).zip(table.slots());
-            let owned = slots.filter(|(_, owners)| owners.contains(index));
-            owned.map(|(slot, _)| slot).collect::<Vec<u32>>()
-        };
-        let mut slots = owned(&self.read);
-        if let Some(write) = &self.write {
-            slots.extend(owned(write));
+        let slots = (0..).zip(self.read.slots());
+        slots.filter(|(_, owners)| owners.contains(index)).map(|(slot, _)| slot).collect()
+    }
+
+    /// The slots of which a node gets what is written.
+    #[must_use]
+    pub fn slots_kept_by(&self, node: NodeId) -> Vec<u32> {
+        let mut slots = self.slots_of(node);
+        if let (Some(index), Some(write)) = (self.index_of(node), &self.write) {
+            let written = (0..).zip(write.slots()).filter(|(_, owners)| owners.contains(index));
+            slots.extend(written.map(|(slot, _)| slot));
         }
         slots
     }

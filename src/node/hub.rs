@@ -1,7 +1,10 @@
 //! Where all meets that comes from other nodes: gossip, links, frames and time.
 //! Moves no bytes: what is to be done outside is taken out as an [`Effect`].
 
+mod following;
 mod joining;
+mod leaving;
+mod planning;
 mod shown;
 mod stepping_back;
 mod unlinked;
@@ -13,12 +16,16 @@ use super::peers::{
 use super::recall::Recall;
 use super::session::{Road, Session};
 use super::{Shared, WriteAck};
-use crate::cluster::{Able, Card, Cause, Change, Event, Member, Members, Phase, View, What};
+use crate::cluster::{
+    Able, Agreed, Card, Cause, Change, Event, Founded, Member, Members, Phase, Rings, View, What,
+};
 use crate::item::Now;
 use crate::net::peers::Link;
 use crate::ring::{Layout, NodeId, RingError};
 use crate::wire::{Kept, Life, Message};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use following::Following;
+use planning::Planner;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -94,12 +101,14 @@ pub struct Hub {
     config: HubConfig,
     card: Card,
     members: Members,
+    following: Following,
+    planner: Planner,
     started: Now,
     /// While this node joins: from when on, since which of its cards, and who has sent it all there
-    /// was for it then.
+    /// was for it then, by which ring.
     joins_from: Now,
     joins_since: Said,
-    filled_by: BTreeSet<NodeId>,
+    filled_by: BTreeMap<NodeId, u64>,
     /// Whom each of them holds for live: this node may not have heard of all.
     told_of: BTreeMap<NodeId, Vec<NodeId>>,
     /// Then it says again that it joins: what another said to that may be lost. It
@@ -116,8 +125,10 @@ pub struct Hub {
     unlinked: Unlinked,
     /// While this node ends to execute, to join again.
     stepping_back: Option<SteppingBack>,
-    /// While this node leaves: what has to end before.
+    /// While this node ends: what has to end before.
     leaving: Option<Settling>,
+    /// It is to hand over all that it owns.
+    drains: bool,
     /// Whose copies are brought up to date, by their generations.
     served: BTreeMap<NodeId, u64>,
     effects: VecDeque<Effect>,
@@ -127,6 +138,8 @@ impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub")
             .field("filled_by", &self.filled_by)
+            .field("rings", &self.following.rings())
+            .field("planner", &self.planner)
             .field("beginning", &self.beginning)
             .field("repair", &self.repair)
             .finish_non_exhaustive()
@@ -163,16 +176,19 @@ impl Hub {
             recall: Recall::new(config.recall),
             config,
             members: Members::new(),
+            following: Following::default(),
+            planner: Planner::default(),
             started,
             joins_from: started,
             joins_since: Said::of(&card),
-            filled_by: BTreeSet::new(),
+            filled_by: BTreeMap::new(),
             told_of: BTreeMap::new(),
             settling: Vec::new(),
             burying: Vec::new(),
             unlinked,
             stepping_back: None,
             leaving: None,
+            drains: false,
             ask_again_at: Now::from_unix_ms(started.unix_ms() + ASK_WAIT_MS),
             ask_wait_ms: ASK_WAIT_MS,
             beginning: None,
@@ -180,8 +196,13 @@ impl Hub {
             effects: VecDeque::new(),
             card,
         };
+        if hub.card.phase == Phase::Serving {
+            // Nobody else is to be looked for.
+            hub.found(vec![hub.card.ring_node()]);
+        }
         // The ring of this node alone has been made before.
         let _ = hub.publish();
+        let _ = hub.go_on_following();
         Some(hub)
     }
 
@@ -288,8 +309,6 @@ impl Hub {
         let is_news = self.members.estrange(life.node, life.generation);
         if is_news {
             self.publish()?;
-            // Its slots have other owners, who have nothing of them.
-            self.all_came();
             self.cluster.dirty.forget(life.node);
         }
         Ok(is_news)
@@ -309,13 +328,14 @@ impl Hub {
         match self.executor.frame(link, frame, now) {
             Err(NoMessage) => return Ok(false),
             Ok(None) => {}
-            Ok(Some(Word::Filled(said, live))) => {
+            Ok(Some(Word::Filled(said, ring, live))) => {
                 // What was sent for an earlier reason is not all there is.
                 if said >= self.joins_since {
-                    self.filled_by.insert(node);
+                    self.filled_by.insert(node, ring);
                     self.told_of.insert(node, live);
                 }
             }
+            Ok(Some(Word::Rings(call, rings))) => self.told_rings(link, call, rings),
             Ok(Some(Word::Relay(ended))) => {
                 let is_known = ended.is_known(&self.members);
                 self.succession.asked(node, ended, is_known, now);
@@ -341,9 +361,13 @@ impl Hub {
     }
 
     /// All frames that came together have been handled.
-    pub fn handle_idle(&mut self) {
+    ///
+    /// # Errors
+    /// As [`Hub::handle_event`].
+    pub fn handle_idle(&mut self) -> Result<(), RingError> {
         self.executor.finish_jobs();
         self.acknowledge();
+        self.go_on_following()
     }
 
     /// Says which cards this node acts by, with all that it does.
@@ -378,9 +402,11 @@ impl Hub {
         if !self.cluster.keeps_time(now) {
             // It stood still, and others may have taken its place meanwhile.
             match self.card.phase {
-                Phase::Serving => self.step_back(StepBack::StoodStill),
-                _ if self.beginning.is_some() => self.join_again()?,
-                _ => {}
+                Phase::Joining if self.beginning.is_some() => self.join_again()?,
+                Phase::Joining => {}
+                Phase::Warm | Phase::Serving | Phase::Leaving => {
+                    self.step_back(StepBack::StoodStill);
+                }
             }
         }
         self.cluster.tick(now);
@@ -413,9 +439,20 @@ impl Hub {
         self.follow_floor(now);
         self.go_on_stepping_back()?;
         self.follow_unlinked();
+        self.go_on_following()?;
         self.go_on_joining(now)?;
+        self.go_on_leaving(now);
+        self.go_on_planning(now);
+        // What this node has told itself it may go by at once.
+        self.go_on_following()?;
         let forgotten = self.members.forget(self.since_start(now), self.config.grace);
         self.follow(forgotten)
+    }
+
+    /// Whether this node serves, and owners do not change.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.card.phase == Phase::Serving && self.following.rests() && self.planner_rests()
     }
 
     /// Whether nothing is under way that time would bring on within some ticks.
@@ -424,6 +461,8 @@ impl Hub {
         self.card.phase == Phase::Serving
             && self.settling.is_empty()
             && self.burying.is_empty()
+            && self.following.rests()
+            && self.planner_rests()
             && !self.is_stepping_back()
             && self.promises.may_take_over(self.shared.elapsed())
             && self.repair.rests()
@@ -468,7 +507,7 @@ impl Hub {
     }
 
     fn came(&mut self, node: NodeId) {
-        self.repair.came(node, self.said(node));
+        self.repair.came(node, self.said(node), self.following.ring());
     }
 
     /// The same, unless that is being made good already for the same life of it.
@@ -476,10 +515,6 @@ impl Hub {
         if !self.repair.came_already(node, self.said(node)) {
             self.came(node);
         }
-    }
-
-    fn said(&self, node: NodeId) -> Said {
-        self.members.current_card(node).map(Said::of).unwrap_or_default()
     }
 
     /// What is flushed here stands on the card, so that whoever was away learns it.
@@ -524,7 +559,6 @@ impl Hub {
         if changes.is_empty() {
             return Ok(());
         }
-        let gives_away = changes.iter().any(|change| change.what == What::Forgotten);
         let lost = changes.iter().filter(|change| change.what == What::Lost);
         let lost: Vec<NodeId> = lost.map(|change| change.node).collect();
         let ended = changes.iter().filter_map(Ended::by).collect::<Vec<_>>();
@@ -542,10 +576,6 @@ impl Hub {
         for node in lost {
             self.cluster.down(node);
             self.burying.push(Settling::begin(&self.cluster, Some(node)));
-        }
-        if gives_away {
-            // Its slots have new owners, who have nothing of them.
-            self.all_came();
         }
         Ok(())
     }
@@ -612,7 +642,15 @@ impl Hub {
     /// Makes the view anew from what is known.
     fn publish(&mut self) -> Result<(), RingError> {
         let is_linked = |node| self.cluster.is_linked(node);
-        let view = View::of_members(&self.config.layout, &self.card, &self.members, is_linked)?;
+        let alone = || {
+            let found = Founded { generation: self.card.generation, by: self.card.node };
+            Agreed::new(&self.config.layout, Rings::found(found, vec![self.card.ring_node()]))
+        };
+        // Whoever knows of none yet owns nothing that anybody else knows of.
+        let alone = if self.following.agreed.is_none() { Some(alone()?) } else { None };
+        let agreed = alone.as_ref().or(self.following.agreed.as_ref());
+        let Some(agreed) = agreed else { return Ok(()) };
+        let view = View::of_rings(agreed, &self.card, &self.members, is_linked)?;
         self.cluster.promised.expect(&view, self.card.node, self.shared.elapsed());
         self.shared.view.publish(view);
         self.cluster.set_roster(self.roster());

@@ -340,7 +340,8 @@ impl Meeting {
                 },
             }
         }
-        self.hub.handle_idle();
+        let idle = self.hub.handle_idle();
+        self.told(idle);
     }
 
     /// Leaves a node out of the ring, and says so once.

@@ -29,6 +29,8 @@ pub enum Message<'a> {
     Behind(Behind),
     /// Send me what you have of the last writes of one who died.
     Relay(Relay),
+    /// Go by these rings.
+    Follow(Follow<'a>),
 }
 
 /// Requests of clients, in the order in which they are to be executed.
@@ -181,6 +183,9 @@ pub struct Filled<'a> {
     pub generation: u64,
     /// Of the receiver's card.
     pub sequence: u64,
+    /// The fingerprint of the ring by which the receiver owns that; zero where the sender knows of
+    /// none.
+    pub ring: u64,
     /// The ids of all other nodes that the sender holds for live, eight bytes each: the
     /// receiver may not have heard of them, and they may have something for it.
     pub live: &'a [u8],
@@ -208,6 +213,17 @@ pub struct Relay {
     pub node: u64,
     /// In which of its lives, at the latest.
     pub generation: u64,
+}
+
+/// The rings that the sender goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Follow<'a> {
+    /// Of the call of a planner: it is answered by a [`Kept`] once the receiver goes by these, and
+    /// has done what the step asks for; refused is who is behind, and is told what the receiver
+    /// goes by. None where a planner is told that.
+    pub call: Option<u32>,
+    /// The rings.
+    pub rings: &'a [u8],
 }
 
 /// What was written up to a version is gone. It is answered by a [`Kept`] once the

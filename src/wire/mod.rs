@@ -10,6 +10,7 @@ mod frame;
 pub mod gossip;
 mod hello;
 mod message;
+mod rings;
 
 pub use card::{CARD_BYTES_MAX, CardError, card, card_bytes};
 pub use codec::DecodeError;
@@ -19,6 +20,7 @@ pub use hello::{
     layout_fingerprint,
 };
 pub use message::{
-    Ask, Behind, Body, Executor, Filled, Flush, Item, Keep, Kept, Message, Promise, Protocol,
-    Relay, Relayed, Reply, Request, Say, Told,
+    Ask, Behind, Body, Executor, Filled, Flush, Follow, Item, Keep, Kept, Message, Promise,
+    Protocol, Relay, Relayed, Reply, Request, Say, Told,
 };
+pub use rings::{NoRings, rings, rings_bytes};

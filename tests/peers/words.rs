@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use ringcached::limits::{ASK_REQUESTS_MAX, FRAME_BYTES_MAX, KEEP_ITEMS_MAX, KEY_BYTES_MAX};
 use ringcached::wire::{
-    Ask, Behind, Body, DecodeError, Executor, Filled, Flush, Frames, Hello, Item, Keep, Kept,
-    Message, Promise, Protocol, Relay, Relayed, Reply, Request, Say, Told, append_frame,
+    Ask, Behind, Body, DecodeError, Executor, Filled, Flush, Follow, Frames, Hello, Item, Keep,
+    Kept, Message, Promise, Protocol, Relay, Relayed, Reply, Request, Say, Told, append_frame,
 };
 use std::time::{Duration, Instant};
 
@@ -60,8 +60,14 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
         ),
         (Message::Say(Say { call: 4, card: b"card" }), r"\x07\x00\x00\x00\x05\x04\x04card"),
         (
-            Message::Filled(Filled { floor: 9, generation: 300, sequence: 7, live: b"nodes" }),
-            r"\x0c\x00\x00\x00\x06\t\xfb,\x01\x07\x05nodes",
+            Message::Filled(Filled {
+                floor: 9,
+                generation: 300,
+                sequence: 7,
+                ring: 8,
+                live: b"nodes",
+            }),
+            r"\x0d\x00\x00\x00\x06\t\xfb,\x01\x07\x08\x05nodes",
         ),
         (Message::Flush(Flush { call: 3, floor: 300 }), r"\x05\x00\x00\x00\x07\x03\xfb,\x01"),
         (
@@ -70,6 +76,11 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
         ),
         (Message::Behind(Behind { slot: 300, node: 7 }), r"\x05\x00\x00\x00\t\xfb,\x01\x07"),
         (Message::Relay(Relay { node: 7, generation: 300 }), r"\x05\x00\x00\x00\n\x07\xfb,\x01"),
+        (
+            Message::Follow(Follow { call: Some(7), rings: b"rings" }),
+            r"\t\x00\x00\x00\x0b\x01\x07\x05rings",
+        ),
+        (Message::Follow(Follow { call: None, rings: b"" }), r"\x03\x00\x00\x00\x0b\x00\x00"),
     ]
 }
 
@@ -164,7 +175,8 @@ fn held(message: &Message<'_>) -> usize {
         | Message::Flush(_)
         | Message::Relayed(_)
         | Message::Behind(_)
-        | Message::Relay(_) => 0,
+        | Message::Relay(_)
+        | Message::Follow(_) => 0,
     }
 }
 

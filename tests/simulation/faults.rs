@@ -39,6 +39,24 @@ pub(crate) enum Kind {
     Partition,
     /// One more node joins.
     Join,
+    /// Two more join at about the same time.
+    JoinTwo,
+    /// One more joins, and one that was there is killed meanwhile.
+    JoinAndKill,
+    /// The same, and it is started again, without its memory.
+    JoinAndRestart,
+    /// One more joins, is killed, and started again.
+    JoinerRestarts,
+    /// One more joins, and one stands still meanwhile.
+    JoinAndPause,
+    /// One more joins, and one that was there leaves.
+    JoinAndLeave,
+    /// A node leaves.
+    Leave,
+    /// A node is killed for longer than it keeps its slots.
+    GiveAway,
+    /// A node is cut off for longer than that.
+    LongPartition,
     /// One more node, whose ring is made otherwise, tries to join.
     Stranger,
     /// One more node, whose certificate is another authority's, tries to join.
@@ -59,7 +77,15 @@ impl Faults {
 
     /// Whether requests may be refused.
     pub(crate) fn may_refuse(&self) -> bool {
-        let refuses_nobody = [Kind::Nothing, Kind::Join, Kind::Stranger, Kind::Unlinked];
+        let refuses_nobody = [
+            Kind::Nothing,
+            Kind::Join,
+            Kind::JoinTwo,
+            Kind::Leave,
+            Kind::JoinAndLeave,
+            Kind::Stranger,
+            Kind::Unlinked,
+        ];
         self.skew_ms > 0 || !refuses_nobody.contains(&self.trouble)
     }
 }
@@ -80,6 +106,12 @@ pub(crate) struct Trouble {
 const FLAPS: u64 = 5;
 const FLAP_MS: u64 = 6000;
 
+/// A node that is killed while one joins is started again after so long.
+const RESTART_MS: u64 = 20;
+
+/// A node that is down keeps its slots for so long.
+pub(crate) const GRACE_MS: u64 = 30_000;
+
 impl Trouble {
     pub(crate) fn new(world: &mut World, kind: Kind, started: u64) -> Self {
         let nodes = world.nodes.len();
@@ -88,9 +120,19 @@ impl Trouble {
         let away_most = match kind {
             Kind::QuickRestart => 300,
             Kind::Flap => FLAP_MS as usize - 1000,
+            // Most changes of owners are over by then.
+            Kind::JoinAndKill
+            | Kind::JoinAndRestart
+            | Kind::JoinerRestarts
+            | Kind::JoinAndPause
+            | Kind::JoinTwo
+            | Kind::JoinAndLeave => 500,
             _ => 12_000,
         };
-        let away = 10 + world.random.below(away_most) as u64;
+        let mut away = 10 + world.random.below(away_most) as u64;
+        if matches!(kind, Kind::GiveAway | Kind::LongPartition) {
+            away += GRACE_MS;
+        }
         let other = (node + 1 + world.random.below(nodes - 1)) % nodes;
         let extra_ms = match kind {
             Kind::Nothing => 0,
@@ -107,6 +149,13 @@ impl Trouble {
         if world.now_ms() == self.back_ms {
             self.end(world);
         }
+        if world.now_ms() == self.back_ms + RESTART_MS {
+            match self.kind {
+                Kind::JoinAndRestart => world.start(self.node, true),
+                Kind::JoinerRestarts => world.start(world.nodes.len() - 1, true),
+                _ => {}
+            }
+        }
         let again = self.at_ms + FLAP_MS;
         if self.kind == Kind::Flap && self.flaps > 0 && world.now_ms() + 1 == again {
             (self.at_ms, self.back_ms) = (again, self.back_ms + FLAP_MS);
@@ -121,6 +170,7 @@ impl Trouble {
             | Kind::Restart
             | Kind::QuickRestart
             | Kind::ForgetfulRestart
+            | Kind::GiveAway
             | Kind::Flap => world.kill(self.node),
             Kind::Pause => world.pause(self.node, self.back_ms - self.at_ms),
             Kind::Cut => {
@@ -128,8 +178,15 @@ impl Trouble {
                 world.cut(self.other, self.node);
             }
             Kind::CutOneWay => world.cut(self.node, self.other),
-            Kind::Partition => world.part(|number| number == self.node),
-            Kind::Join => world.let_one_join(),
+            Kind::Partition | Kind::LongPartition => world.part(|number| number == self.node),
+            Kind::Join
+            | Kind::JoinTwo
+            | Kind::JoinAndKill
+            | Kind::JoinAndRestart
+            | Kind::JoinerRestarts
+            | Kind::JoinAndPause
+            | Kind::JoinAndLeave => world.let_one_join(),
+            Kind::Leave => world.drain(self.node),
             Kind::Stranger => world.let_stranger_join(),
             Kind::Unlinked => world.let_join(Strange::Authority),
         }
@@ -139,9 +196,19 @@ impl Trouble {
         match self.kind {
             Kind::Restart | Kind::QuickRestart | Kind::Flap => world.start(self.node, true),
             Kind::ForgetfulRestart => world.start(self.node, false),
-            Kind::Cut | Kind::CutOneWay | Kind::Partition => world.heal(),
+            Kind::Cut | Kind::CutOneWay | Kind::Partition | Kind::LongPartition => world.heal(),
             Kind::Stranger | Kind::Unlinked => world.end_strangers(),
-            Kind::Nothing | Kind::Kill | Kind::Pause | Kind::Join => {}
+            Kind::JoinTwo => world.let_one_join(),
+            Kind::JoinAndKill | Kind::JoinAndRestart => world.kill(self.node),
+            Kind::JoinAndLeave => world.drain(self.node),
+            Kind::JoinerRestarts => world.kill(world.nodes.len() - 1),
+            Kind::JoinAndPause => world.pause(self.node, 6000),
+            Kind::Nothing
+            | Kind::Kill
+            | Kind::Pause
+            | Kind::Join
+            | Kind::Leave
+            | Kind::GiveAway => {}
         }
     }
 }

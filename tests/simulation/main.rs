@@ -87,13 +87,28 @@ simulations! {
     two_that_are_cut_off_lose_nothing: THREE, Faults::of(Kind::Cut), check_nothing_lost;
     a_cut_in_one_direction_loses_nothing: THREE, Faults::of(Kind::CutOneWay), check_nothing_lost;
     a_clock_an_hour_ahead_spoils_nothing: THREE, Faults::SKEW, check_nothing_lost_by_others;
-    #[ignore = "a slot both of whose owners change has nobody who has all: it is lost"]
     one_that_joins_takes_nothing_away: THREE, Faults::of(Kind::Join), check_nothing_lost;
-    #[ignore = "a slot both of whose owners change has nobody who has all: it is lost"]
     one_that_joins_five_takes_nothing_away: FIVE, Faults::of(Kind::Join), check_nothing_lost;
+    two_that_join_take_nothing_away: THREE, Faults::of(Kind::JoinTwo), check_nothing_lost;
+    two_that_join_five_take_nothing_away: FIVE_BY_QUORUM, Faults::of(Kind::JoinTwo), check_nothing_lost;
+    a_death_while_one_joins_takes_nothing_away: THREE, Faults::of(Kind::JoinAndKill), check_nothing_lost;
+    a_death_while_one_joins_five_takes_nothing_away: FIVE_BY_QUORUM, Faults::of(Kind::JoinAndKill), check_nothing_lost;
+    a_restart_while_one_joins_takes_nothing_away: THREE, Faults::of(Kind::JoinAndRestart), check_nothing_lost;
+    a_restart_while_one_joins_five_takes_nothing_away: FIVE, Faults::of(Kind::JoinAndRestart), check_nothing_lost;
+    one_that_joins_twice_takes_nothing_away: THREE, Faults::of(Kind::JoinerRestarts), check_nothing_lost;
+    one_that_joins_five_twice_takes_nothing_away: FIVE_BY_NEAREST, Faults::of(Kind::JoinerRestarts), check_nothing_lost;
+    one_that_stands_still_while_one_joins_takes_nothing_away: THREE, Faults::of(Kind::JoinAndPause), check_nothing_lost;
+    one_of_five_that_stands_still_while_one_joins_takes_nothing_away: FIVE, Faults::of(Kind::JoinAndPause), check_nothing_lost;
+    one_that_leaves_takes_nothing_away: THREE, Faults::of(Kind::Leave), check_nothing_lost;
+    one_that_leaves_five_takes_nothing_away: FIVE_BY_QUORUM, Faults::of(Kind::Leave), check_nothing_lost;
+    one_that_leaves_while_one_joins_takes_nothing_away: THREE_BY_QUORUM, Faults::of(Kind::JoinAndLeave), check_nothing_lost;
+    one_that_leaves_five_while_one_joins_takes_nothing_away: FIVE, Faults::of(Kind::JoinAndLeave), check_nothing_lost;
+    slots_that_are_given_away_lose_nothing: THREE, Faults::of(Kind::GiveAway), check_nothing_lost;
+    slots_of_five_that_are_given_away_lose_nothing: FIVE_BY_QUORUM, Faults::of(Kind::GiveAway), check_nothing_lost;
+    halves_that_gave_away_slots_are_alike_in_the_end: THREE, Faults::of(Kind::LongPartition), check_all_equal;
+    halves_of_five_that_gave_away_slots_are_alike_in_the_end: FIVE, Faults::of(Kind::LongPartition), check_all_equal;
     a_stranger_changes_nothing: THREE, Faults::of(Kind::Stranger), check_exactly;
     a_stranger_changes_nothing_for_five: FIVE_BY_QUORUM, Faults::of(Kind::Stranger), check_exactly;
-    #[ignore = "what it is to own has other owners, as where one joins"]
     one_of_another_authority_changes_nothing: THREE, Faults::of(Kind::Unlinked), check_exactly;
     halves_that_meet_again_are_alike: THREE, Faults::of(Kind::Partition), check_all_equal;
     halves_of_five_that_meet_again_are_alike: FIVE, Faults::of(Kind::Partition), check_all_equal;

@@ -1,5 +1,6 @@
 //! The nodes, the packets and frames between them, and the clock.
 
+use crate::faults::GRACE_MS;
 use crate::run::Plan;
 use crate::strangers::Strange;
 use ringcached::cluster::{Card, Phase, ReadFrom, View};
@@ -244,7 +245,7 @@ impl World {
         let config = HubConfig {
             layout,
             write_ack: self.write_ack,
-            grace: Duration::from_secs(30),
+            grace: Duration::from_millis(GRACE_MS),
             look: Duration::from_secs(2),
             search: Duration::from_secs(2),
             is_sought: !has_seeds,
@@ -276,6 +277,14 @@ impl World {
         }
         for other in 0..self.nodes.len() {
             self.end_link_later(other, number, false);
+        }
+    }
+
+    /// Has a node leave for good.
+    pub(crate) fn drain(&mut self, number: usize) {
+        self.say(&format!("node-{number} leaves"));
+        if let Some(up) = &mut self.nodes[number].up {
+            up.hub.drain();
         }
     }
 
@@ -321,12 +330,14 @@ impl World {
     pub(crate) fn is_settled(&self) -> bool {
         let served = self.nodes[..self.served].iter();
         let up: Vec<&Up> = served.filter_map(|node| node.up.as_ref()).collect();
+        let leaving = up.iter().filter(|node| node.hub.card().phase == Phase::Leaving).count();
         up.iter().all(|node| {
             let live = node.hub.members().iter().filter(|(_, member)| {
                 member.is_live()
                     && member.current_card().is_some_and(|card| card.phase == Phase::Serving)
             });
-            node.hub.card().phase == Phase::Serving && live.count() + 1 >= up.len()
+            let sees_all = live.count() + 1 >= up.len() - leaving;
+            node.hub.is_settled() && sees_all || node.hub.is_drained()
         })
     }
 
@@ -433,7 +444,7 @@ impl World {
                     let frame = frame.to_vec();
                     assert!(up.hub.handle_frame(&wire.link, &frame, now).unwrap(), "no message");
                 }
-                up.hub.handle_idle();
+                up.hub.handle_idle().unwrap();
                 self.settle(to);
             }
             Delivery::Link { one, other, generations } => {

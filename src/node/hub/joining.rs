@@ -1,7 +1,7 @@
 //! From the start of a node until it serves: when it may, and for whom it waits.
 
 use super::{Effect, Hub, is_strange};
-use crate::cluster::{Card, Member, Phase};
+use crate::cluster::{Card, Member, Phase, Step};
 use crate::item::Now;
 use crate::limits::JOIN_LINK_S;
 use crate::ring::{NodeId, RingError};
@@ -24,6 +24,7 @@ impl Hub {
             } else if waiting.is_met_all() {
                 self.card = card;
                 self.effects.push_back(Effect::Say(self.card.clone()));
+                self.purge();
                 return self.publish();
             }
             return Ok(());
@@ -32,28 +33,66 @@ impl Hub {
         if self.cluster.overview().waits_for != self.waits_for() {
             self.show();
         }
-        let looked_for = self.since_start(now);
-        let nobody_serves = self.nobody_serves();
-        let waits_for_others = others.is_empty() && looked_for < self.config.search
-            || (nobody_serves || self.config.is_sought) && looked_for < self.config.look
-            || nobody_serves && self.sees_strangers()
-            || others.iter().any(|node| !self.filled_by.contains(node))
+        let becomes = match self.following.rings() {
+            None => {
+                self.look_for_others(&others, now);
+                return Ok(());
+            }
+            // What it joins later it is told of first.
+            Some(_) if !self.following.is_up_to_date() || self.is_stepping_back() => return Ok(()),
+            Some(rings) if rings.reads(self.card.node) => Phase::Serving,
+            // It has been brought all that it is to own.
+            Some(rings) if rings.step == Step::HandOver && rings.has(self.card.node) => Phase::Warm,
+            Some(_) => return Ok(()),
+        };
+        let ring = self.following.ring();
+        let is_filled_by = |node: &NodeId| self.filled_by.get(node) == Some(&ring);
+        let waits_for_others = becomes == Phase::Serving && !others.iter().all(is_filled_by)
             || self.knows_too_little()
             || !self.promises.may_take_over(self.shared.elapsed());
-        if waits_for_others && !others.is_empty() && now >= self.ask_again_at {
-            self.ask_wait_ms *= 2;
-            self.ask_again_at = Now::from_unix_ms(now.unix_ms() + self.ask_wait_ms);
-            self.say();
-        }
-        if !waits_for_others {
+        if waits_for_others {
+            self.ask_again(&others, now);
+        } else {
             let sequence = self.card.sequence + 1;
-            let card = Card { phase: Phase::Serving, sequence, ..self.card.clone() };
+            let card = Card { phase: becomes, sequence, ..self.card.clone() };
             // A card that was told before is not too long now.
             if let Ok(bytes) = wire::card_bytes(&card) {
                 self.beginning = Some((card, self.cluster.say(&bytes, &others, now)));
             }
         }
         Ok(())
+    }
+
+    /// This node knows of no owners. Where nobody else does, a cluster begins with all who are
+    /// there; it is for the one with the least id to say so.
+    fn look_for_others(&mut self, others: &[NodeId], now: Now) {
+        let looked_for = self.since_start(now);
+        let is_known = !self.following.is_up_to_date();
+        let somebody_knows =
+            !self.nobody_serves() || self.filled_by.values().any(|&ring| ring != 0);
+        let waits_for_others = is_known
+            || others.is_empty() && looked_for < self.config.search
+            || looked_for < self.config.look
+            || self.sees_strangers()
+            || others.iter().any(|node| !self.filled_by.contains_key(node))
+            || self.knows_too_little()
+            || !self.promises.may_take_over(self.shared.elapsed());
+        if waits_for_others {
+            self.ask_again(others, now);
+        } else if !somebody_knows && others.iter().all(|&node| self.card.node < node) {
+            let cards = others.iter().filter_map(|&node| self.members.current_card(node));
+            let nodes = cards.chain([&self.card]).map(Card::ring_node).collect();
+            self.found(nodes);
+        }
+    }
+
+    /// Says again that it joins, where it was not sent all: what was said to that may be lost.
+    fn ask_again(&mut self, others: &[NodeId], now: Now) {
+        if !others.is_empty() && now >= self.ask_again_at {
+            self.ask_wait_ms *= 2;
+            self.ask_again_at = Now::from_unix_ms(now.unix_ms() + self.ask_wait_ms);
+            self.say();
+        }
     }
 
     /// Whether somebody is there who has not said yet what it is, or whom only others have
@@ -64,15 +103,23 @@ impl Hub {
         let is_live = |node: &NodeId| self.members.find(*node).is_some_and(Member::is_live);
         let tellers = self.told_of.iter().filter(|&(teller, _)| is_live(teller));
         let mut told_of = tellers.flat_map(|(_, nodes)| nodes);
-        others.any(|(_, member)| member.is_live() && member.current_card().is_none())
-            || told_of.any(|&node| node != self.card.node && self.members.find(node).is_none())
+        // Whoever is on no ring has nothing.
+        let matters = |node: NodeId| self.following.rings().is_none_or(|rings| rings.has(node));
+        others.any(|(node, member)| {
+            member.is_live() && member.current_card().is_none() && matters(node)
+        }) || told_of.any(|&node| {
+            node != self.card.node && self.members.find(node).is_none() && matters(node)
+        })
     }
 
-    /// Those from whom this node is to have all before it serves. One that joins itself
-    /// and cannot be linked is not waited for any longer after a while.
+    /// Those from whom this node is to have all before it serves: who is on no ring has nothing. One
+    /// that joins itself and cannot be linked is not waited for any longer after a while.
     pub(super) fn awaited(&self, now: Now) -> Vec<NodeId> {
         let joins_for_ms = now.unix_ms().saturating_sub(self.joins_from.unix_ms());
         let mut others = self.live_others();
+        if let Some(rings) = self.following.rings() {
+            others.retain(|&node| rings.has(node));
+        }
         if joins_for_ms >= JOIN_LINK_S * 1000 {
             others.retain(|&node| self.serves(node) || self.cluster.is_linked(node));
         }

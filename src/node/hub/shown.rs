@@ -4,12 +4,14 @@
 use super::{Hub, is_strange};
 use crate::cluster::{Card, Phase};
 use crate::node::peers::{Overview, Roster};
+use crate::ring::NodeId;
 
 impl Hub {
     /// Lets other threads know what this one knows.
     pub(super) fn show(&self) {
         let (card, members) = (Some(self.card.clone()), self.members.clone());
-        self.cluster.set_overview(Overview { card, members, waits_for: self.waits_for() });
+        let (step, waits_for) = (self.following.rings().map(|rings| rings.step), self.waits_for());
+        self.cluster.set_overview(Overview { card, members, step, waits_for });
     }
 
     /// The names of those that have not sent all that there is for this node.
@@ -19,7 +21,18 @@ impl Hub {
         }
         let is_told = self.beginning.is_some();
         let others = self.live_others().into_iter();
-        let others = others.filter(|node| is_told || !self.filled_by.contains(node));
+        let knows_rings = self.following.rings().is_some();
+        let ring = self.following.ring();
+        let is_awaited = |node: &NodeId| match self.filled_by.get(node) {
+            _ if is_told => true,
+            _ if !knows_rings => !self.filled_by.contains_key(node) || self.serves(*node),
+            // It is the planner who says when it is to own something.
+            _ if !self.owns(self.card.node) => {
+                self.following.rings().is_some_and(|rings| rings.by == *node)
+            }
+            by => self.following.rings().is_some_and(|rings| rings.has(*node)) && by != Some(&ring),
+        };
+        let others = others.filter(is_awaited);
         let nobody_serves = self.nobody_serves();
         let strange = self.members.iter().filter(|(_, member)| nobody_serves && is_strange(member));
         let all = others.chain(strange.map(|(node, _)| node));
@@ -34,7 +47,7 @@ impl Hub {
         let cards = cards.filter_map(|(_, member)| member.current_card());
         let mut cards: Vec<&Card> = cards.filter(|card| card.node != self.card.node).collect();
         cards.push(&self.card);
-        cards.retain(|card| matches!(card.phase, Phase::Warm | Phase::Serving));
+        cards.retain(|card| card.phase == Phase::Serving && self.owns(card.node));
         cards.sort_unstable_by_key(|card| card.node);
         let addresses: Vec<Box<str>> = cards.iter().map(|card| card.client.clone()).collect();
         let before = self.cluster.roster();

@@ -13,6 +13,8 @@ pub(super) enum StepBack {
     StoodStill,
     /// Others cannot call it.
     Unlinked,
+    /// Others have changed owners without it.
+    Missed,
 }
 
 /// What has to end before a node joins again, and before it may execute again.
@@ -58,8 +60,8 @@ impl Hub {
         }
         // It may have been held for dead meanwhile, and has joined again for that.
         let joins = match self.card.phase {
-            Phase::Serving => self.join_again(),
-            _ => Ok(()),
+            Phase::Joining => Ok(()),
+            Phase::Warm | Phase::Serving | Phase::Leaving => self.join_again(),
         };
         if let Some(back) = &mut self.stepping_back {
             back.settling = Settling::begin(&self.cluster, None);

@@ -1,7 +1,7 @@
 //! Executes what other nodes ask for, and keeps the copies they send.
 
 use super::{Answer, Calls, Cluster, Ended, Replies, Said, Sent};
-use crate::cluster::Card;
+use crate::cluster::{Card, Rings};
 use crate::item::{Key, Now, Version};
 use crate::limits::{NODES_MAX, OUTPUT_KEPT_BYTES_MAX, TOLD_BYTES_HIGH};
 use crate::memcache::Protocol;
@@ -37,9 +37,11 @@ pub(in crate::node) struct Executor {
 pub(in crate::node) enum Word {
     /// A card, to be acted by before this call is acknowledged.
     Card(u32, Card),
-    /// It has sent all it had for this node when that said this of itself; and holds these
-    /// for live.
-    Filled(Said, Vec<NodeId>),
+    /// It has sent all it had for this node when that said this of itself, by this ring; and
+    /// holds these for live.
+    Filled(Said, u64, Vec<NodeId>),
+    /// It goes by these rings, and tells others to where it is a call.
+    Rings(Option<u32>, Rings),
     /// It asks for what is here of the last writes of one who died.
     Relay(Ended),
     /// It has sent all it has of them, or is still to.
@@ -150,13 +152,23 @@ impl Executor {
             }
             Message::Filled(filled) => {
                 self.road.flushed(Version(filled.floor), now);
-                let Filled { generation, sequence, live, .. } = filled;
+                let Filled { generation, sequence, ring, live, .. } = filled;
                 let (live, odd) = live.as_chunks();
                 if !odd.is_empty() || live.len() > NODES_MAX {
                     return Err(NoMessage);
                 }
                 let live = live.iter().map(|id| NodeId(u64::from_le_bytes(*id))).collect();
-                return Ok(Some(Word::Filled(Said { generation, sequence }, live)));
+                return Ok(Some(Word::Filled(Said { generation, sequence }, ring, live)));
+            }
+            Message::Follow(follow) => {
+                let rings = wire::rings(follow.rings).map_err(|_| NoMessage)?;
+                if self.road.is_live(link.node()) {
+                    return Ok(Some(Word::Rings(follow.call, rings)));
+                }
+                if let Some(call) = follow.call {
+                    let kept = Message::Kept(Kept { call, accepted: false });
+                    let _ = link.send(|frame| kept.encode(frame));
+                }
             }
             Message::Relayed(relayed) => {
                 self.road.flushed(Version(relayed.floor), now);
@@ -286,6 +298,9 @@ impl Executor {
 
     fn keep_one(&self, item: &wire::Item<'_>, now: Now) -> bool {
         let Ok(key) = Key::new(item.key) else { return false };
+        if !self.road.takes(key, now) {
+            return true;
+        }
         let merged = self.road.merge(key, &super::copied(item), now);
         matches!(merged, Merged::Taken | Merged::Older)
     }

@@ -47,7 +47,7 @@ use crate::limits::BREAKER_FAILURES;
 use crate::net::peers::Link;
 use crate::ring::{KeyHash, NodeId};
 use crate::store::Found;
-use crate::wire::{BULK_LANE, Filled, Flush, Item, Message, Promise, Relay, Relayed, Say};
+use crate::wire::{BULK_LANE, Filled, Flush, Follow, Item, Message, Promise, Relay, Relayed, Say};
 use calls::Call;
 use moves::Moves;
 use overview::Overviews;
@@ -273,10 +273,20 @@ impl Cluster {
                 self.dirty.miss(node, [slot]);
             }
         }
-        for owner in to_be.iter().filter(|&owner| !now.contains(owner)) {
-            turn.keep(view.node(owner), slot, key, found);
+        let needs_all = view.needs_all(hash);
+        for owner in to_be.iter().filter(|&owner| !now.contains(owner) && view.is_live(owner)) {
+            let node = view.node(owner);
+            if node == self.me {
+                continue;
+            }
+            if needs_all {
+                turn.keep(node, slot, key, found);
+                others += 1;
+            } else {
+                turn.keep_beside(node, slot, key, found);
+            }
         }
-        self.write_ack.of_others(others)
+        if needs_all { others as u8 } else { self.write_ack.of_others(others) }
     }
 
     /// Sends all that a turn has gathered, by a lane.
@@ -402,15 +412,15 @@ impl Cluster {
         self.dirty.forget(node);
     }
 
-    /// Tells a node that it has all that this one had for it when it said this of
-    /// itself, what is flushed, and who is there.
-    pub(super) fn tell_filled(&self, node: NodeId, said: Said, floor: Version) {
+    /// Tells a node that it has all that this one had for it by this ring when it said this
+    /// of itself, what is flushed, and who is there.
+    pub(super) fn tell_filled(&self, node: NodeId, said: Said, ring: u64, floor: Version) {
         let Said { generation, sequence } = said;
         let overview = self.overview();
         let live = overview.members.iter().filter(|(_, member)| member.is_live());
         let live = live.filter(|&(other, member)| other != node && member.belongs());
         let live: Vec<u8> = live.flat_map(|(other, _)| other.0.to_le_bytes()).collect();
-        let filled = Filled { floor: floor.0, generation, sequence, live: &live };
+        let filled = Filled { floor: floor.0, generation, sequence, ring, live: &live };
         if let Some(peer) = self.peer(node) {
             peer.say(|frame| Message::Filled(filled).encode(frame));
         }
@@ -437,6 +447,14 @@ impl Cluster {
     /// Tells all these nodes this card; over when they act by it.
     pub(super) fn say(&self, card: &[u8], to: &[NodeId], now: Now) -> Arc<Waiting> {
         self.call_all(to, now, |call, frame| Message::Say(Say { call, card }).encode(frame))
+    }
+
+    /// Tells a node to go by these rings; over when it does, and has done what the step
+    /// asks for.
+    pub(super) fn tell_rings(&self, rings: &[u8], to: NodeId, now: Now) -> Arc<Waiting> {
+        self.call_all(&[to], now, |call, frame| {
+            Message::Follow(Follow { call: Some(call), rings }).encode(frame);
+        })
     }
 
     /// Asks a node not to take this one's place for so long; over when it has

@@ -1,6 +1,6 @@
 //! What the hub's thread knows of the cluster, for whoever asks on another.
 
-use crate::cluster::{Card, Members, Phase};
+use crate::cluster::{Card, Members, Phase, Step};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ pub(in crate::node) struct Overview {
     pub(in crate::node) card: Option<Card>,
     /// The others.
     pub(in crate::node) members: Members,
+    /// How far the change of owners has come, once it knows of owners.
+    pub(in crate::node) step: Option<Step>,
     /// While it joins: the names of those it waits for.
     pub(in crate::node) waits_for: Vec<Box<str>>,
 }

@@ -2,7 +2,7 @@
 //! node all there is is to be brought to it, and whatever it has newer stays.
 
 use super::moves::{Became, Moved};
-use super::{Cluster, Said};
+use super::{Cluster, Said, Slots};
 use crate::item::Now;
 use crate::limits::{REPAIR_REST_MS, REPAIR_TRIES};
 use crate::node::session::Road;
@@ -19,8 +19,8 @@ pub(in crate::node) struct Repair {
     /// Nodes that something is brought to.
     served: BTreeSet<NodeId>,
     /// Nodes that have come back, and are to be told when they have all: what they said
-    /// of themselves before that began.
-    tell: BTreeMap<NodeId, Said>,
+    /// of themselves before that began, and the ring that it was by.
+    tell: BTreeMap<NodeId, (Said, u64)>,
     /// Nodes that refuse something, or do not answer: how often they refused, and until when
     /// they are left alone.
     resting: BTreeMap<NodeId, (u32, Now)>,
@@ -39,19 +39,30 @@ impl Repair {
         Self { road, cluster, served, tell: BTreeMap::new(), resting: BTreeMap::new() }
     }
 
-    /// A node came, perhaps not for the first time: nobody knows what it has.
-    pub(in crate::node) fn came(&mut self, node: NodeId, said: Said) {
-        self.cluster.dirty.mark(node, self.road.slots_of(node));
-        self.tell.insert(node, said);
+    /// A node came, perhaps not for the first time: nobody knows what it has of what it owns
+    /// by this ring.
+    pub(in crate::node) fn came(&mut self, node: NodeId, said: Said, ring: u64) {
+        self.bring(node, self.road.slots_of(node));
+        self.tell.insert(node, (said, ring));
+    }
+
+    /// A node is to be brought what is in these slots.
+    pub(in crate::node) fn bring(&mut self, node: NodeId, slots: Vec<u32>) {
+        self.cluster.dirty.mark(node, slots);
         self.resting.remove(&node);
+    }
+
+    /// The slots of which this node gets what is written.
+    pub(in crate::node) fn own_slots(&self, slots: u32) -> Slots {
+        self.road.own_slots(slots)
     }
 
     /// A node says again that it joins. Where all there is for this life of it is being brought
     /// to it already, it is only told so by the newer card: what it got since, it has not lost.
     /// Whether that is so.
     pub(in crate::node) fn came_already(&mut self, node: NodeId, said: Said) -> bool {
-        let told = self.tell.get_mut(&node).filter(|told| told.generation == said.generation);
-        told.map(|told| *told = said.max(*told)).is_some()
+        let told = self.tell.get_mut(&node).filter(|(told, _)| told.generation == said.generation);
+        told.map(|(told, _)| *told = said.max(*told)).is_some()
     }
 
     /// A node is no longer known.
@@ -118,9 +129,9 @@ impl Repair {
         let refuses = became == Became::Refused && tries >= REPAIR_TRIES;
         self.cluster.dirty.end_taken(to, refuses || became == Became::Brought);
         if (is_even || refuses)
-            && let Some(said) = self.tell.remove(&to)
+            && let Some((said, ring)) = self.tell.remove(&to)
         {
-            self.cluster.tell_filled(to, said, self.road.flush_floor(now));
+            self.cluster.tell_filled(to, said, ring, self.road.flush_floor(now));
         }
     }
 }

@@ -143,6 +143,18 @@ impl Turn {
 
     /// Sends a copy of an item that the step under way has written.
     pub(in crate::node) fn keep(&mut self, to: NodeId, slot: u32, key: &[u8], found: &Found<'_>) {
+        let call = self.keep_beside(to, slot, key, found);
+        self.step.push(call);
+    }
+
+    /// The same to one who is not asked whether it has it: it is only to own the slot.
+    pub(super) fn keep_beside(
+        &mut self,
+        to: NodeId,
+        slot: u32,
+        key: &[u8],
+        found: &Found<'_>,
+    ) -> u16 {
         let is_keep = |what: &What| matches!(what, What::Keep(_));
         let call = self.sending(to, is_keep, || What::Keep(Vec::new()));
         let Sending { what, bytes, .. } = &mut self.sendings[usize::from(call)];
@@ -169,7 +181,7 @@ impl Turn {
         });
         self.parts += 1;
         self.bytes += key.len() + found.value_len();
-        self.step.push(call);
+        call
     }
 
     /// The copies that the step has sent, of which so many have to be

@@ -59,12 +59,12 @@ impl Road {
         (some.len() == enough).then_some(some)
     }
 
-    /// Whether this node owns a key, as far as the view knows.
-    pub(super) fn owns(&self, key: Key<'_>) -> bool {
+    /// Whether this node is to be read from under a key, as far as the view knows.
+    pub(super) fn answers(&self, key: Key<'_>) -> bool {
+        let Some(me) = self.me() else { return true };
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
-        let owners = view.readers(view.hash(key.bytes()));
-        owners.iter().any(|owner| self.is_me(view.node(owner)))
+        view.answers(view.hash(key.bytes()), me)
     }
 
     pub(super) fn slot(&self, hash: KeyHash) -> u32 {

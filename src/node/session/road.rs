@@ -390,10 +390,12 @@ impl Road {
         self.shared.store.walk_all(walk, now, |key, found| {
             if found.meta().version.unix_ms() >= since_ms {
                 let hash = view.hash(key.bytes());
-                let owners = view.readers(hash);
-                if dead.is_none_or(|dead| owners.contains(dead)) {
+                let (owners, to_be) = view.writers(hash);
+                if dead.is_none_or(|dead| owners.contains(dead) || to_be.contains(dead)) {
+                    let to_be = to_be.iter().filter(|&owner| !owners.contains(owner));
                     let others = owners
                         .iter()
+                        .chain(to_be)
                         .filter(|&owner| view.is_live(owner) && Some(view.node(owner)) != me);
                     for owner in others {
                         turn.keep(view.node(owner), view.slot(hash), key.bytes(), found);
@@ -430,6 +432,18 @@ impl Road {
     ) -> (Vec<u32>, BTreeSet<NodeId>) {
         let me = self.me();
         me.map(|me| self.view.borrow_mut().view().slots_after(dead, me)).unwrap_or_default()
+    }
+
+    /// Whether a copy of this is to be taken. Whoever has all by its rings, and gets nothing
+    /// under this key by them, is sent it by one who does not go by them yet: the copy has no
+    /// use, and would be found again when this node owns the slot once more.
+    pub(in crate::node) fn takes(&self, key: Key<'_>, now: Now) -> bool {
+        let Some(me) = self.me() else { return true };
+        let mut reader = self.view.borrow_mut();
+        let view = reader.view();
+        let gets = view.gets(view.hash(key.bytes()), me);
+        drop(reader);
+        gets || !self.has_all(now)
     }
 
     /// Takes an item as another node has it.
@@ -472,6 +486,15 @@ impl Road {
     /// Whether something waits for the end of the turn.
     pub(super) fn has_gathered(&self) -> bool {
         !self.turn().is_empty() || !self.parts().is_empty()
+    }
+
+    /// The slots of which this node gets what is written.
+    pub(in crate::node) fn own_slots(&self, slots: u32) -> Slots {
+        let mut own = Slots::none(slots);
+        let mut reader = self.view.borrow_mut();
+        let kept = self.me().map(|me| reader.view().slots_kept_by(me));
+        kept.into_iter().flatten().for_each(|slot| own.insert(slot));
+        own
     }
 
     /// The other owners of a slot that are live.
@@ -532,7 +555,7 @@ impl Road {
         sent
     }
 
-    fn me(&self) -> Option<NodeId> {
+    pub(super) fn me(&self) -> Option<NodeId> {
         self.shared.cluster.as_ref().map(|cluster| cluster.me)
     }
 
