@@ -10,20 +10,22 @@ mod stepping_back;
 mod unlinked;
 
 use super::peers::{
-    Cluster, Ended, Executor, Misses, Mover, NoBulkLinks, NoMessage, Promises, Repair, Said,
-    Settling, Succession, Waiting, Word,
+    Cluster, Ended, Executor, FilledBy, Misses, Mover, NoBulkLinks, NoMessage, Promises, Repair,
+    Said, Settling, Succession, Word,
 };
 use super::recall::Recall;
 use super::session::{Road, Session};
 use super::{Shared, WriteAck};
 use crate::cluster::{
-    Able, Agreed, Card, Cause, Change, Event, Founded, Member, Members, Phase, Rings, View, What,
+    Able, Agreed, Card, Cause, Change, Event, Founded, Member, Members, Phase, Rings, Step, View,
+    What,
 };
 use crate::item::Now;
 use crate::net::peers::Link;
 use crate::ring::{Layout, NodeId, RingError};
 use crate::wire::{Kept, Life, Message};
 use following::Following;
+use joining::Beginning;
 use planning::Planner;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -81,6 +83,8 @@ pub enum Effect {
     Announce(SocketAddr),
     /// Tell people what has changed, and the name of the node.
     Log(Change, Box<str>),
+    /// Tell people how far a change of owners has come.
+    TellStep(Step, u64),
     /// Tell people that gossip reaches this node and calls do not.
     TellUnlinked(NodeId),
     /// Tell people that this node serves no more, for calls do not reach most others.
@@ -105,18 +109,16 @@ pub struct Hub {
     planner: Planner,
     started: Now,
     /// While this node joins: from when on, since which of its cards, and who has sent it all there
-    /// was for it then, by which ring.
+    /// was for it then.
     joins_from: Now,
     joins_since: Said,
-    filled_by: BTreeMap<NodeId, u64>,
-    /// Whom each of them holds for live: this node may not have heard of all.
-    told_of: BTreeMap<NodeId, Vec<NodeId>>,
+    filled_by: BTreeMap<NodeId, FilledBy>,
     /// Then it says again that it joins: what another said to that may be lost. It
     /// waits longer each time, for whoever is asked begins anew.
     ask_again_at: Now,
     ask_wait_ms: u64,
     /// While this node begins to serve: its card then, and who has to know first.
-    beginning: Option<(Card, Arc<Waiting>)>,
+    beginning: Option<Beginning>,
     /// Cards of others that this node acts by, and what has to end before it says so.
     settling: Vec<(Arc<Link>, u32, Settling)>,
     /// After the death of others: what has to end before anybody takes their places. A
@@ -138,7 +140,7 @@ impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub")
             .field("filled_by", &self.filled_by)
-            .field("rings", &self.following.rings())
+            .field("following", &self.following)
             .field("planner", &self.planner)
             .field("beginning", &self.beginning)
             .field("repair", &self.repair)
@@ -182,7 +184,6 @@ impl Hub {
             joins_from: started,
             joins_since: Said::of(&card),
             filled_by: BTreeMap::new(),
-            told_of: BTreeMap::new(),
             settling: Vec::new(),
             burying: Vec::new(),
             unlinked,
@@ -328,11 +329,10 @@ impl Hub {
         match self.executor.frame(link, frame, now) {
             Err(NoMessage) => return Ok(false),
             Ok(None) => {}
-            Ok(Some(Word::Filled(said, ring, live))) => {
+            Ok(Some(Word::Filled(said, by))) => {
                 // What was sent for an earlier reason is not all there is.
                 if said >= self.joins_since {
-                    self.filled_by.insert(node, ring);
-                    self.told_of.insert(node, live);
+                    self.filled_by.insert(node, by);
                 }
             }
             Ok(Some(Word::Rings(call, rings))) => self.told_rings(link, call, rings),
@@ -489,7 +489,6 @@ impl Hub {
         self.beginning = None;
         self.joins_from = self.shared.now();
         self.filled_by.clear();
-        self.told_of.clear();
         self.ask_wait_ms = ASK_WAIT_MS;
         self.ask_again_at = Now::from_unix_ms(self.shared.now().unix_ms() + ASK_WAIT_MS);
         self.say();
@@ -613,7 +612,6 @@ impl Hub {
                 // One that is found may have sent all it had before it was heard of.
                 if change.what == What::Returned {
                     self.filled_by.remove(&node);
-                    self.told_of.remove(&node);
                 }
                 self.meet(node);
             }

@@ -405,6 +405,9 @@ impl Meeting {
                 Effect::Log(change, name) => {
                     self.tell_change(&change, &name);
                 }
+                Effect::TellStep(step, number) => {
+                    self.inbox.remarks.say(format!("rings number={number} step={step}"));
+                }
                 Effect::TellUnlinked(node) => self.tell_unlinked(node),
                 Effect::TellSteppedBack => self.inbox.remarks.say(STEPPED_BACK.to_owned()),
             }

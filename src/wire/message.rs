@@ -186,6 +186,9 @@ pub struct Filled<'a> {
     /// The fingerprint of the ring by which the receiver owns that; zero where the sender knows of
     /// none.
     pub ring: u64,
+    /// Of the sender's own card: by an older one the receiver might take it for one that does not
+    /// execute yet.
+    pub own_sequence: u64,
     /// The ids of all other nodes that the sender holds for live, eight bytes each: the
     /// receiver may not have heard of them, and they may have something for it.
     pub live: &'a [u8],

@@ -65,9 +65,10 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
                 generation: 300,
                 sequence: 7,
                 ring: 8,
+                own_sequence: 5,
                 live: b"nodes",
             }),
-            r"\x0d\x00\x00\x00\x06\t\xfb,\x01\x07\x08\x05nodes",
+            r"\x0e\x00\x00\x00\x06\t\xfb,\x01\x07\x08\x05\x05nodes",
         ),
         (Message::Flush(Flush { call: 3, floor: 300 }), r"\x05\x00\x00\x00\x07\x03\xfb,\x01"),
         (

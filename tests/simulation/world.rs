@@ -501,6 +501,18 @@ impl World {
         self.settle(at);
     }
 
+    /// One of two nodes ends their link.
+    fn unlink(&mut self, one: usize, other: usize) {
+        for (at, peer) in [(one, other), (other, one)] {
+            let Some(up) = &mut self.nodes[at].up else { continue };
+            if let Some(wire) = up.links.remove(&peer) {
+                up.hub.handle_unlinked(&wire.link).unwrap();
+            }
+        }
+        // The other one knows this one still.
+        self.meet(other, one);
+    }
+
     /// Two nodes that know each other get a link after a while.
     fn meet(&mut self, one: usize, other: usize) {
         let generations = (self.nodes[one].generation, self.nodes[other].generation);
@@ -569,6 +581,9 @@ impl World {
                             change.what, change.cause
                         ));
                     }
+                    Effect::TellStep(step, count) => {
+                        self.say(&format!("node-{number} goes by step {count}, {step}"));
+                    }
                     Effect::Say(card) => {
                         self.say(&format!(
                             "node-{number} is {:?}, {}",
@@ -576,6 +591,10 @@ impl World {
                         ));
                     }
                     _ => {}
+                }
+                if let Effect::Forget(node) = effect {
+                    let other = (0..self.nodes.len()).find(|&other| id(other) == node);
+                    other.into_iter().for_each(|other| self.unlink(number, other));
                 }
                 if let Effect::Meet { address, .. } = effect {
                     let other = usize::from(address.port()) - 1000;

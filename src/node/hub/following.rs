@@ -2,7 +2,7 @@
 //! done what a step asks for.
 
 use super::stepping_back::StepBack;
-use super::{Hub, Said};
+use super::{Effect, Hub, Said};
 use crate::cluster::{Agreed, Member, Phase, Rings, Step, Told};
 use crate::limits::PURGES_MAX;
 use crate::net::peers::Link;
@@ -11,10 +11,11 @@ use crate::ring::{NodeId, RingError};
 use crate::store::FullWalk;
 use crate::wire::{self, Follow, Kept, Message};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// The rings that this node goes by, and those that it is to go by.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Following {
     pub(super) agreed: Option<Agreed>,
     told: Option<Pending>,
@@ -24,6 +25,17 @@ pub(super) struct Following {
     settling: Option<Settling>,
     /// It lets go of what it owns no more, once others have what is theirs of that.
     purging: Option<(Slots, FullWalk)>,
+}
+
+impl fmt::Debug for Following {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Following")
+            .field("rings", &self.rings())
+            .field("told", &self.told)
+            .field("settling", &self.settling)
+            .field("purging", &self.purging.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Rings that this node goes by once it may.
@@ -161,6 +173,7 @@ impl Hub {
             // The change has begun anew, or is given up.
             Step::Settled | Step::Write | Step::Fill => Phase::Joining,
         };
+        self.effects.push_back(Effect::TellStep(step, rings.number));
         self.following.agreed = Some(agreed);
         self.plan_anew();
         if self.card.phase == Phase::Warm && becomes != Phase::Warm {

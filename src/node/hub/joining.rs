@@ -4,9 +4,22 @@ use super::{Effect, Hub, is_strange};
 use crate::cluster::{Card, Member, Phase, Step};
 use crate::item::Now;
 use crate::limits::JOIN_LINK_S;
+use crate::node::peers::Waiting;
 use crate::ring::{NodeId, RingError};
 use crate::wire;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::task::Waker;
+
+/// A node that is to serve tells the others so first.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    /// What it says of itself then.
+    card: Card,
+    waiting: Arc<Waiting>,
+    /// Whom it tells that, and in which of their lives: who comes meanwhile is to know it too.
+    told: BTreeMap<NodeId, u64>,
+}
 
 impl Hub {
     /// A node that joins begins to serve when all others have sent it what they
@@ -16,20 +29,20 @@ impl Hub {
         if self.card.phase != Phase::Joining {
             return Ok(());
         }
-        if let Some((card, waiting)) = self.beginning.take() {
+        let others = self.awaited(now);
+        if let Some(beginning) = self.beginning.take() {
             // One who was to hear of it died meanwhile, perhaps.
             let may_begin = self.promises.may_take_over(self.shared.elapsed());
-            if !waiting.is_over(Waker::noop()) || !may_begin {
-                self.beginning = Some((card, waiting));
-            } else if waiting.is_met_all() {
-                self.card = card;
+            if !beginning.waiting.is_over(Waker::noop()) || !may_begin {
+                self.beginning = Some(beginning);
+            } else if beginning.waiting.is_met_all() && beginning.told == self.lives(&others) {
+                self.card = beginning.card;
                 self.effects.push_back(Effect::Say(self.card.clone()));
                 self.purge();
                 return self.publish();
             }
             return Ok(());
         }
-        let others = self.awaited(now);
         if self.cluster.overview().waits_for != self.waits_for() {
             self.show();
         }
@@ -45,8 +58,7 @@ impl Hub {
             Some(rings) if rings.step == Step::HandOver && rings.has(self.card.node) => Phase::Warm,
             Some(_) => return Ok(()),
         };
-        let ring = self.following.ring();
-        let is_filled_by = |node: &NodeId| self.filled_by.get(node) == Some(&ring);
+        let is_filled_by = |node: &NodeId| self.is_filled_by(*node);
         let waits_for_others = becomes == Phase::Serving && !others.iter().all(is_filled_by)
             || self.knows_too_little()
             || !self.promises.may_take_over(self.shared.elapsed());
@@ -57,10 +69,24 @@ impl Hub {
             let card = Card { phase: becomes, sequence, ..self.card.clone() };
             // A card that was told before is not too long now.
             if let Ok(bytes) = wire::card_bytes(&card) {
-                self.beginning = Some((card, self.cluster.say(&bytes, &others, now)));
+                let (waiting, told) = (self.cluster.say(&bytes, &others, now), self.lives(&others));
+                self.beginning = Some(Beginning { card, waiting, told });
             }
         }
         Ok(())
+    }
+
+    fn lives(&self, nodes: &[NodeId]) -> BTreeMap<NodeId, u64> {
+        nodes.iter().map(|&node| (node, self.said(node).generation)).collect()
+    }
+
+    /// Whether a node has sent all that this one owns, and is known as what it is now: it may
+    /// have begun to serve while this one was away.
+    pub(super) fn is_filled_by(&self, node: NodeId) -> bool {
+        let ring = self.following.ring();
+        self.filled_by
+            .get(&node)
+            .is_some_and(|by| by.ring == ring && by.own_sequence <= self.said(node).sequence)
     }
 
     /// This node knows of no owners. Where nobody else does, a cluster begins with all who are
@@ -69,7 +95,7 @@ impl Hub {
         let looked_for = self.since_start(now);
         let is_known = !self.following.is_up_to_date();
         let somebody_knows =
-            !self.nobody_serves() || self.filled_by.values().any(|&ring| ring != 0);
+            !self.nobody_serves() || self.filled_by.values().any(|by| by.ring != 0);
         let waits_for_others = is_known
             || others.is_empty() && looked_for < self.config.search
             || looked_for < self.config.look
@@ -101,8 +127,8 @@ impl Hub {
     pub(super) fn knows_too_little(&self) -> bool {
         let mut others = self.members.iter().filter(|&(node, _)| node != self.card.node);
         let is_live = |node: &NodeId| self.members.find(*node).is_some_and(Member::is_live);
-        let tellers = self.told_of.iter().filter(|&(teller, _)| is_live(teller));
-        let mut told_of = tellers.flat_map(|(_, nodes)| nodes);
+        let tellers = self.filled_by.iter().filter(|&(teller, _)| is_live(teller));
+        let mut told_of = tellers.flat_map(|(_, by)| &by.live);
         // Whoever is on no ring has nothing.
         let matters = |node: NodeId| self.following.rings().is_none_or(|rings| rings.has(node));
         others.any(|(node, member)| {

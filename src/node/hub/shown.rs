@@ -21,16 +21,12 @@ impl Hub {
         }
         let is_told = self.beginning.is_some();
         let others = self.live_others().into_iter();
-        let knows_rings = self.following.rings().is_some();
-        let ring = self.following.ring();
-        let is_awaited = |node: &NodeId| match self.filled_by.get(node) {
+        let is_awaited = |&node: &NodeId| match self.following.rings() {
             _ if is_told => true,
-            _ if !knows_rings => !self.filled_by.contains_key(node) || self.serves(*node),
+            None => !self.filled_by.contains_key(&node) || self.serves(node),
             // It is the planner who says when it is to own something.
-            _ if !self.owns(self.card.node) => {
-                self.following.rings().is_some_and(|rings| rings.by == *node)
-            }
-            by => self.following.rings().is_some_and(|rings| rings.has(*node)) && by != Some(&ring),
+            Some(rings) if !rings.reads(self.card.node) => rings.by == node,
+            Some(rings) => rings.has(node) && !self.is_filled_by(node),
         };
         let others = others.filter(is_awaited);
         let nobody_serves = self.nobody_serves();

@@ -37,9 +37,8 @@ pub(in crate::node) struct Executor {
 pub(in crate::node) enum Word {
     /// A card, to be acted by before this call is acknowledged.
     Card(u32, Card),
-    /// It has sent all it had for this node when that said this of itself, by this ring; and
-    /// holds these for live.
-    Filled(Said, u64, Vec<NodeId>),
+    /// It has sent all it had for this node when that said this of itself.
+    Filled(Said, FilledBy),
     /// It goes by these rings, and tells others to where it is a call.
     Rings(Option<u32>, Rings),
     /// It asks for what is here of the last writes of one who died.
@@ -49,6 +48,17 @@ pub(in crate::node) enum Word {
     /// It was promised, for so long, that nobody takes its place. From this millisecond on
     /// some owner may lack what it has written.
     Promised(Duration, u64),
+}
+
+/// What a node says that has sent another all it had for it.
+#[derive(Clone, Debug)]
+pub(in crate::node) struct FilledBy {
+    /// By which ring the other owns that; zero where it knows of none.
+    pub(in crate::node) ring: u64,
+    /// Of its card.
+    pub(in crate::node) own_sequence: u64,
+    /// Whom it holds for live.
+    pub(in crate::node) live: Vec<NodeId>,
 }
 
 /// What came is no message.
@@ -152,13 +162,14 @@ impl Executor {
             }
             Message::Filled(filled) => {
                 self.road.flushed(Version(filled.floor), now);
-                let Filled { generation, sequence, ring, live, .. } = filled;
+                let Filled { generation, sequence, ring, own_sequence, live, .. } = filled;
                 let (live, odd) = live.as_chunks();
                 if !odd.is_empty() || live.len() > NODES_MAX {
                     return Err(NoMessage);
                 }
                 let live = live.iter().map(|id| NodeId(u64::from_le_bytes(*id))).collect();
-                return Ok(Some(Word::Filled(Said { generation, sequence }, ring, live)));
+                let by = FilledBy { ring, own_sequence, live };
+                return Ok(Some(Word::Filled(Said { generation, sequence }, by)));
             }
             Message::Follow(follow) => {
                 let rings = wire::rings(follow.rings).map_err(|_| NoMessage)?;

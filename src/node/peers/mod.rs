@@ -25,7 +25,7 @@ mod waiting;
 
 pub(super) use breaker::Breakers;
 pub(super) use dirty::{Dirty, Slots};
-pub(super) use executor::{Executor, NoMessage, Word};
+pub(super) use executor::{Executor, FilledBy, NoMessage, Word};
 pub(super) use misses::Misses;
 pub(super) use mover::{BulkLinks, Mover, NoBulkLinks, Rest};
 pub(super) use overview::Overview;
@@ -413,14 +413,16 @@ impl Cluster {
     }
 
     /// Tells a node that it has all that this one had for it by this ring when it said this
-    /// of itself, what is flushed, and who is there.
+    /// of itself, what is flushed, what this one says of itself, and who is there.
     pub(super) fn tell_filled(&self, node: NodeId, said: Said, ring: u64, floor: Version) {
         let Said { generation, sequence } = said;
         let overview = self.overview();
         let live = overview.members.iter().filter(|(_, member)| member.is_live());
         let live = live.filter(|&(other, member)| other != node && member.belongs());
         let live: Vec<u8> = live.flat_map(|(other, _)| other.0.to_le_bytes()).collect();
-        let filled = Filled { floor: floor.0, generation, sequence, ring, live: &live };
+        let own_sequence = overview.card.as_ref().map_or(0, |card| card.sequence);
+        let floor = floor.0;
+        let filled = Filled { floor, generation, sequence, ring, own_sequence, live: &live };
         if let Some(peer) = self.peer(node) {
             peer.say(|frame| Message::Filled(filled).encode(frame));
         }
