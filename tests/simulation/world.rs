@@ -573,41 +573,41 @@ impl World {
                 self.arrivals.insert((number, to), at);
                 self.plan(at, Delivery::Frames { to, from: number, number: link, bytes });
             }
-            for effect in effects {
-                match &effect {
-                    Effect::Log(change, name) => {
-                        self.say(&format!(
-                            "node-{number}: {name} {:?}, {}",
-                            change.what, change.cause
-                        ));
-                    }
-                    Effect::TellStep(step, count) => {
-                        self.say(&format!("node-{number} goes by step {count}, {step}"));
-                    }
-                    Effect::Say(card) => {
-                        self.say(&format!(
-                            "node-{number} is {:?}, {}",
-                            card.phase, card.generation
-                        ));
-                    }
-                    _ => {}
-                }
-                if let Effect::Forget(node) = effect {
-                    let other = (0..self.nodes.len()).find(|&other| id(other) == node);
-                    other.into_iter().for_each(|other| self.unlink(number, other));
-                }
-                if let Effect::Meet { address, .. } = effect {
-                    let other = usize::from(address.port()) - 1000;
-                    let is_linked = self.nodes[number].up.as_ref().is_some_and(|up| {
-                        up.links
-                            .get(&other)
-                            .is_some_and(|wire| wire.theirs == self.nodes[other].generation)
-                    });
-                    if !is_linked && other != number {
-                        self.meet(number, other);
-                    }
+            for effect in &effects {
+                self.carry_out(number, effect);
+            }
+        }
+    }
+
+    /// Tells of what a node wants done beside all else, and does it.
+    fn carry_out(&mut self, number: usize, effect: &Effect) {
+        match effect {
+            Effect::Log(change, name) => {
+                self.say(&format!("node-{number}: {name} {:?}, {}", change.what, change.cause));
+            }
+            Effect::TellStep(step, count) => {
+                self.say(&format!("node-{number} goes by step {count}, {step}"));
+            }
+            Effect::Say(card) => {
+                self.say(&format!("node-{number} is {:?}, {}", card.phase, card.generation));
+            }
+            Effect::Forget(node) => {
+                if let Some(other) = (0..self.nodes.len()).find(|&other| id(other) == *node) {
+                    self.unlink(number, other);
                 }
             }
+            Effect::Meet { address, .. } => {
+                let other = usize::from(address.port()) - 1000;
+                let is_linked = self.nodes[number].up.as_ref().is_some_and(|up| {
+                    up.links
+                        .get(&other)
+                        .is_some_and(|wire| wire.theirs == self.nodes[other].generation)
+                });
+                if !is_linked && other != number {
+                    self.meet(number, other);
+                }
+            }
+            _ => {}
         }
     }
 }

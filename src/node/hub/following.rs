@@ -212,14 +212,18 @@ impl Hub {
         if following.told.is_some() || following.settling.is_some() {
             return false;
         }
-        let me = rings.new.iter().any(|node| node.id == self.card.node);
-        let is_known = || !me || self.owns(self.card.node) || self.card.phase != Phase::Joining;
+        let me = self.card.node;
+        let is_new = rings.new.iter().any(|node| node.id == me) && !rings.reads(me);
+        // Nobody executes for what it is to own before all know that it may, and it can.
+        let may_execute = || {
+            let holds = self.cluster.promised.holds_for_all(self.shared.elapsed());
+            self.card.phase != Phase::Joining && holds
+        };
         match rings.step {
             Step::Settled => following.purging.is_none(),
             Step::Write | Step::Follow => true,
             Step::Fill => self.all_are_even(),
-            // Nobody executes for what it is to own before all know that it may.
-            Step::HandOver => self.all_are_even() && is_known(),
+            Step::HandOver => self.all_are_even() && (!is_new || may_execute()),
         }
     }
 

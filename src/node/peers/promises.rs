@@ -76,6 +76,11 @@ impl Promised {
         })
     }
 
+    /// Whether all who execute have promised it.
+    pub(in crate::node) fn holds_for_all(&self, at: Duration) -> bool {
+        (at.as_millis() as u64) < self.all_until.load(Ordering::Acquire)
+    }
+
     /// Who executes beside this node, from now on. Nobody has promised anything
     /// unless he is known to have.
     pub(in crate::node) fn expect(&self, view: &View, me: NodeId, at: Duration) {
@@ -194,9 +199,10 @@ impl Promises {
                     Some(super::Answer::Kept) => {
                         self.cluster.promised.set(node, asked.at.as_millis() as u64 + term_ms);
                     }
-                    // It holds this node for dead.
+                    // It holds this node for dead, or does not know it yet.
                     Some(super::Answer::Refused) => {
                         self.cluster.promised.set(node, at.as_millis() as u64);
+                        asked.next = asked.next.min(at + AGAIN);
                     }
                     // There is no link yet, or none any more.
                     _ => asked.next = asked.next.min(at + AGAIN),
