@@ -40,7 +40,7 @@ import time
 from pathlib import Path
 
 import measure
-from measure import Failed, Process, merged, note, spread, table
+from measure import Failed, Node, Process, merged, note, spread, table
 
 REDIS = "redis-server --bind 127.0.0.1 --cluster-enabled yes --save  --appendonly no"
 BATCH = "--pipeline 16"
@@ -116,25 +116,13 @@ class Side:
         """Waits until it is in order again."""
 
 
-class Node(Process):
-    """A ringcached node, which says itself when it serves."""
-
-    def __init__(self, program, folder, number, join, write_ack):
-        self.file = Path(folder) / f"node-{number}"
-        cluster = f"--peer-listen 127.0.0.1:0 --cluster {write_ack} --node-id node-{number} {join}"
-        line = f"-p 0 -t 1 -m 1024 --copies 2 --write-ack {write_ack} {cluster}"
-        super().__init__([*program, *line.split(), "--ready-file", str(self.file)])
-        self.says = json.loads(self.file.read_text())
-
-    def is_ready(self):
-        return self.file.exists()
-
-
 class Ringcached(Side):
     def start(self):
         join = ""
         for number in range(3):
-            node = self.started(Node(self.options.ringcached, self.folder.name, number, join, self.name))
+            cluster = f"--peer-listen 127.0.0.1:0 --cluster {self.name} --node-id node-{number} {join}"
+            line = f"-p 0 -t 1 -m 1024 --copies 2 --write-ack {self.name} {cluster}"
+            node = self.started(Node(self.options.ringcached, line, Path(self.folder.name) / f"node-{number}"))
             join = f"--join {node.says['peer']}"
         self.settle()
         return self.processes[0].says["client"]

@@ -1,6 +1,7 @@
 """What the comparisons share: servers that are started and stopped, runs of
 `ringcached bench` against them, and tables of what came of it."""
 
+import functools
 import json
 import os
 import shlex
@@ -72,6 +73,21 @@ class Process:
 
     def __exit__(self, *_):
         self.stop()
+
+
+class Node(Process):
+    """A ringcached node, which says itself when it serves."""
+
+    def __init__(self, program, line, file):
+        self.file = Path(file)
+        super().__init__([*program, *line.split(), "--ready-file", str(file)])
+
+    @functools.cached_property
+    def says(self):
+        return json.loads(self.file.read_text())
+
+    def is_ready(self):
+        return self.file.exists()
 
 
 def free_port():
