@@ -425,6 +425,15 @@ pub const REPAIR_REST_MS: u64 = 1000;
 
 /// Milliseconds between two tries to tell a node a step that it did not answer.
 pub const PLAN_TELL_MS: u64 = 100;
+/// It is twice as long after each that did not help, so often.
+pub const PLAN_TELL_DOUBLINGS: u32 = 3;
+
+/// Milliseconds for which nobody executes for what is handed over, at most: whoever waits for
+/// longer reads an error.
+pub const HAND_OVER_MS: u64 = 2000;
+
+/// Milliseconds between two times that a node says again that it joins, at most.
+pub const ASK_WAIT_MS_MAX: u64 = 16_000;
 
 /// Pieces of the memory that a node looks at in one step for what it owns no more.
 pub const PURGES_MAX: usize = 4;

@@ -58,8 +58,8 @@ impl Agreed {
     }
 
     /// What a node is to bring others in the step that fills them: each slot that somebody
-    /// gets is brought by one of its owners, the first that has all, or by all of them
-    /// where none has.
+    /// gets is brought by one of its owners, the first that has all; and by those that catch
+    /// up, which may have what nobody else has.
     #[must_use]
     pub fn to_bring(&self, me: NodeId) -> Vec<(NodeId, Vec<u32>)> {
         let Some(written) = self.written.as_ref().filter(|_| self.rings.step == Step::Fill) else {
@@ -78,7 +78,8 @@ impl Agreed {
                 continue;
             }
             let whole = now.iter().find(|&owner| old[usize::from(owner)] == Some(true));
-            if whole.is_some_and(|owner| owner != mine) {
+            let has_all = old[usize::from(mine)] == Some(true);
+            if has_all && whole.is_some_and(|owner| owner != mine) {
                 continue;
             }
             for owner in to_be {
@@ -151,7 +152,9 @@ mod tests {
             let (old, new) = (owners(&agreed.read), owners(written));
             for to in new.into_iter().filter(|to| !old.contains(to)) {
                 let first = old.iter().copied().find(|&id| id != 2).unwrap();
-                assert_eq!(brought[&(to, slot)], [first], "slot {slot}");
+                let lacks = old.contains(&2).then_some(2);
+                let by: BTreeSet<u64> = brought[&(to, slot)].iter().copied().collect();
+                assert_eq!(by, [first].into_iter().chain(lacks).collect(), "slot {slot}");
                 gained.insert((to, slot));
             }
         }

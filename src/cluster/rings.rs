@@ -116,6 +116,8 @@ pub struct Known {
     pub is_acknowledged: bool,
     /// They did so for some step of this planner's turn, so that none goes by another's.
     pub is_established: bool,
+    /// Nobody executes for what moves, and that for too long.
+    pub is_late: bool,
 }
 
 impl Rings {
@@ -237,8 +239,12 @@ impl Rings {
             // What was brought was brought by others, or to others.
             _ if self.is_disturbed(known) => Some(self.begun(known, wanted)),
             Step::Write if wanted != self.new => Some(self.begun(known, wanted)),
+            // Somebody cannot do yet what it has to: until it can the old ones go on.
+            Step::HandOver if known.is_late => Some(self.begun(known, wanted)),
             _ if !is_over => None,
             Step::Write => Some(self.at(Step::Fill)),
+            // Who catches up is to execute for what it gets: nobody else would.
+            Step::Fill if self.catches_up(known) => None,
             Step::Fill => Some(self.at(Step::HandOver)),
             Step::HandOver => Some(self.at(Step::Follow)),
         }
@@ -279,12 +285,29 @@ impl Rings {
         !self.acting.iter().all(stays) || self.old.iter().chain(&self.new).any(is_new)
     }
 
-    /// Who tells the steps: of the nodes before the change that live, the least; one that
-    /// serves before those that catch up.
+    /// Whether one that owns slots before and after the change has not all of what it owns.
+    fn catches_up(&self, known: &Known) -> bool {
+        let stays = |node: &&Node| self.new.iter().any(|there| there.id == node.id);
+        let mut staying = self.old.iter().filter(stays);
+        staying.any(|node| known.live.get(&node.id).is_some_and(|&(_, is_whole)| !is_whole))
+    }
+
+    /// Who tells the steps: of the nodes before the change that live the least that serves;
+    /// else of those that know of these rings, and of them one from before the change first.
     #[must_use]
-    pub fn planner(&self, live: &BTreeMap<NodeId, (u64, bool)>) -> Option<NodeId> {
-        let there = self.old.iter().filter_map(|node| Some((node.id, live.get(&node.id)?)));
-        there.min_by_key(|&(node, &(_, is_whole))| (!is_whole, node)).map(|(node, _)| node)
+    pub fn planner(
+        &self,
+        live: &BTreeMap<NodeId, (u64, bool)>,
+        knows: impl Fn(NodeId) -> bool,
+    ) -> Option<NodeId> {
+        let is_whole = |node: NodeId| live.get(&node).map(|&(_, is_whole)| is_whole);
+        let all = self.old.iter().map(|node| (false, node.id));
+        let all = all.chain(self.new.iter().map(|node| (true, node.id)));
+        let all = all.filter_map(|(is_new, node)| Some((!is_whole(node)?, is_new, node)));
+        let mut serving = all.clone().filter(|&(lacks, is_new, _)| !lacks && !is_new);
+        let first = serving.by_ref().min();
+        let first = first.or_else(|| all.filter(|&(.., node)| knows(node)).min());
+        first.map(|(.., node)| node)
     }
 
     /// Whether nobody serves as of the present step whom the planner did not know of when it told
@@ -293,7 +316,8 @@ impl Rings {
     pub fn knows_all(&self, me: NodeId, members: &Members) -> bool {
         self.step == Step::Settled
             || self.old.iter().filter(|node| node.id != me).all(|node| {
-                let member = members.find(node.id).filter(|member| member.is_live());
+                let member = members.find(node.id);
+                let member = member.filter(|member| member.is_live() && member.belongs());
                 let serves = member.and_then(|member| member.current_card());
                 let serves = serves.filter(|card| card.phase != Phase::Joining);
                 serves.is_none_or(|card| {
@@ -334,6 +358,7 @@ mod tests {
             live: live.collect(),
             is_acknowledged: true,
             is_established: true,
+            is_late: false,
         }
     }
 
@@ -446,12 +471,36 @@ mod tests {
     }
 
     #[test]
+    fn nobody_waits_for_long_for_what_is_handed_over() {
+        let all = known(&[A, B, C], &ALL);
+        let write = founded(&[A, B]).next(&all).unwrap();
+        let fill = write.next(&all).unwrap();
+        let late = Known { is_acknowledged: false, is_late: true, ..all.clone() };
+        assert_eq!(fill.next(&late), None);
+        let hand_over = fill.next(&all).unwrap();
+        assert_eq!(hand_over.next(&late).unwrap().step, Step::Write);
+        let follow = hand_over.next(&all).unwrap();
+        assert_eq!(follow.next(&late), None, "it cannot go back");
+        let lacking = known(&[A, B, C], &[ALL[0], (B, 1, false), ALL[2]]);
+        let begun = founded(&[A, B]).next(&lacking).unwrap();
+        let fill = begun.next(&lacking).unwrap();
+        assert_eq!(fill.next(&lacking), None, "it is to execute for what it gets");
+        assert_eq!(fill.next(&all).unwrap().step, Step::HandOver);
+    }
+
+    #[test]
     fn the_least_of_those_who_serve_plans() {
         let live = |live: &[(NodeId, u64, bool)]| known(&[], live).live;
         let rings = founded(&[A, B]);
-        assert_eq!(rings.planner(&live(&ALL)), Some(A));
-        assert_eq!(rings.planner(&live(&[(A, 1, false), (B, 1, true)])), Some(B));
-        assert_eq!(rings.planner(&live(&[(A, 1, false), (B, 1, false)])), Some(A));
-        assert_eq!(rings.planner(&live(&[(C, 1, true)])), None, "it owns nothing");
+        let change = Rings { new: founded(&[A, B, C]).new, ..rings.clone() };
+        let all = |_| true;
+        assert_eq!(rings.planner(&live(&ALL), all), Some(A));
+        assert_eq!(rings.planner(&live(&[(A, 1, false), (B, 1, true)]), all), Some(B));
+        assert_eq!(rings.planner(&live(&[(A, 1, false), (B, 1, false)]), all), Some(A));
+        let but_a = |node| node != A;
+        assert_eq!(rings.planner(&live(&[(A, 1, false), (B, 1, false)]), but_a), Some(B));
+        assert_eq!(rings.planner(&live(&[(C, 1, true)]), all), None, "it owns nothing");
+        assert_eq!(change.planner(&live(&[(C, 1, true)]), all), Some(C), "all others are dead");
+        assert_eq!(change.planner(&live(&[(B, 1, false), (C, 1, true)]), but_a), Some(C));
     }
 }

@@ -119,6 +119,8 @@ pub struct Hub {
     ask_wait_ms: u64,
     /// While this node begins to serve: its card then, and who has to know first.
     beginning: Option<Beginning>,
+    /// Some have heard that it would serve, and it does not yet.
+    told_in_vain: bool,
     /// Cards of others that this node acts by, and what has to end before it says so.
     settling: Vec<(Arc<Link>, u32, Settling)>,
     /// After the death of others: what has to end before anybody takes their places. A
@@ -193,6 +195,7 @@ impl Hub {
             ask_again_at: Now::from_unix_ms(started.unix_ms() + ASK_WAIT_MS),
             ask_wait_ms: ASK_WAIT_MS,
             beginning: None,
+            told_in_vain: false,
             served: BTreeMap::new(),
             effects: VecDeque::new(),
             card,
@@ -336,6 +339,7 @@ impl Hub {
                 }
             }
             Ok(Some(Word::Rings(call, rings))) => self.told_rings(link, call, rings),
+            Ok(Some(Word::Followed(stamp))) => self.planner.follows(node, stamp),
             Ok(Some(Word::Relay(ended))) => {
                 let is_known = ended.is_known(&self.members);
                 self.succession.asked(node, ended, is_known, now);
@@ -486,7 +490,7 @@ impl Hub {
     /// from them, and what they miss goes to them.
     fn join_again(&mut self) -> Result<(), RingError> {
         self.card.phase = Phase::Joining;
-        self.beginning = None;
+        self.give_up_beginning();
         self.joins_from = self.shared.now();
         self.filled_by.clear();
         self.ask_wait_ms = ASK_WAIT_MS;
@@ -533,6 +537,7 @@ impl Hub {
 
     fn say(&mut self) {
         self.card.sequence += 1;
+        self.told_in_vain = false;
         self.effects.push_back(Effect::Say(self.card.clone()));
     }
 

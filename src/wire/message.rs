@@ -31,6 +31,8 @@ pub enum Message<'a> {
     Relay(Relay),
     /// Go by these rings.
     Follow(Follow<'a>),
+    /// I go by those rings, and have not done yet what the step asks for.
+    Followed(Followed),
 }
 
 /// Requests of clients, in the order in which they are to be executed.
@@ -227,6 +229,17 @@ pub struct Follow<'a> {
     pub call: Option<u32>,
     /// The rings.
     pub rings: &'a [u8],
+}
+
+/// Which rings the sender goes by. It is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Followed {
+    /// Of the planner who told them.
+    pub turn: u64,
+    /// The planner.
+    pub by: u64,
+    /// Which step.
+    pub number: u64,
 }
 
 /// What was written up to a version is gone. It is answered by a [`Kept`] once the

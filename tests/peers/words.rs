@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 use ringcached::limits::{ASK_REQUESTS_MAX, FRAME_BYTES_MAX, KEEP_ITEMS_MAX, KEY_BYTES_MAX};
 use ringcached::wire::{
-    Ask, Behind, Body, DecodeError, Executor, Filled, Flush, Follow, Frames, Hello, Item, Keep,
-    Kept, Message, Promise, Protocol, Relay, Relayed, Reply, Request, Say, Told, append_frame,
+    Ask, Behind, Body, DecodeError, Executor, Filled, Flush, Follow, Followed, Frames, Hello, Item,
+    Keep, Kept, Message, Promise, Protocol, Relay, Relayed, Reply, Request, Say, Told,
+    append_frame,
 };
 use std::time::{Duration, Instant};
 
@@ -80,6 +81,10 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
         (
             Message::Follow(Follow { call: Some(7), rings: b"rings" }),
             r"\t\x00\x00\x00\x0b\x01\x07\x05rings",
+        ),
+        (
+            Message::Followed(Followed { turn: 2, by: 300, number: 7 }),
+            r"\x06\x00\x00\x00\x0c\x02\xfb,\x01\x07",
         ),
         (Message::Follow(Follow { call: None, rings: b"" }), r"\x03\x00\x00\x00\x0b\x00\x00"),
     ]
@@ -177,7 +182,8 @@ fn held(message: &Message<'_>) -> usize {
         | Message::Relayed(_)
         | Message::Behind(_)
         | Message::Relay(_)
-        | Message::Follow(_) => 0,
+        | Message::Follow(_)
+        | Message::Followed(_) => 0,
     }
 }
 

@@ -324,7 +324,7 @@ fn a_slot_kept_again_loses_no_write() {
     };
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            for round in 0..1000 {
+            for round in 0..100 {
                 kept.store(false, Ordering::SeqCst);
                 for number in 0..4 {
                     caller.set(&key(number), &value_of(number, round, 100));

@@ -3,16 +3,17 @@
 
 use super::stepping_back::StepBack;
 use super::{Effect, Hub, Said};
-use crate::cluster::{Agreed, Member, Phase, Rings, Step, Told};
+use crate::cluster::{Agreed, Phase, Rings, Step, Told};
 use crate::limits::PURGES_MAX;
 use crate::net::peers::Link;
 use crate::node::peers::{Settling, Slots};
-use crate::ring::{NodeId, RingError};
+use crate::ring::{Node, NodeId, RingError};
 use crate::store::FullWalk;
-use crate::wire::{self, Follow, Kept, Message};
+use crate::wire::{self, Follow, Followed, Kept, Message};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The rings that this node goes by, and those that it is to go by.
 #[derive(Default)]
@@ -21,10 +22,23 @@ pub(super) struct Following {
     told: Option<Pending>,
     /// Who is to be told that this node goes by its rings, and has done what they ask for.
     askers: BTreeMap<NodeId, Asker>,
-    /// What was begun before it went by them.
+    /// Since when it goes by them.
+    pub(super) since: Duration,
+    /// What was begun before.
     settling: Option<Settling>,
-    /// It lets go of what it owns no more, once others have what is theirs of that.
-    purging: Option<(Slots, FullWalk)>,
+    /// What it is to bring others in this change.
+    bringing: Vec<(NodeId, Slots)>,
+    /// It lets go of what it owns no more.
+    purging: Option<Purging>,
+}
+
+/// A pass over the memory that keeps these slots, once others have what is theirs.
+#[derive(Debug)]
+struct Purging {
+    slots: Slots,
+    walk: FullWalk,
+    /// It may have what nobody else has: also those who are dead are to have it first.
+    has_more: bool,
 }
 
 impl fmt::Debug for Following {
@@ -51,7 +65,13 @@ struct Asker {
     link: Arc<Link>,
     call: u32,
     stamp: (u64, NodeId, u64),
+    /// Since when.
+    at: Duration,
 }
+
+/// A planner that asks whether this node has done what a step asks for is told after this that it
+/// has not: a call that is not answered for longer would count as silence.
+const ASKER: Duration = Duration::from_millis(15);
 
 /// Which telling of which step.
 pub(super) fn stamp(rings: &Rings) -> (u64, NodeId, u64) {
@@ -116,8 +136,8 @@ impl Hub {
             let _ = link.send(|frame| follow.encode(frame));
             return;
         }
-        let stamp = stamp(&theirs);
-        following.askers.insert(node, Asker { link: Arc::clone(link), call, stamp });
+        let (stamp, at) = (stamp(&theirs), self.shared.elapsed());
+        following.askers.insert(node, Asker { link: Arc::clone(link), call, stamp, at });
         if is == Told::Same && following.told.is_none() {
             following.is_told_by(theirs.turn, theirs.by);
         } else {
@@ -130,8 +150,12 @@ impl Hub {
     pub(super) fn go_on_following(&mut self) -> Result<(), RingError> {
         if let Some(told) = &self.following.told {
             let is_to_join = told.is_beyond && self.card.phase != Phase::Joining;
+            let knows_all = told.rings.knows_all(self.card.node, &self.members);
             if is_to_join {
                 self.step_back(StepBack::Missed);
+            } else if told.rings.by == self.card.node && !told.is_beyond && !knows_all {
+                // It was told to nobody yet, and is to be made anew.
+                self.following.told = None;
             } else if self.may_follow(&told.rings)
                 && let Some(told) = self.following.told.take()
             {
@@ -139,6 +163,7 @@ impl Hub {
                 if told.is_beyond {
                     // What it was written meanwhile others own now.
                     self.all_came();
+                    self.purge(true);
                 }
             }
         }
@@ -159,14 +184,15 @@ impl Hub {
     }
 
     fn adopt(&mut self, rings: Rings) -> Result<(), RingError> {
-        let layout = &self.config.layout;
-        let ring = self.following.ring();
+        self.give_up_beginning();
+        let (layout, ring) = (&self.config.layout, self.following.ring());
         let agreed = match &self.following.agreed {
             Some(known) => known.follow(layout, rings)?,
             None => Agreed::new(layout, rings)?,
         };
         let rings = agreed.rings();
-        let (me, step, to_bring) = (self.card.node, rings.step, agreed.to_bring(self.card.node));
+        let (me, step) = (self.card.node, rings.step);
+        let to_bring = agreed.to_bring(me);
         let becomes = match step {
             Step::HandOver | Step::Follow => Phase::Warm,
             Step::Settled if rings.reads(me) => Phase::Serving,
@@ -182,8 +208,17 @@ impl Hub {
         }
         self.publish()?;
         self.following.settling = Some(Settling::begin(&self.cluster, None));
-        for (node, slots) in to_bring {
-            self.repair.bring(node, slots);
+        self.following.since = self.shared.elapsed();
+        if matches!(step, Step::Settled | Step::Write | Step::Fill) {
+            self.following.bringing.clear();
+        }
+        for (node, list) in to_bring {
+            let mut slots = Slots::none(self.shared.store.slots());
+            for &slot in &list {
+                slots.insert(slot);
+            }
+            self.following.bringing.push((node, slots));
+            self.repair.bring(node, list);
         }
         if ring != self.following.ring() {
             // Whoever catches up owns other slots now.
@@ -195,7 +230,7 @@ impl Hub {
         }
         // What it is to own again is not to go while that comes.
         if step == Step::Settled && ring != 0 || self.following.purging.is_some() {
-            self.purge();
+            self.purge(false);
         }
         Ok(())
     }
@@ -212,56 +247,95 @@ impl Hub {
         if following.told.is_some() || following.settling.is_some() {
             return false;
         }
-        let me = self.card.node;
-        let is_new = rings.new.iter().any(|node| node.id == me) && !rings.reads(me);
-        // Nobody executes for what it is to own before all know that it may, and it can.
-        let may_execute = || {
-            let holds = self.cluster.promised.holds_for_all(self.shared.elapsed());
-            self.card.phase != Phase::Joining && holds
-        };
         match rings.step {
             Step::Settled => following.purging.is_none(),
-            Step::Write | Step::Follow => true,
-            Step::Fill => self.all_are_even(),
-            Step::HandOver => self.all_are_even() && (!is_new || may_execute()),
-        }
-    }
-
-    /// Whether all who are to own something have all of it that this node has, as far as
-    /// it knows, or refuse the rest.
-    fn all_are_even(&self) -> bool {
-        let Some(rings) = self.following.rings() else { return true };
-        rings.new.iter().all(|node| {
-            let is_live = self.members.find(node.id).is_some_and(Member::is_live);
-            node.id == self.card.node || !is_live || self.repair.is_even(node.id)
-        })
-    }
-
-    fn answer_askers(&mut self) {
-        if self.following.askers.is_empty() || !self.has_followed() {
-            return;
-        }
-        let mine = self.following.rings().map(stamp);
-        for (_, asker) in std::mem::take(&mut self.following.askers) {
-            if Some(asker.stamp) == mine {
-                let kept = Message::Kept(Kept { call: asker.call, accepted: true });
-                let _ = asker.link.send(|frame| kept.encode(frame));
+            Step::Follow => true,
+            Step::Write => self.is_as_told(rings),
+            Step::Fill => self.is_as_told(rings) && self.has_brought() && self.can_execute(rings),
+            Step::HandOver => {
+                let is_known = !self.gets_only(rings) || self.card.phase != Phase::Joining;
+                self.is_as_told(rings) && self.has_brought() && is_known
             }
         }
     }
 
+    /// Whether those who take part live, this one too, in the lives in which they do.
+    fn is_as_told(&self, rings: &Rings) -> bool {
+        rings.acting.iter().all(|acting| {
+            let member = self.members.find(acting.node).filter(|member| member.is_live());
+            match acting.node == self.card.node {
+                true => self.card.generation == acting.generation,
+                false => member.is_some_and(|member| member.generation == acting.generation),
+            }
+        })
+    }
+
+    /// Whether all have what this node is to bring them, as far as it knows, or refuse it.
+    fn has_brought(&self) -> bool {
+        let mut bringing = self.following.bringing.iter();
+        bringing.all(|(node, slots)| self.repair.is_even_in(*node, slots))
+    }
+
+    /// Whether this node owns nothing before the change.
+    fn gets_only(&self, rings: &Rings) -> bool {
+        let me = self.card.node;
+        rings.new.iter().any(|node| node.id == me) && rings.old.iter().all(|node| node.id != me)
+    }
+
+    /// Whether it could execute for what it gets at once: all others would hear of it, and
+    /// those who execute have promised it.
+    fn can_execute(&self, rings: &Rings) -> bool {
+        let me = self.card.node;
+        let mut others = rings.acting.iter().filter(|acting| acting.node != me);
+        !self.gets_only(rings)
+            || others.all(|acting| self.cluster.is_linked(acting.node))
+                && self.cluster.promised.holds_for_all(self.shared.elapsed())
+    }
+
+    fn answer_askers(&mut self) {
+        if self.following.askers.is_empty() {
+            return;
+        }
+        let (mine, at) = (self.following.rings().map(stamp), self.shared.elapsed());
+        let has_followed = self.has_followed();
+        self.following.askers.retain(|_, asker| {
+            let waits = !has_followed && at < asker.at + ASKER;
+            if !waits {
+                let is_it = Some(asker.stamp) == mine;
+                let (turn, by, number) = asker.stamp;
+                if is_it && !has_followed {
+                    let followed = Message::Followed(Followed { turn, by: by.0, number });
+                    let _ = asker.link.send(|frame| followed.encode(frame));
+                }
+                let kept =
+                    Message::Kept(Kept { call: asker.call, accepted: is_it && has_followed });
+                let _ = asker.link.send(|frame| kept.encode(frame));
+            }
+            waits
+        });
+    }
+
     /// Begins to let go of all that this node owns no more: if it is to own it again, what
     /// was deleted meanwhile is not to be found.
-    pub(super) fn purge(&mut self) {
+    pub(super) fn purge(&mut self, has_more: bool) {
+        let has_more = has_more || self.following.purging.as_ref().is_some_and(|it| it.has_more);
         let slots = self.repair.own_slots(self.shared.store.slots());
-        self.following.purging = Some((slots, FullWalk::default()));
+        self.following.purging = Some(Purging { slots, walk: FullWalk::default(), has_more });
     }
 
     fn go_on_purging(&mut self) {
-        if self.following.purging.is_none() || !self.all_are_even() {
+        let (Some(rings), Some(purging)) = (self.following.rings(), &self.following.purging) else {
+            return;
+        };
+        let is_even = |node: &Node| {
+            let member = self.members.find(node.id);
+            let is_meant = member.is_some_and(|member| purging.has_more || member.is_live());
+            node.id == self.card.node || !is_meant || self.repair.is_even(node.id)
+        };
+        if !rings.new.iter().all(is_even) {
             return;
         }
-        let Some((slots, walk)) = &mut self.following.purging else { return };
+        let Some(Purging { slots, walk, .. }) = &mut self.following.purging else { return };
         for _ in 0..PURGES_MAX {
             if !self.shared.store.purge(walk, |slot| slots.contains(slot)).more {
                 self.following.purging = None;

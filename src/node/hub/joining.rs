@@ -3,7 +3,7 @@
 use super::{Effect, Hub, is_strange};
 use crate::cluster::{Card, Member, Phase, Step};
 use crate::item::Now;
-use crate::limits::JOIN_LINK_S;
+use crate::limits::{ASK_WAIT_MS_MAX, JOIN_LINK_S};
 use crate::node::peers::Waiting;
 use crate::ring::{NodeId, RingError};
 use crate::wire;
@@ -38,8 +38,12 @@ impl Hub {
             } else if beginning.waiting.is_met_all() && beginning.told == self.lives(&others) {
                 self.card = beginning.card;
                 self.effects.push_back(Effect::Say(self.card.clone()));
-                self.purge();
+                self.purge(false);
                 return self.publish();
+            } else {
+                // It tries again at once, or says that it does not.
+                self.card.sequence = beginning.card.sequence;
+                self.told_in_vain = true;
             }
             return Ok(());
         }
@@ -74,6 +78,18 @@ impl Hub {
             }
         }
         Ok(())
+    }
+
+    /// It does not begin after all. Some have heard that it would, and are to hear this as
+    /// something newer.
+    pub(super) fn give_up_beginning(&mut self) {
+        if let Some(beginning) = self.beginning.take() {
+            self.card.sequence = beginning.card.sequence;
+            self.told_in_vain = true;
+        }
+        if self.told_in_vain {
+            self.say();
+        }
     }
 
     fn lives(&self, nodes: &[NodeId]) -> BTreeMap<NodeId, u64> {
@@ -115,7 +131,7 @@ impl Hub {
     /// Says again that it joins, where it was not sent all: what was said to that may be lost.
     fn ask_again(&mut self, others: &[NodeId], now: Now) {
         if !others.is_empty() && now >= self.ask_again_at {
-            self.ask_wait_ms *= 2;
+            self.ask_wait_ms = (2 * self.ask_wait_ms).min(ASK_WAIT_MS_MAX);
             self.ask_again_at = Now::from_unix_ms(now.unix_ms() + self.ask_wait_ms);
             self.say();
         }

@@ -18,7 +18,10 @@ impl Hub {
             return false;
         }
         let Some(rings) = self.following.rings() else { return true };
-        let is_last = || rings.old.len() == 1 && self.live_others().is_empty();
+        let cards = self.live_others().into_iter();
+        let mut cards = cards.filter_map(|node| self.members.current_card(node));
+        // There is nobody to leave it to.
+        let mut is_last = || cards.all(|card| card.phase == Phase::Leaving);
         let owns = rings.has(self.card.node);
         rings.step == Step::Settled && !owns || owns && is_last()
     }

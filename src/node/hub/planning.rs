@@ -3,15 +3,19 @@
 
 use super::Hub;
 use super::following::stamp;
-use crate::cluster::{Card, Founded, Known, Phase, Rings, Step};
+use crate::cluster::{Card, Founded, Known, Phase, Rings, Step, Told};
 use crate::item::Now;
-use crate::limits::PLAN_TELL_MS;
+use crate::limits::{HAND_OVER_MS, PLAN_TELL_DOUBLINGS, PLAN_TELL_MS};
 use crate::node::peers::{Answer, Waiting};
 use crate::ring::{Node, NodeId};
 use crate::wire;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
+
+/// Nobody executes for what is handed over for longer: the old owners go on.
+const HAND_OVER: Duration = Duration::from_millis(HAND_OVER_MS);
 
 /// What this node has told as the planner, and who acts by it.
 #[derive(Debug, Default)]
@@ -22,6 +26,9 @@ pub(super) struct Planner {
     is_outbid: bool,
     /// All went by one of the steps that it told in this turn.
     established: Option<u64>,
+    /// So often something could not be handed over in time; until then that is not tried again.
+    late: u32,
+    not_before: Duration,
     told: BTreeMap<NodeId, Telling>,
 }
 
@@ -30,6 +37,10 @@ pub(super) struct Planner {
 struct Telling {
     generation: u64,
     stamp: (u64, NodeId, u64),
+    /// How often it was asked.
+    tries: u32,
+    /// It goes by it, and may have to do something yet.
+    follows: bool,
     state: State,
 }
 
@@ -42,6 +53,18 @@ enum State {
 }
 
 impl Planner {
+    /// A node goes by what it was told.
+    pub(super) fn follows(&mut self, node: NodeId, stamp: (u64, NodeId, u64)) {
+        if let Some(telling) = self.told.get_mut(&node).filter(|telling| telling.stamp == stamp) {
+            telling.follows = true;
+        }
+    }
+
+    fn has_followed(&self, node: NodeId, generation: u64) -> bool {
+        let telling = self.told.get(&node);
+        telling.is_some_and(|telling| telling.generation == generation && telling.follows)
+    }
+
     fn has_acknowledged(&self, node: NodeId, generation: u64) -> bool {
         self.told.get(&node).is_some_and(|telling| {
             telling.generation == generation && matches!(telling.state, State::Acknowledged)
@@ -64,9 +87,11 @@ impl Hub {
     /// Another node goes by something newer than this planner has told it.
     pub(super) fn outbid(&mut self, theirs: Rings) {
         let live = self.living();
+        let (me, filled_by) = (self.card.node, &self.filled_by);
+        let knows = |node| node == me || filled_by.get(&node).is_some_and(|by| by.ring != 0);
         let following = &mut self.following;
         let Some(mine) = following.rings().filter(|_| following.is_up_to_date()) else { return };
-        let plans = mine.planner(&live) == Some(self.card.node);
+        let plans = mine.planner(&live, knows) == Some(self.card.node);
         if theirs.founded < mine.founded {
             // The younger of two clusters joins the older one.
             return following.follow_later(theirs, true);
@@ -77,8 +102,8 @@ impl Hub {
         let planner = &mut self.planner;
         planner.seen = planner.seen.max(theirs.turn);
         if theirs.number > mine.number {
-            let is_next = theirs.number == mine.number + 1;
-            let theirs = theirs.taken_over(self.card.node, planner.seen.max(mine.turn));
+            let theirs = theirs.taken_over(me, planner.seen.max(mine.turn));
+            let is_next = mine.told(&theirs) == Told::Next;
             following.follow_later(theirs, !is_next);
         } else if (theirs.turn, theirs.by) > (mine.turn, mine.by) {
             planner.is_outbid = true;
@@ -108,7 +133,7 @@ impl Hub {
             return;
         };
         let (me, live) = (self.card.node, self.living());
-        let plans = rings.planner(&live) == Some(me);
+        let plans = rings.planner(&live, |node| self.knows_rings(node)) == Some(me);
         // Whoever has told a step by which it plans no more tells it to all the same.
         if !plans && rings.by != me {
             self.planner.told.clear();
@@ -124,17 +149,32 @@ impl Hub {
         self.tell_step(&rings, &live, now);
         let on_rings = live.iter().filter(|&(&node, _)| node != me && rings.has(node));
         let mut on_rings = on_rings.map(|(&node, &(generation, _))| (node, generation));
-        let all = on_rings.all(|(node, life)| self.planner.has_acknowledged(node, life));
+        let all = on_rings.clone().all(|(node, life)| self.planner.has_acknowledged(node, life));
         let is_acknowledged = all && self.has_followed();
-        if is_acknowledged {
+        if on_rings.all(|(node, life)| self.planner.has_followed(node, life)) {
             self.planner.established = Some(rings.turn);
         }
         let is_established = self.planner.established == Some(rings.turn);
+        let at = self.shared.elapsed();
+        let is_late = rings.step == Step::HandOver && at >= self.following.since + HAND_OVER;
+        let rests = rings.step == Step::Fill && at < self.planner.not_before;
+        let is_acknowledged = is_acknowledged && !rests;
         let wanted = self.wanted(&rings, &live);
-        let known = Known { me, wanted, live, is_acknowledged, is_established };
-        if let Some(next) = rings.next(&known) {
-            self.following.follow_later(next, false);
+        let known = Known { me, wanted, live, is_acknowledged, is_established, is_late };
+        let Some(next) = rings.next(&known) else { return };
+        if next.step == Step::Follow {
+            self.planner.late = 0;
+        } else if is_late && !is_acknowledged {
+            self.planner.not_before = at + HAND_OVER * (1 << self.planner.late.min(5));
+            self.planner.late += 1;
         }
+        self.following.follow_later(next, false);
+    }
+
+    /// Whether a node knows of owners: this one does, and so does whoever said by which ring it
+    /// owns something.
+    fn knows_rings(&self, node: NodeId) -> bool {
+        node == self.card.node || self.filled_by.get(&node).is_some_and(|by| by.ring != 0)
     }
 
     /// Tells whoever has not acknowledged it.
@@ -145,17 +185,30 @@ impl Hub {
         for (&node, &(generation, _)) in live.iter().filter(|&(&node, _)| node != me) {
             let telling = self.planner.told.get_mut(&node);
             let telling = telling.filter(|it| (it.generation, it.stamp) == (generation, stamp));
+            let (mut tries, mut follows) = (0, false);
             let again = match telling {
                 None => true,
                 Some(Telling { state: State::Acknowledged, .. }) => false,
-                Some(Telling { state: State::Rests(until), .. }) => now >= *until,
-                Some(Telling { state, .. }) => {
+                Some(Telling {
+                    state: State::Rests(until), tries: before, follows: it, ..
+                }) => {
+                    (tries, follows) = (*before, *it);
+                    now >= *until
+                }
+                Some(Telling { state, tries, follows, .. }) => {
                     if let State::Asked(waiting) = state
                         && waiting.is_over(Waker::noop())
                     {
                         *state = match waiting.take(0) {
-                            Some(Answer::Kept) => State::Acknowledged,
-                            _ => State::Rests(Now::from_unix_ms(now.unix_ms() + PLAN_TELL_MS)),
+                            Some(Answer::Kept) => {
+                                *follows = true;
+                                State::Acknowledged
+                            }
+                            // It takes as long as there is to bring.
+                            _ => {
+                                let rest_ms = PLAN_TELL_MS << (*tries).min(PLAN_TELL_DOUBLINGS);
+                                State::Rests(Now::from_unix_ms(now.unix_ms() + rest_ms))
+                            }
                         };
                     }
                     false
@@ -164,7 +217,9 @@ impl Hub {
             if again && self.cluster.is_linked(node) {
                 let bytes = bytes.get_or_insert_with(|| wire::rings_bytes(rings));
                 let state = State::Asked(self.cluster.tell_rings(bytes, node, now));
-                self.planner.told.insert(node, Telling { generation, stamp, state });
+                let tries = tries + 1;
+                let telling = Telling { generation, stamp, tries, follows, state };
+                self.planner.told.insert(node, telling);
             }
         }
     }
@@ -183,6 +238,12 @@ impl Hub {
                 Some(card) => Some(card.ring_node()),
                 None => Some(*node),
             }
+        };
+        // Who was started after another died has not heard for how long it keeps its slots.
+        let is_young = self.shared.elapsed() < self.config.grace;
+        let stays = |node: &Node| match self.members.find(node.id) {
+            None if is_young && node.id != self.card.node => Some(*node),
+            _ => stays(node),
         };
         let joins = |&(&node, &(generation, is_whole)): &(&NodeId, &(u64, bool))| {
             !is_whole && !rings.has(node) && self.planner.has_acknowledged(node, generation)

@@ -79,6 +79,10 @@ impl Slots {
         self.count
     }
 
+    fn meets(&self, other: &Self) -> bool {
+        self.words.iter().zip(&other.words).any(|(one, other)| one & other != 0)
+    }
+
     fn unite(&mut self, other: &Self) {
         other.iter().for_each(|slot| self.insert(slot));
     }
@@ -190,6 +194,12 @@ impl Dirty {
     /// How many slots of a node are marked.
     pub(in crate::node) fn count(&self, node: NodeId) -> u32 {
         self.state().marked.get(&node).map_or(0, Slots::len)
+    }
+
+    /// Whether one of these slots of a node is marked.
+    pub(in crate::node) fn has_any(&self, node: NodeId, slots: &Slots) -> bool {
+        let state = self.state();
+        state.marked.get(&node).is_some_and(|marked| marked.meets(slots))
     }
 
     /// Nodes that have marks.

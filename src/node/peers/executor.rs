@@ -11,7 +11,9 @@ use crate::node::Session;
 use crate::node::session::{Road, Role};
 use crate::ring::NodeId;
 use crate::store::{Merged, PREFETCH_MAX};
-use crate::wire::{self, Ask, Behind, Filled, Keep, Kept, Message, Relay, Relayed, Reply, Told};
+use crate::wire::{
+    self, Ask, Behind, Filled, Followed, Keep, Kept, Message, Relay, Relayed, Reply, Told,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
@@ -39,6 +41,8 @@ pub(in crate::node) enum Word {
     Card(u32, Card),
     /// It has sent all it had for this node when that said this of itself.
     Filled(Said, FilledBy),
+    /// It goes by the rings of this turn, of this planner and with this number.
+    Followed((u64, NodeId, u64)),
     /// It goes by these rings, and tells others to where it is a call.
     Rings(Option<u32>, Rings),
     /// It asks for what is here of the last writes of one who died.
@@ -180,6 +184,9 @@ impl Executor {
                     let kept = Message::Kept(Kept { call, accepted: false });
                     let _ = link.send(|frame| kept.encode(frame));
                 }
+            }
+            Message::Followed(Followed { turn, by, number }) => {
+                return Ok(Some(Word::Followed((turn, NodeId(by), number))));
             }
             Message::Relayed(relayed) => {
                 self.road.flushed(Version(relayed.floor), now);

@@ -414,7 +414,8 @@ impl Cluster {
 
     /// Tells a node that it has all that this one had for it by this ring when it said this
     /// of itself, what is flushed, what this one says of itself, and who is there.
-    pub(super) fn tell_filled(&self, node: NodeId, said: Said, ring: u64, floor: Version) {
+    /// Whether that went out.
+    pub(super) fn tell_filled(&self, node: NodeId, said: Said, ring: u64, floor: Version) -> bool {
         let Said { generation, sequence } = said;
         let overview = self.overview();
         let live = overview.members.iter().filter(|(_, member)| member.is_live());
@@ -423,9 +424,8 @@ impl Cluster {
         let own_sequence = overview.card.as_ref().map_or(0, |card| card.sequence);
         let floor = floor.0;
         let filled = Filled { floor, generation, sequence, ring, own_sequence, live: &live };
-        if let Some(peer) = self.peer(node) {
-            peer.say(|frame| Message::Filled(filled).encode(frame));
-        }
+        let peer = self.peer(node);
+        peer.is_some_and(|peer| peer.say(|frame| Message::Filled(filled).encode(frame)))
     }
 
     /// Tells a node that all of the last writes of one that died is sent that is here, or that

@@ -66,7 +66,10 @@ impl Promised {
     fn owners_hold(&self, view: &View, hash: KeyHash, me: NodeId, at_ms: u64) -> bool {
         let until = self.until.read().unwrap_or_else(PoisonError::into_inner);
         let over = self.term_ms.load(Ordering::Relaxed);
-        let mut owners = view.readers(hash).iter().filter(|&owner| view.executes(owner));
+        let (owners, before) = view.writers(hash);
+        // As long as some go by the step before, its owners may take this node's place too.
+        let before = before.iter().filter(|_| view.needs_all(hash));
+        let mut owners = owners.iter().chain(before).filter(|&owner| view.executes(owner));
         owners.all(|owner| match until.get(&view.node(owner)) {
             _ if view.node(owner) == me => true,
             // Had it taken this node's place, one or the other would have been heard

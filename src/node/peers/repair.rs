@@ -42,7 +42,7 @@ impl Repair {
     /// A node came, perhaps not for the first time: nobody knows what it has of what it owns
     /// by this ring.
     pub(in crate::node) fn came(&mut self, node: NodeId, said: Said, ring: u64) {
-        self.bring(node, self.road.slots_of(node));
+        self.bring(node, self.road.slots_kept_by(node));
         self.tell.insert(node, (said, ring));
     }
 
@@ -76,6 +76,12 @@ impl Repair {
     pub(in crate::node) fn is_even(&self, node: NodeId) -> bool {
         let refuses = self.resting.get(&node).is_some_and(|&(tries, _)| tries >= REPAIR_TRIES);
         refuses || !self.served.contains(&node) && self.cluster.dirty.count(node) == 0
+    }
+
+    /// The same of what is in these slots.
+    pub(in crate::node) fn is_even_in(&self, node: NodeId, slots: &Slots) -> bool {
+        self.is_even(node)
+            || !self.served.contains(&node) && !self.cluster.dirty.has_any(node, slots)
     }
 
     /// Whether there is nothing to bring.
@@ -129,9 +135,10 @@ impl Repair {
         let refuses = became == Became::Refused && tries >= REPAIR_TRIES;
         self.cluster.dirty.end_taken(to, refuses || became == Became::Brought);
         if (is_even || refuses)
-            && let Some((said, ring)) = self.tell.remove(&to)
+            && let Some(&(said, ring)) = self.tell.get(&to)
+            && self.cluster.tell_filled(to, said, ring, self.road.flush_floor(now))
         {
-            self.cluster.tell_filled(to, said, ring, self.road.flush_floor(now));
+            self.tell.remove(&to);
         }
     }
 }

@@ -46,7 +46,8 @@ impl Need {
     }
 }
 
-/// A few of the calls of one turn. A key has no more owners than this.
+/// A few of the calls of one turn. A key has no more owners than this, before and after they
+/// change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::node) struct Calls {
     numbers: [u16; Self::MOST],
@@ -54,7 +55,7 @@ pub(in crate::node) struct Calls {
 }
 
 impl Calls {
-    const MOST: usize = crate::limits::COPIES_MAX as usize;
+    const MOST: usize = 2 * crate::limits::COPIES_MAX as usize;
 
     fn one(call: u16) -> Self {
         let mut calls = Self::default();

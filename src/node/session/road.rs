@@ -336,9 +336,9 @@ impl Road {
         view.index_of(node).is_some_and(|index| view.is_live(index))
     }
 
-    /// The slots that a node owns.
-    pub(in crate::node) fn slots_of(&self, node: NodeId) -> Vec<u32> {
-        self.view.borrow_mut().view().slots_of(node)
+    /// The slots of which a node gets what is written.
+    pub(in crate::node) fn slots_kept_by(&self, node: NodeId) -> Vec<u32> {
+        self.view.borrow_mut().view().slots_kept_by(node)
     }
 
     /// Gathers some of this node's items for those that they are to be brought to, by
