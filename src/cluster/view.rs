@@ -17,6 +17,8 @@ pub struct View {
     able: Box<[Able]>,
     /// Whether each of the nodes is held for dead, by the same indexes.
     dead: Box<[bool]>,
+    /// Whether each of the nodes is on the ring that is read, by the same indexes.
+    is_read: Box<[bool]>,
     /// Where each of the nodes stands, by the same indexes.
     zones: Box<[ZoneId]>,
     fingerprint: u64,
@@ -69,10 +71,11 @@ impl View {
         let nodes: Box<[NodeId]> = ring.nodes().iter().map(|node| node.id).collect();
         let able = vec![Able::Executes; nodes.len()].into();
         let dead = vec![false; nodes.len()].into();
+        let is_read = vec![true; nodes.len()].into();
         let zones = ring.nodes().iter().map(|node| node.zone).collect();
         let fingerprint = ring.fingerprint();
         let (read, step) = (ring.table().clone(), Step::Settled);
-        Self { nodes, able, dead, zones, fingerprint, read, write: None, step }
+        Self { nodes, able, dead, is_read, zones, fingerprint, read, write: None, step }
     }
 
     /// The view of a node with this card that goes by these rings, as it knows the others.
@@ -99,9 +102,10 @@ impl View {
         let read = agreed.read.listed_among(&nodes)?;
         let write = agreed.written.as_ref().map(|ring| ring.listed_among(&nodes)).transpose()?;
         let mut view = Self {
-            nodes: nodes.into(),
             able: able.into(),
             dead: dead.into(),
+            is_read: nodes.iter().map(|&node| rings.reads(node)).collect(),
+            nodes: nodes.into(),
             zones: zones.into_values().collect(),
             fingerprint: 0,
             read,
@@ -168,7 +172,8 @@ impl View {
         let dead = vec![false; nodes.len()].into();
         let fingerprint = old_and_new.0 ^ old_and_new.1.rotate_left(32);
         let (write, step) = (Some(write), Step::Write);
-        Ok(Self { nodes, able, dead, zones, fingerprint, read, write, step })
+        let is_read = vec![true; nodes.len()].into();
+        Ok(Self { nodes, able, dead, is_read, zones, fingerprint, read, write, step })
     }
 
     /// All nodes of both rings: an owner is an index into this list.
@@ -209,6 +214,12 @@ impl View {
     #[must_use]
     pub fn index_of(&self, node: NodeId) -> Option<u16> {
         self.nodes.iter().position(|&there| there == node).map(|index| index as u16)
+    }
+
+    /// Whether the node of this index is on the ring that is read.
+    #[must_use]
+    pub fn is_read(&self, index: u16) -> bool {
+        self.is_read[index as usize]
     }
 
     /// Whether the node of this index keeps copies.

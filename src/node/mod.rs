@@ -5,6 +5,7 @@ mod bulk;
 mod connections;
 mod counters;
 mod crawler;
+mod draining;
 mod hub;
 mod inbox;
 mod lane;
@@ -31,6 +32,7 @@ mod watch;
 
 pub use connections::{ConnectionCount, ConnectionLine, Connections, NoConnections};
 pub use counters::{Counter, Counters, Sums};
+pub use draining::Draining;
 pub use hub::{Effect, Hub, HubConfig};
 pub use log::Log;
 pub use others::ClusterConfig;

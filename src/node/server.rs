@@ -2,6 +2,7 @@
 
 use super::bind::{self, Bound};
 use super::crawler::Crawler;
+use super::draining::Draining;
 use super::others::{ClusterConfig, Others};
 use super::sessions::{self, Sessions};
 use super::{Log, Settings, Shared, SharedView};
@@ -274,8 +275,8 @@ impl Running {
     pub fn members(&self) -> (usize, usize) {
         let mut reader = self.shared.view.reader();
         let view = reader.view();
-        let serving = (0..view.nodes().len() as u16).filter(|&node| view.executes(node));
-        (view.nodes().len(), serving.count())
+        let owning = (0..view.nodes().len() as u16).filter(|&node| view.is_read(node));
+        (owning.clone().count(), owning.filter(|&node| view.executes(node)).count())
     }
 
     /// Waits until it serves, but no longer than `patience`, nor when it is
@@ -305,6 +306,12 @@ impl Running {
     pub fn links(&self) -> usize {
         let peers = self.shared.cluster.as_ref().map(|cluster| cluster.peers());
         peers.map_or(0, |peers| peers.iter().filter(|peer| peer.is_linked()).count())
+    }
+
+    /// A handle to have it leave its cluster for good, if it is in one.
+    #[must_use]
+    pub fn draining(&self) -> Option<Draining> {
+        self.shared.cluster.as_ref().map(|cluster| cluster.draining.clone())
     }
 
     /// A handle to stop it with, from anywhere.

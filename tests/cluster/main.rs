@@ -213,9 +213,15 @@ fn copies_are_made_again_when_slots_are_given_away() {
     let holds_all = |node: &Node| {
         node.connect().lines("stats\r\n").iter().any(|line| line == "STAT curr_items 300")
     };
+    let owns_all = |node: &Node| {
+        let told = node.connect().lines("stats cluster\r\n");
+        let is = |line: &str| told.iter().any(|told| told == line);
+        is("STAT step settled") && is("STAT slots_with_too_few_copies 0")
+    };
     for node in &nodes {
         node.hear("what=forgotten");
         wait_until("it has a copy of each", || holds_all(node));
+        wait_until("it owns each", || owns_all(node));
     }
     drop(nodes.pop());
     let mut client = nodes[0].connect();

@@ -232,6 +232,11 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     pub(super) grace: Duration,
 
+    /// At SIGTERM a node of a cluster hands over all that it owns, and stops when others own it
+    /// or after this; 0 stops without, as SIGINT does
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
+    pub(super) drain_timeout: Duration,
+
     /// How fast nodes are held for dead: for a network like this
     #[arg(long, value_name = "NAME", default_value = "lan")]
     pub(super) profile: ProfileName,

@@ -44,7 +44,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
     let peers = config.cluster.as_ref().and_then(|cluster| cluster.certificates.clone());
     let running = Running::start(config).map_err(|why| refused(&why))?;
     let secrets = Secrets { tls: running.tls(), users, peers };
-    signals.obey(running.stopper(), secrets, running.log()).map_err(failed)?;
+    let draining = running.draining().filter(|_| !args.cluster.drain_timeout.is_zero());
+    let draining = draining.map(|draining| (draining, args.cluster.drain_timeout));
+    signals.obey(running.stopper(), draining, secrets, running.log()).map_err(failed)?;
     let _pid = args.pidfile.as_deref().map(write_pid).transpose()?;
     let _ready = match serves(&running) {
         true => tell(args, &running)?,

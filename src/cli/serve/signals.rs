@@ -3,12 +3,31 @@
 use super::secrets::Secrets;
 use crate::cli::output;
 use crate::net::{Stop, Stopper};
-use crate::node::Log;
+use crate::node::{Draining, Log};
 use std::io;
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+const LEAVING: &str = "leaving: hands over what it owns, and answers until then; once more to stop \
+                       without";
+
+const LEFT: &str = "left: others own what it did";
+
+const NOT_LEFT: &str = "WARNING: not all is handed over within --drain-timeout: others make the \
+                        missing copies anew";
+
+/// Waits until a node that leaves has left, or has no more time for it; for ever if none does.
+async fn has_left(leaving: Option<&(Draining, Instant)>) -> bool {
+    match leaving {
+        Some((draining, until)) => {
+            draining.is_done_within(until.saturating_duration_since(Instant::now())).await
+        }
+        None => std::future::pending().await,
+    }
+}
 
 /// Heard from the moment it is made; kept until somebody acts on it.
 #[derive(Debug)]
@@ -35,14 +54,32 @@ impl Signals {
 
     /// Acts on them from now on, until the process ends; whether anybody reads what
     /// is said of it or not.
-    pub(super) fn obey(self, stopper: Stopper, secrets: Secrets, log: Arc<Log>) -> io::Result<()> {
+    ///
+    /// A node of a cluster that is told to terminate hands over all that it owns first.
+    pub(super) fn obey(
+        self,
+        stopper: Stopper,
+        draining: Option<(Draining, Duration)>,
+        secrets: Secrets,
+        log: Arc<Log>,
+    ) -> io::Result<()> {
         let Self { runtime, mut interrupt, mut terminate, mut user, mut hangup } = self;
         let act = async move {
-            let mut stop = Stop::Graceful;
+            let (mut stop, mut draining, mut leaving) = (Stop::Graceful, draining, None);
             loop {
                 tokio::select! {
                     _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
+                    _ = terminate.recv() => {
+                        if let Some(it) = draining.take() {
+                            it.0.begin();
+                            log.say(LEAVING.to_owned());
+                            leaving = Some((it.0, Instant::now() + it.1));
+                            continue;
+                        }
+                    }
+                    is_done = has_left(leaving.as_ref()) => {
+                        log.say(if is_done { LEFT } else { NOT_LEFT }.to_owned());
+                    }
                     _ = user.recv() => {}
                     _ = hangup.recv() => {
                         for text in secrets.reload() {
@@ -51,6 +88,8 @@ impl Signals {
                         continue;
                     }
                 }
+                // Whoever is told to stop at once does not leave any more.
+                (draining, leaving) = (None, None);
                 stopper.stop(stop);
                 log.say(match stop {
                     Stop::Graceful => {

@@ -14,8 +14,9 @@ impl Hub {
     /// Whether it has, so that nobody needs it any more: it owns nothing, or is the only one.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        if !self.drains {
-            return false;
+        if !self.drains || self.card.phase == Phase::Joining {
+            // Who joins has nothing yet that others lack.
+            return self.drains;
         }
         let Some(rings) = self.following.rings() else { return true };
         let cards = self.live_others().into_iter();
@@ -29,6 +30,12 @@ impl Hub {
     /// Says that it leaves, as soon as it has all that it owns: others are brought it by
     /// whoever has.
     pub(super) fn go_on_leaving(&mut self, now: Now) {
+        if self.cluster.draining.is_asked() {
+            self.drains = true;
+        }
+        if self.is_drained() {
+            self.cluster.draining.end();
+        }
         if !self.drains || self.card.phase != Phase::Serving || self.is_stepping_back() {
             return;
         }

@@ -39,6 +39,7 @@ pub(super) use succession::{Ended, HeldBack, Succession};
 pub(super) use turn::{AskedAt, Sending, Turn};
 pub(super) use waiting::{Answer, Calls, Waiting};
 
+use super::draining::Draining;
 use super::others::plain;
 use super::refusals::Remarks;
 use crate::cluster::{Card, View};
@@ -126,6 +127,8 @@ pub(super) struct Cluster {
     pub(super) turns: Turns,
     /// This node leaves or steps back, and executes no more.
     leaves: AtomicBool,
+    /// It is to leave for good.
+    pub(super) draining: Draining,
     pub(super) out_of_reach: OutOfReach,
     pub(super) breakers: Breakers,
     /// Where to say that one opens, or closes.
@@ -231,6 +234,7 @@ impl Cluster {
             write_ack,
             turns: Turns::new(threads),
             leaves: AtomicBool::new(false),
+            draining: Draining::default(),
             out_of_reach: OutOfReach::default(),
             lanes: threads.saturating_sub(1),
             dirty: Dirty::new(slots),

@@ -57,7 +57,8 @@ fn reads(shared: &Shared, report: &mut Report<'_>) {
 /// How many slots have as many live owners as they should, and who owns how many.
 fn slots(view: &View, copies: u8, report: &mut Report<'_>) {
     let nodes = view.nodes();
-    let copies = usize::from(copies).min(nodes.len());
+    let owning = (0..nodes.len() as u16).filter(|&node| view.is_read(node)).count();
+    let copies = usize::from(copies).min(owning);
     let mut owned = vec![(0_u32, 0_u32); nodes.len()];
     let (mut behind, mut lost) = (0, 0);
     for owners in view.reading().slots() {

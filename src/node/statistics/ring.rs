@@ -28,11 +28,12 @@ pub(super) fn report(shared: &Shared, report: &mut Report<'_>) {
         Bound::Unlimited => report.stat("bound_permille", "none"),
     }
     report.stat("copies", layout.copies);
-    report.stat("nodes", view.nodes().len());
+    let owning = (0..view.nodes().len() as u16).filter(|&node| view.is_read(node));
+    report.stat("nodes", owning.count());
     let others = overview.members.iter().filter_map(|(_, member)| member.card.as_ref());
     let others = others.filter(|card| overview.card.as_ref().is_none_or(|me| me.node != card.node));
     for card in overview.card.iter().chain(others) {
-        if let Some(index) = view.index_of(card.node) {
+        if let Some(index) = view.index_of(card.node).filter(|&index| view.is_read(index)) {
             said(card, able(view, index), report);
         }
     }
