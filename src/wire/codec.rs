@@ -129,7 +129,11 @@ impl<'de, C> BorrowDecode<'de, C> for Told<'de> {
 
 impl<'de, C> BorrowDecode<'de, C> for Keep<'de> {
     fn borrow_decode<D: BorrowDecoder<'de, Context = C>>(d: &mut D) -> Result<Self, Misread> {
-        Ok(Self { call: BorrowDecode::borrow_decode(d)?, items: list(d, KEEP_ITEMS_MAX)? })
+        Ok(Self {
+            call: BorrowDecode::borrow_decode(d)?,
+            floor: BorrowDecode::borrow_decode(d)?,
+            items: list(d, KEEP_ITEMS_MAX)?,
+        })
     }
 }
 

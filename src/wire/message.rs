@@ -112,6 +112,9 @@ pub enum Reply<'a> {
 pub struct Keep<'a> {
     /// Of the call.
     pub call: u32,
+    /// What was written up to this version is gone. Items above it may move the receiver's clock
+    /// above it too, so that it would keep what is flushed.
+    pub floor: u64,
     /// The items.
     pub items: Vec<Item<'a>>,
 }

@@ -51,8 +51,8 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
             r"\x16\x00\x00\x00\x01\x07\x05\x00\x05END\r\n\x01\xfb,\x01\x04EN\r\n\x02\x03\x04",
         ),
         (
-            Message::Keep(Keep { call: 70_000, items: vec![ITEM, TOMBSTONE] }),
-            r"0\x00\x00\x00\x02\xfcp\x11\x01\x00\x02\x06user:1\xfd\x08\x07\x06\x05\x04\x03\x02\x01\xfc\x00\xd2Ik\x01\xfb,\x01\xfcp\x11\x01\x00\x01\x00\x03v\r\n\x01k\x05\x00\x00",
+            Message::Keep(Keep { call: 70_000, floor: 9, items: vec![ITEM, TOMBSTONE] }),
+            r"1\x00\x00\x00\x02\xfcp\x11\x01\x00\t\x02\x06user:1\xfd\x08\x07\x06\x05\x04\x03\x02\x01\xfc\x00\xd2Ik\x01\xfb,\x01\xfcp\x11\x01\x00\x01\x00\x03v\r\n\x01k\x05\x00\x00",
         ),
         (Message::Kept(Kept { call: 1, accepted: true }), r"\x03\x00\x00\x00\x03\x01\x01"),
         (
@@ -129,7 +129,8 @@ fn lists_and_keys_have_a_maximum() {
         body(&Message::Ask(ask))
     };
     let told = |count| body(&Message::Told(Told { call: 0, replies: vec![Reply::Busy; count] }));
-    let keep = |count| body(&Message::Keep(Keep { call: 0, items: vec![TOMBSTONE; count] }));
+    let keep =
+        |count| body(&Message::Keep(Keep { call: 0, floor: 0, items: vec![TOMBSTONE; count] }));
     let holds = |of: &dyn Fn(usize) -> Vec<u8>, most| {
         assert!(Message::decode(&of(most)).is_ok());
         assert_eq!(Message::decode(&of(most + 1)), Err(DecodeError::TooMuch));
@@ -140,7 +141,7 @@ fn lists_and_keys_have_a_maximum() {
     let keyed = |bytes: usize| {
         let key = vec![b'k'; bytes];
         let item = Item { key: &key, ..ITEM };
-        let keep = body(&Message::Keep(Keep { call: 0, items: vec![item] }));
+        let keep = body(&Message::Keep(Keep { call: 0, floor: 0, items: vec![item] }));
         Message::decode(&keep).err()
     };
     assert_eq!(keyed(KEY_BYTES_MAX), None);
@@ -150,7 +151,7 @@ fn lists_and_keys_have_a_maximum() {
 /// A list that claims thousands of elements and has none takes the memory of few.
 #[test]
 fn a_claimed_list_is_not_believed() {
-    let mut bytes = body(&Message::Keep(Keep { call: 0, items: vec![] }));
+    let mut bytes = body(&Message::Keep(Keep { call: 0, floor: 0, items: vec![] }));
     bytes.pop();
     bytes.extend_from_slice(&[251, 0, 16]);
     assert_eq!(Message::decode(&bytes), Err(DecodeError::Malformed));
@@ -164,7 +165,7 @@ fn frames_hold_the_largest_item() {
     let key = [b'k'; KEY_BYTES_MAX];
     let body = Body { cas: u64::MAX, flags: u32::MAX, stale: true, won: true, value: b"" };
     let item = Item { key: &key, version: u64::MAX, expiry_s: u32::MAX, body: Some(body) };
-    let message = Message::Keep(Keep { call: u32::MAX, items: vec![item] });
+    let message = Message::Keep(Keep { call: u32::MAX, floor: u64::MAX, items: vec![item] });
     assert!(encoded(&message).len() + 8 + (1 << 30) <= FRAME_BYTES_MAX);
 }
 
@@ -294,7 +295,7 @@ impl Parts {
                 Message::Ask(Ask { call, executor, requests })
             }
             1 => Message::Told(Told { call, replies: texts.map(Self::reply).collect() }),
-            2 => Message::Keep(Keep { call, items: texts.map(Self::item).collect() }),
+            2 => Message::Keep(Keep { call, floor: 300, items: texts.map(Self::item).collect() }),
             3 => Message::Kept(Kept { call, accepted: self.flag }),
             4 => Message::Behind(Behind { slot: call, node: self.term_ms.into() }),
             _ => Message::Promise(Promise { call, term_ms: self.term_ms, open_since_ms: 7 }),

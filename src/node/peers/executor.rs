@@ -301,6 +301,9 @@ impl Executor {
         // have taken its place.
         let mut accepted = self.road.is_live(link.node());
         if accepted {
+            if Version(keep.floor) > self.road.flush_floor(now) {
+                self.road.flushed(Version(keep.floor), now);
+            }
             for items in keep.items.chunks(PREFETCH_MAX) {
                 self.road.prefetch(items.iter().filter_map(|item| Key::new(item.key).ok()));
                 for item in items {

@@ -293,8 +293,8 @@ impl Cluster {
         if needs_all { others as u8 } else { self.write_ack.of_others(others) }
     }
 
-    /// Sends all that a turn has gathered, by a lane.
-    pub(super) fn send(&self, lane: usize, turn: Turn, now: Now) -> Sent {
+    /// Sends all that a turn has gathered, by a lane. What was written up to `floor` is gone.
+    pub(super) fn send(&self, lane: usize, turn: Turn, floor: Version, now: Now) -> Sent {
         let brings = turn.brings();
         let (sendings, needs) = turn.into_parts();
         let hurry = !needs.is_empty();
@@ -309,12 +309,12 @@ impl Cluster {
             };
             // Copies that nobody waits for.
             let hurry = hurry || !matches!(sending.what, What::Keep(_));
-            self.call(lane, sending, call, hurry);
+            self.call(lane, sending, floor, call, hurry);
         }
         Sent { waiting, at: now, sendings }
     }
 
-    fn call(&self, lane: usize, sending: &Sending, call: Call, hurry: bool) {
+    fn call(&self, lane: usize, sending: &Sending, floor: Version, call: Call, hurry: bool) {
         let Some(peer) = self.peer(sending.to) else {
             return self.make_good(sending.to, peer::failed(call, Answer::Unsent));
         };
@@ -325,7 +325,10 @@ impl Cluster {
                     executor: *executor,
                     requests: sending.requests(),
                 }),
-                What::Keep(_) => Message::Keep(crate::wire::Keep { call, items: sending.items() }),
+                What::Keep(_) => {
+                    let (floor, items) = (floor.0, sending.items());
+                    Message::Keep(crate::wire::Keep { call, floor, items })
+                }
             };
             message.encode(frame);
         });

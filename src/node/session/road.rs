@@ -468,7 +468,10 @@ impl Road {
     /// Sends what a turn has gathered.
     pub(in crate::node) fn send(&self, turn: Turn, now: Now) -> Sent {
         match &self.shared.cluster {
-            Some(cluster) => cluster.send(self.shared.lane(self.worker), turn, now),
+            Some(cluster) => {
+                let floor = self.shared.store.flush_floor(now);
+                cluster.send(self.shared.lane(self.worker), turn, floor, now)
+            }
             None => Sent::nothing(now),
         }
     }
