@@ -457,3 +457,15 @@ pub const BULK_LINK_MS: u64 = 1000;
 
 /// Milliseconds for which such a link is kept when there is nothing to bring.
 pub const BULK_LINK_REST_MS: u64 = 10_000;
+
+/// Bytes of items that a warm file has in one piece: it is read and written with so much
+/// memory beside that of the items, and with as much as the largest of them takes.
+pub const WARM_CHUNK_BYTES: usize = 1 << 20;
+
+/// Bytes that are read at a time of an item in it that is larger than any may be.
+pub const WARM_PIECE_BYTES: usize = 64 << 10;
+
+/// Seconds after which a node of a cluster reads its warm file no more: half of the time
+/// that a tombstone is kept. The other half is for the nodes to bring each other what they
+/// lack.
+pub const WARM_AGE_S_MAX: u64 = TOMBSTONE_S as u64 / 2;

@@ -34,7 +34,13 @@ impl Stopper {
     /// Whether somebody has stopped it.
     #[must_use]
     pub fn is_asked(&self) -> bool {
-        self.0.borrow().is_some()
+        self.asked().is_some()
+    }
+
+    /// How it is to stop, if it is.
+    #[must_use]
+    pub fn asked(&self) -> Option<Stop> {
+        *self.0.borrow()
     }
 
     pub(super) fn listener(&self) -> StopListener {
@@ -69,16 +75,12 @@ impl StopListener {
 mod tests {
     use super::*;
 
-    fn asked(stopper: &Stopper) -> Option<Stop> {
-        *stopper.0.borrow()
-    }
-
     #[test]
     fn urgency_only_rises() {
         let stopper = Stopper::new();
-        assert_eq!(asked(&stopper), None);
+        assert_eq!(stopper.asked(), None);
         stopper.stop(Stop::Now);
         stopper.clone().stop(Stop::Graceful);
-        assert_eq!(asked(&stopper), Some(Stop::Now));
+        assert_eq!(stopper.asked(), Some(Stop::Now));
     }
 }

@@ -28,6 +28,7 @@ mod standing;
 mod statistics;
 mod telling;
 mod users;
+mod warm;
 mod watch;
 
 pub use connections::{ConnectionCount, ConnectionLine, Connections, NoConnections};
@@ -46,4 +47,5 @@ pub use settings::{Binding, Settings, VERSION};
 pub use shared::{Elapsed, Ending, RefreshCertificates, Shared, Ticks};
 pub use shared_view::{SharedView, ViewReader};
 pub use users::{Users, UsersError};
+pub use warm::WarmFile;
 pub use watch::{Topic, Topics, Watch, WatchCount, Watcher};

@@ -5,6 +5,7 @@ use super::crawler::Crawler;
 use super::draining::Draining;
 use super::others::{ClusterConfig, Others};
 use super::sessions::{self, Sessions};
+use super::warm::{Begun, Parting, Warm, WarmFile};
 use super::{Log, Settings, Shared, SharedView};
 use crate::cluster::View;
 use crate::item::Now;
@@ -47,6 +48,8 @@ pub struct ServerConfig {
     pub grace: Duration,
     /// The cluster it belongs to, if it is to have others beside it.
     pub cluster: Option<ClusterConfig>,
+    /// Where its memory is kept over a restart, if it is.
+    pub warm_file: Option<WarmFile>,
 }
 
 /// One address to listen at.
@@ -94,6 +97,7 @@ impl Default for ServerConfig {
             buffers_bytes: None,
             grace: GRACE,
             cluster: None,
+            warm_file: None,
         }
     }
 }
@@ -128,6 +132,8 @@ pub enum StartError {
     Thread(io::Error),
     /// Other nodes cannot be reached from this address.
     Others(SocketAddr, io::Error),
+    /// The memory cannot be kept there over a restart.
+    WarmFile(PathBuf, io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -148,6 +154,7 @@ impl fmt::Display for StartError {
             Self::Others(address, why) => {
                 write!(f, "cannot listen for other nodes at {address}: {why}")
             }
+            Self::WarmFile(path, why) => write!(f, "warm file {}: {why}", path.display()),
         }
     }
 }
@@ -181,6 +188,7 @@ pub struct Running {
     crawler: Crawler,
     others: Option<Others>,
     shared: Arc<Shared>,
+    warm: Option<Warm>,
 }
 
 impl Running {
@@ -199,7 +207,8 @@ impl Running {
         let (listeners, bound) = bind::all(&config, tls.as_ref())?;
         let clients = clients_config(&config);
         let lobby = Lobby::new(clients.workers);
-        let store = Store::new(&store_config(&config, &layout), now());
+        let log = Arc::new(Log::start().map_err(StartError::Thread)?);
+        let (store, warm) = memory(&config, &layout, &log)?;
         let told = config.cluster.as_ref();
         let settings = Settings {
             cluster_name: told.map(|cluster| cluster.name.clone()).unwrap_or_default(),
@@ -211,7 +220,6 @@ impl Running {
             ..config.settings
         };
         let view = SharedView::new(View::settled(&ring));
-        let log = Arc::new(Log::start().map_err(StartError::Thread)?);
         let cluster = config.cluster.as_ref().map(|cluster| (config.node.id, cluster.write_ack));
         let certificates = told.and_then(|cluster| cluster.certificates.clone());
         let refresh = sessions::refresh(tls.clone(), certificates, &log);
@@ -237,7 +245,7 @@ impl Running {
         let clients = Clients::start(&clients, &lobby, listeners, answerers);
         let clients = clients.map_err(StartError::Thread)?;
         let (id, slots) = (config.node.id, layout.slots());
-        Ok(Self { id, bound, slots, lobby, tls, log, clients, crawler, others, shared })
+        Ok(Self { id, bound, slots, lobby, tls, log, clients, crawler, others, shared, warm })
     }
 
     /// Who it is.
@@ -338,10 +346,15 @@ impl Running {
     /// Where it gave up by itself.
     pub fn wait(self) -> io::Result<()> {
         self.clients.wait_until_served();
+        let parting = Parting::of(&self.shared, self.id);
         // It says goodbye while the workers' lanes still answer the other nodes.
         drop(self.others);
         let ended = self.clients.wait();
         drop(self.crawler);
+        // What a worker left that gave up is nothing to begin with.
+        if let (Some(warm), Ok(())) = (self.warm, &ended) {
+            self.log.say(warm.write(&self.shared.store, parting, &self.lobby.stopper));
+        }
         self.log.finish();
         ended
     }
@@ -361,6 +374,21 @@ fn clients_config(config: &ServerConfig) -> ClientsConfig {
         patience: Patience { idle_s: settings.idle_timeout_s, ..config.patience },
         grace: config.grace,
     }
+}
+
+/// The memory to begin with, and where it is kept in the end.
+fn memory(
+    config: &ServerConfig,
+    layout: &Layout,
+    log: &Log,
+) -> Result<(Store, Option<Warm>), StartError> {
+    let empty = || Store::new(&store_config(config, layout), now());
+    let Some(file) = config.warm_file.clone() else { return Ok((empty(), None)) };
+    let (path, grace) = (file.path.clone(), config.cluster.as_ref().map(|cluster| cluster.grace));
+    let begun = Warm::begin(file, layout, grace, now(), empty);
+    let Begun { store, warm, said } = begun.map_err(|why| StartError::WarmFile(path, why))?;
+    log.say(said);
+    Ok((store, warm))
 }
 
 fn store_config(config: &ServerConfig, layout: &Layout) -> StoreConfig {

@@ -305,6 +305,12 @@ impl Store {
         Some(self.flush_now(now))
     }
 
+    /// When everything is to be flushed, if that is still to come.
+    #[must_use]
+    pub fn flush_to_come(&self) -> Option<Now> {
+        Some(self.flush_at_ms.load(Ordering::Acquire)).filter(|&at| at != 0).map(Now::from_unix_ms)
+    }
+
     /// What was written up to this version is gone, whoever flushed it.
     pub fn flush_floor(&self, now: Now) -> Version {
         self.flush_if_due(now);

@@ -22,6 +22,7 @@ mod reads;
 mod seen;
 mod strange;
 mod trouble;
+mod warm;
 mod will;
 mod writes;
 

@@ -6,6 +6,7 @@ mod memory;
 mod node;
 mod rates;
 mod reload;
+mod warm;
 
 use node::{Node, path, program, wait_until};
 use std::fs;
@@ -139,6 +140,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
         ("-l no.such.host.invalid", "no.such.host.invalid"),
         ("-u no-such-user-here", ""),
         ("-B udp", "ascii"),
+        ("--warm-file x --peer-listen 127.0.0.1:0", "--node-id"),
         ("--copies 9", "--copies: from 1 to 4"),
         ("--peer-listen 192.0.2.1:0", "secret"),
         ("--peer-ca ca.pem --peer-key key.pem", "all three or none"),

@@ -163,6 +163,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "PATH")]
     pub(super) ready_file: Option<PathBuf>,
 
+    /// Write what is in the memory here when the node is stopped, and read it when it is
+    /// started again
+    #[arg(long, value_name = "PATH")]
+    pub(super) warm_file: Option<PathBuf>,
+
     /// Write the process number here
     #[arg(short = 'P', long, value_name = "PATH")]
     pub(super) pidfile: Option<PathBuf>,

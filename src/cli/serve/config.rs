@@ -8,7 +8,9 @@ use crate::cli::CliError;
 use crate::cluster::ReadFrom;
 use crate::limits::{NAME_BYTES_MAX, WEIGHT_MAX, WORKERS_MAX};
 use crate::net::{ClientCertificates, Patience, TlsFiles};
-use crate::node::{Binding, GRACE, ServerConfig, Settings, Speech, TakenPort, Users, random_id};
+use crate::node::{
+    Binding, GRACE, ServerConfig, Settings, Speech, TakenPort, Users, WarmFile, random_id,
+};
 use crate::ring::{Node, NodeId, ZoneId};
 use std::path::Path;
 
@@ -60,7 +62,13 @@ impl Plan {
             buffers_bytes: extended.buffers_mb.filter(|&mb| mb > 0).map(|mb| mb << 20),
             grace: GRACE,
             cluster: super::cluster::config(args, node)?,
+            warm_file: warm_file(args, node),
         };
+        if config.cluster.is_some() && args.warm_file.is_some() && args.node_id.is_none() {
+            let why = "--warm-file: a node of a cluster reads its own file only; name the node \
+                       with --node-id";
+            return Err(CliError::Usage(why.to_owned()));
+        }
         let remarks = remarks(args, &extended);
         let mut warnings = warnings(args, &config);
         warnings.extend(users.as_ref().and_then(UsersFile::warning));
@@ -77,7 +85,10 @@ fn check(args: &ServeArgs) -> Result<(), CliError> {
             inert.daemon,
             "-d: it stays in the foreground; start it by a systemd unit, or with `&` in a shell",
         ),
-        (inert.memory_file.is_some(), "-e: items live in memory only"),
+        (
+            inert.memory_file.is_some(),
+            "-e: items live in memory only; --warm-file keeps them over a restart",
+        ),
         (!(1..=WORKERS_MAX).contains(&args.threads), "-t: from 1 to 1024 threads"),
         (args.connections == 0, "-c: at least one connection"),
         (args.listen_backlog == 0, "-b: at least 1"),
@@ -112,6 +123,12 @@ fn node(args: &ServeArgs) -> Result<Node, CliError> {
     let id = args.node_id.as_deref().map_or_else(random_id, identity);
     let zone = args.zone.as_deref().map(ZoneId::from_name).unwrap_or_default();
     Ok(Node { id, zone, weight: args.weight })
+}
+
+/// A node that is not told who it is takes the file of any that was not.
+fn warm_file(args: &ServeArgs, node: Node) -> Option<WarmFile> {
+    let path = args.warm_file.clone()?;
+    Some(WarmFile { path, node: args.node_id.as_ref().map(|_| node.id) })
 }
 
 /// An identity as it is printed, or what belongs to a name.

@@ -1,0 +1,106 @@
+//! Nodes that are started again with the memory that they had.
+
+use super::nodes::{all_serve, nodes};
+use crate::node::{Node, path, wait_until};
+use std::fs;
+use std::path::PathBuf;
+
+const KEYS: usize = 100;
+
+fn warm_file(name: &str) -> PathBuf {
+    path(&format!("cluster-{name}.warm"))
+}
+
+/// Nodes the last of which has a warm file, and how it is started again.
+fn nodes_with_file(name: &str, count: usize, flags: &str) -> (Vec<Node>, String) {
+    let file = warm_file(name);
+    let _ = fs::remove_file(&file);
+    let flags = format!("--profile local {flags}");
+    let mut nodes = nodes(name, count - 1, &flags);
+    let (last, first) = (count - 1, nodes[0].ready["peer"].as_str().unwrap());
+    let again = format!(
+        "-p 0 -t 2 --peer-listen 127.0.0.1:0 --join {first} --node-id cluster-{name}-{last} \
+         --warm-file {} {flags}",
+        file.display()
+    );
+    nodes.push(Node::start_as(&format!("cluster-{name}-{last}"), &again));
+    all_serve(&nodes);
+    (nodes, again)
+}
+
+fn fill(node: &Node) {
+    let mut client = node.connect();
+    for number in 0..KEYS {
+        client.ask(&format!("set gone-{number} 0 0 3\r\nold\r\n"), "STORED\r\n");
+        client.ask(&format!("set new-{number} 0 0 3\r\nold\r\n"), "STORED\r\n");
+        client.ask(&format!("set kept-{number} 0 0 3\r\nold\r\n"), "STORED\r\n");
+    }
+}
+
+/// What was deleted and replaced while it was away is so at all nodes.
+#[test]
+fn what_was_deleted_meanwhile_is_not_back() {
+    let (mut nodes, again) = nodes_with_file("warm-gone", 3, "--write-ack all");
+    fill(&nodes[0]);
+    let said = nodes.pop().unwrap().stop();
+    assert!(said.contains(" written: "), "{said}");
+    let mut client = nodes[0].connect();
+    for number in 0..KEYS {
+        client.ask(&format!("delete gone-{number}\r\n"), "DELETED\r\n");
+        client.ask(&format!("set new-{number} 0 0 3\r\nnew\r\n"), "STORED\r\n");
+    }
+    let back = Node::start_as("cluster-warm-gone-again", &again);
+    let said = back.hear(" read: ");
+    assert!(!said.contains(" read: 0 items"), "{said}");
+    nodes.push(back);
+    all_serve(&nodes);
+    for node in &nodes {
+        let mut client = node.connect();
+        for number in 0..KEYS {
+            client.ask(&format!("get gone-{number}\r\n"), "END\r\n");
+            for (key, value) in [("new", "new"), ("kept", "old")] {
+                let there = format!("VALUE {key}-{number} 0 3\r\n{value}\r\nEND\r\n");
+                client.ask(&format!("get {key}-{number}\r\n"), &there);
+            }
+        }
+    }
+}
+
+/// Nobody else has what it had.
+#[test]
+fn the_only_copy_outlives_a_restart() {
+    let (mut nodes, again) = nodes_with_file("warm-only", 2, "--copies 1");
+    fill(&nodes[0]);
+    nodes.pop().unwrap().stop();
+    let back = Node::start_as("cluster-warm-only-again", &again);
+    nodes.push(back);
+    all_serve(&nodes);
+    for node in &nodes {
+        let mut client = node.connect();
+        for number in 0..KEYS {
+            let there = format!("VALUE kept-{number} 0 3\r\nold\r\nEND\r\n");
+            client.ask(&format!("get kept-{number}\r\n"), &there);
+        }
+    }
+}
+
+/// Its file would pass for as young as that of a node which has heard of all deletes.
+#[test]
+fn a_node_that_is_stopped_while_it_joins_writes_no_file() {
+    let file = warm_file("warm-joins");
+    let _ = fs::remove_file(&file);
+    // Nobody ever answers there.
+    let seed = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let joins = format!(
+        "-p 0 -t 1 --profile local --node-id joins --join {} --warm-file {}",
+        seed.local_addr().unwrap(),
+        file.display()
+    );
+    let mut node = Node::begin_as("cluster-warm-joins", &joins);
+    node.hear("none of them answers");
+    node.signal("TERM");
+    wait_until("it has ended", || node.child.try_wait().unwrap().is_some());
+    let said = node.stderr();
+    assert!(said.contains("not written: the node was still joining"), "{said}");
+    assert!(!file.exists());
+}
