@@ -15,6 +15,9 @@ const MODE: u32 = 0o600;
 pub(super) struct Draft {
     path: PathBuf,
     file: File,
+    /// Open from the start: what cannot be made to last is not to be found out after the
+    /// warm file is gone.
+    folder: File,
     is_kept: bool,
 }
 
@@ -25,6 +28,9 @@ impl Draft {
     /// Where another process has it, or nothing can be written there.
     pub(super) fn open(of: &Path) -> io::Result<Self> {
         let path = beside(of, "new");
+        let place = of.parent().filter(|place| !place.as_os_str().is_empty());
+        let place = place.unwrap_or(Path::new("."));
+        let folder = File::open(place).map_err(|why| about(place, "cannot open", &why))?;
         loop {
             let mut options = OpenOptions::new();
             // Others may write to the folder too: what a link leads to is not theirs to empty.
@@ -37,7 +43,7 @@ impl Draft {
             // Whoever had it may have finished it meanwhile, and then it is the warm file.
             if is_at(&file, &path) {
                 file.set_len(0)?;
-                return Ok(Self { path, file, is_kept: false });
+                return Ok(Self { path, file, folder, is_kept: false });
             }
         }
     }
@@ -51,7 +57,12 @@ impl Draft {
         self.file.sync_all()?;
         fs::rename(&self.path, path)?;
         self.is_kept = true;
-        sync_folder(path)
+        self.sync_folder()
+    }
+
+    /// Has what was renamed or removed beside it stay so, also where the power fails.
+    pub(super) fn sync_folder(&self) -> io::Result<()> {
+        self.folder.sync_all()
     }
 }
 
@@ -76,12 +87,6 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.push(".");
     name.push(suffix);
     name.into()
-}
-
-/// Has what was renamed or removed stay so, also where the power fails.
-pub(super) fn sync_folder(of: &Path) -> io::Result<()> {
-    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 pub(super) fn about(path: &Path, what: &str, why: &io::Error) -> io::Error {

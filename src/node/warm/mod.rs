@@ -22,7 +22,7 @@ use crate::net::{Stop, Stopper};
 use crate::ring::{Layout, NodeId};
 use crate::store::Store;
 use crate::wire::layout_fingerprint;
-use draft::{Draft, about, beside, sync_folder};
+use draft::{Draft, about, beside};
 use format::{Header, Owner};
 use read::{ReadIn, Refused, Wanted};
 use std::fs::{self, File};
@@ -119,7 +119,7 @@ impl Warm {
         };
         let (said, is_ours) = match outcome {
             Ok(said) => {
-                put_away(&path, Away::Removed)?;
+                put_away(&path, Away::Removed, &draft)?;
                 (said, true)
             }
             Err(why @ Refused::Strange) => {
@@ -129,7 +129,7 @@ impl Warm {
             Err(why) => {
                 // Of what was read before, nobody knows what it is.
                 store = empty();
-                put_away(&path, Away::Renamed)?;
+                put_away(&path, Away::Renamed, &draft)?;
                 let renamed = beside(&path, REFUSED);
                 let end = format!("the node starts empty; it is {} now", renamed.display());
                 (format!("warm file {shown} refused: {why}; {end}"), true)
@@ -185,7 +185,7 @@ enum Away {
     Renamed,
 }
 
-fn put_away(path: &Path, away: Away) -> io::Result<()> {
+fn put_away(path: &Path, away: Away, draft: &Draft) -> io::Result<()> {
     let done = match away {
         Away::Removed => fs::remove_file(path),
         Away::Renamed => fs::rename(path, beside(path, REFUSED)),
@@ -193,7 +193,7 @@ fn put_away(path: &Path, away: Away) -> io::Result<()> {
     match done {
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(why) => Err(about(path, "it would be read again: cannot remove", &why)),
-        Ok(()) => sync_folder(path),
+        Ok(()) => draft.sync_folder(),
     }
 }
 
