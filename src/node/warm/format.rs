@@ -148,12 +148,10 @@ impl ChunkHead {
     }
 
     pub(super) fn read(bytes: &[u8; CHUNK_HEAD_BYTES]) -> Self {
-        let [a, b, c, d, e, f, g, h, sum @ ..] = *bytes;
-        Self {
-            bytes: u32::from_le_bytes([a, b, c, d]),
-            items: u32::from_le_bytes([e, f, g, h]),
-            sum: u64::from_le_bytes(sum),
-        }
+        let mut rest = &bytes[..];
+        // There are as many as it takes.
+        let [bytes, items] = [u32(&mut rest), u32(&mut rest)].map(Option::unwrap_or_default);
+        Self { bytes, items, sum: u64(&mut rest).unwrap_or_default() }
     }
 }
 

@@ -139,7 +139,9 @@ impl<W: Write> Writing<W> {
         // Items have 1 GiB at most, and a chunk is full long before it.
         let bytes = parts.iter().map(|part| part.len() as u32).sum();
         let mut sum = self.seeds.next(bytes, items);
-        parts.iter().for_each(|part| sum.update(part));
+        for part in parts {
+            sum.update(part);
+        }
         self.put(&ChunkHead { bytes, items, sum: sum.digest() }.bytes())?;
         parts.iter().try_for_each(|part| self.put(part))
     }
