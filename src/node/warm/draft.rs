@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// Nobody else is to read what clients have stored, nor to write it.
 const MODE: u32 = 0o600;
 
+/// How often a draft may become the warm file just when it is opened.
+const TRIES: u32 = 8;
+
 /// A draft that is locked and empty; goes when it is dropped.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -31,14 +34,14 @@ impl Draft {
         let place = of.parent().filter(|place| !place.as_os_str().is_empty());
         let place = place.unwrap_or(Path::new("."));
         let folder = File::open(place).map_err(|why| about(place, "cannot open", &why))?;
-        loop {
+        let taken = || io::Error::other("another node that runs has it: each needs its own file");
+        for _ in 0..TRIES {
             let mut options = OpenOptions::new();
             // Others may write to the folder too: what a link leads to is not theirs to empty.
             options.write(true).create(true).mode(MODE).custom_flags(libc::O_NOFOLLOW);
             let file = options.open(&path).map_err(|why| about(&path, "cannot write", &why))?;
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-                let why = "another node that runs has it: each needs a file of its own";
-                return Err(io::Error::other(why));
+                return Err(taken());
             }
             // Whoever had it may have finished it meanwhile, and then it is the warm file.
             if is_at(&file, &path) {
@@ -46,6 +49,7 @@ impl Draft {
                 return Ok(Self { path, file, folder, is_kept: false });
             }
         }
+        Err(taken())
     }
 
     pub(super) fn file(&self) -> &File {
