@@ -1,6 +1,6 @@
 //! The laboratory. Here is the ring's: the cluster's own ring beside the
 //! algorithms that others use, on the same keys, in the same run. That of a
-//! running server is in [`load`].
+//! running server is in [`load`], and that of clusters too large to be started in [`scale`].
 //!
 //! ```text
 //! Case (algorithm, nodes, layout) -> build -> figures -> Row
@@ -18,6 +18,7 @@ mod own;
 mod placement;
 mod random;
 mod rivals;
+pub mod scale;
 mod scenario;
 mod timing;
 

@@ -10,6 +10,8 @@ mod keys_file;
 mod owner;
 mod pictures;
 mod plan;
+mod scale;
+mod scale_pictures;
 mod show;
 
 pub(crate) use cluster::ClusterError;
@@ -39,6 +41,8 @@ enum RingCommand {
     Export(export::ExportArgs),
     /// Measure the ring, beside other ways to place keys
     Bench(bench::BenchArgs),
+    /// Simulate clusters of thousands of nodes to which much happens at once
+    Scale(scale::ScaleArgs),
 }
 
 pub(crate) fn run(args: &RingArgs) -> Result<Exit, CliError> {
@@ -49,5 +53,6 @@ pub(crate) fn run(args: &RingArgs) -> Result<Exit, CliError> {
         RingCommand::Plan(args) => plan::run(args, output),
         RingCommand::Export(args) => export::run(args, output),
         RingCommand::Bench(args) => bench::run(args, output),
+        RingCommand::Scale(args) => scale::run(args, output),
     }
 }
