@@ -55,7 +55,7 @@ pub(crate) struct ScaleArgs {
     /// Draw what was found into this folder, as SVG
     #[arg(long, value_name = "DIR")]
     svg: Option<PathBuf>,
-    /// Exit with 1 unless every row meets this, such as 'false_deaths<=0' (repeatable)
+    /// Exit with 1 unless every row meets this, such as 'moved<=1.05' (repeatable)
     #[arg(long, value_name = "CHECK", value_delimiter = ',')]
     check: Vec<Check>,
 }
@@ -199,7 +199,9 @@ fn table(rows: &[Row]) -> Table {
         Column::numbers("sent_most_over_mean").only_wide(),
         Column::numbers("took_s").only_wide(),
     ]);
-    rows.iter().for_each(|row| table.push(cells(row)));
+    for row in rows {
+        table.push(cells(row));
+    }
     table
 }
 

@@ -142,7 +142,7 @@ impl Trial {
             _ => Some(ToMove::new(&layout, &before, &ring_of_first(&world))?),
         };
         Ok(Outcome {
-            one_view: agreed.then(|| watch.passed(&world) - happened),
+            one_view: agreed.then(|| watch.passed(&world).saturating_sub(happened)),
             nearly_all_known: nearly_all_known(&watch.course, happened),
             happened,
             false_deaths: world.false_deaths,
@@ -173,7 +173,7 @@ fn nearly_all_known(course: &[Moment], happened: Duration) -> Option<Duration> {
     let most = course.iter().map(|moment| moment.mistaken).max().unwrap_or(0) as f64;
     let mut then = course.iter().filter(|moment| moment.after >= happened);
     let known = then.find(|moment| moment.mistaken as f64 <= (1.0 - NEARLY_ALL) * most)?;
-    Some(known.after - happened)
+    Some(known.after.saturating_sub(happened))
 }
 
 /// Looks at a cluster while time passes.
@@ -190,14 +190,14 @@ impl Watch {
     }
 
     fn passed(&self, world: &World) -> Duration {
-        world.now - self.began
+        world.now.saturating_sub(self.began)
     }
 
     fn run(&mut self, world: &mut World, length: Duration) {
         let end = world.now + length;
         while world.now < end {
             let before = world.sent;
-            world.run(LOOK.min(end - world.now));
+            world.run(LOOK.min(end.saturating_sub(world.now)));
             self.look(world, before);
         }
     }
@@ -210,7 +210,7 @@ impl Watch {
         };
         self.each.packets += sent.packets;
         self.each.bytes += sent.bytes;
-        let length = world.now - self.ended;
+        let length = world.now.saturating_sub(self.ended);
         self.ended = world.now;
         self.course.push(Moment {
             after: self.passed(world),
@@ -221,7 +221,7 @@ impl Watch {
     }
 
     fn rate(&self) -> Rate {
-        self.each.in_a_second(self.ended - self.began)
+        self.each.in_a_second(self.ended.saturating_sub(self.began))
     }
 }
 

@@ -72,11 +72,17 @@ impl Upheaval {
                     if turn > 0 {
                         watch(world, BACK);
                     }
-                    these.iter().for_each(|&node| world.leave(node));
+                    for &node in these {
+                        world.leave(node);
+                    }
                     watch(world, FAREWELL);
-                    these.iter().for_each(|&node| world.kill(node));
+                    for &node in these {
+                        world.kill(node);
+                    }
                     watch(world, GONE);
-                    these.iter().for_each(|&node| world.start(node));
+                    for &node in these {
+                        world.start(node);
+                    }
                 }
             }
         }
