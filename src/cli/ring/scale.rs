@@ -23,7 +23,7 @@ deaths   a tenth of the nodes dies at once
 zone     one of three zones is lost
 restart  nodes leave and are back two seconds later, one in a hundred at a time
 
-Each runs until all who live have one view. 5,000 nodes take some 15 GB of memory.
+Each runs until all who live have one view. 5,000 nodes take 16 GB of memory.
 
 Figures to check: one_view_s, false_deaths, moved (copies over the least possible).")]
 pub(crate) struct ScaleArgs {
