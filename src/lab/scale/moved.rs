@@ -1,7 +1,7 @@
 //! What the nodes that are there afterwards have to send each other, by the ring's
 //! own code.
 
-use crate::cluster::{Card, Members, View};
+use crate::cluster::{Agreed, Card, Founded, Members, Rings, View};
 use crate::ring::{Diff, Layout, Moved, Movement, Node, NodeId, Ring, RingError};
 use std::collections::BTreeMap;
 
@@ -60,7 +60,12 @@ pub(super) fn ring_nodes(own: &Card, members: &Members) -> Vec<Node> {
 /// Whether all of these nodes act by one view.
 pub(super) fn have_one_view(layout: &Layout, witnesses: &[(Card, &Members)]) -> bool {
     let view = |(own, members): &(Card, &Members)| {
-        View::of_members(layout, own, members, |_| true).map(|view| view.fingerprint())
+        // The ring of all that are known, the dead included.
+        let known = members.iter().filter_map(|(_, member)| member.card.as_ref());
+        let nodes = known.chain([own]).map(Card::ring_node).collect();
+        let founded = Founded { generation: 0, by: own.node };
+        let agreed = Agreed::new(layout, Rings::found(founded, nodes))?;
+        View::of_rings(&agreed, own, members, |_| true).map(|view| view.fingerprint())
     };
     let views: Vec<_> = witnesses.iter().map(view).collect();
     views.iter().all(|view| view.is_ok() && *view == views[0])
