@@ -14,6 +14,7 @@ mod certificates;
 mod crowd;
 mod cuts;
 mod demo;
+mod elastic;
 mod net;
 #[allow(dead_code, reason = "other tests start nodes with it too")]
 mod nodes;

@@ -42,7 +42,7 @@ fn fill(node: &Node) {
 fn what_was_deleted_meanwhile_is_not_back() {
     let (mut nodes, again) = nodes_with_file("warm-gone", 3, "--write-ack all");
     fill(&nodes[0]);
-    let said = nodes.pop().unwrap().stop();
+    let said = nodes.pop().unwrap().stop_by("INT");
     assert!(said.contains(" written: "), "{said}");
     let mut client = nodes[0].connect();
     for number in 0..KEYS {
@@ -71,7 +71,7 @@ fn what_was_deleted_meanwhile_is_not_back() {
 fn the_only_copy_outlives_a_restart() {
     let (mut nodes, again) = nodes_with_file("warm-only", 2, "--copies 1");
     fill(&nodes[0]);
-    nodes.pop().unwrap().stop();
+    nodes.pop().unwrap().stop_by("INT");
     let back = Node::start_as("cluster-warm-only-again", &again);
     nodes.push(back);
     all_serve(&nodes);

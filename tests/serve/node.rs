@@ -137,7 +137,12 @@ impl Node {
     }
 
     pub(crate) fn stop(self) -> String {
-        self.signal("TERM");
+        self.stop_by("TERM")
+    }
+
+    /// The same by another signal.
+    pub(crate) fn stop_by(self, signal: &str) -> String {
+        self.signal(signal);
         let (status, said) = self.end();
         assert_eq!(status.code(), Some(0), "{said}");
         said
