@@ -117,7 +117,9 @@ fn counts_are_exact_while_nodes_come_and_go() {
 #[test]
 fn all_nodes_may_leave_at_once() {
     let nodes = nodes("elastic-all", 3, "--profile local");
-    nodes.iter().for_each(|node| node.signal("TERM"));
+    for node in &nodes {
+        node.signal("TERM");
+    }
     for node in nodes {
         let (status, said) = node.end();
         assert_eq!(status.code(), Some(0), "{said}");
