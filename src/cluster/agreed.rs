@@ -70,7 +70,8 @@ impl Agreed {
             nodes.map(|node| self.rings.acting(node.id).map(|acting| acting.is_whole)).collect()
         };
         let (old, new) = (acting(&self.read), acting(written));
-        let Some(mine) = self.read.index_of(me) else { return Vec::new() };
+        let mine = self.read.index_of(me).filter(|&mine| old[usize::from(mine)].is_some());
+        let Some(mine) = mine else { return Vec::new() };
         // By the index of who gets it.
         let mut slots = vec![Vec::new(); new.len()];
         for (slot, (now, to_be)) in (0..).zip(self.read.slots().zip(written.slots())) {

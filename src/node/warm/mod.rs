@@ -16,6 +16,7 @@ mod tests;
 mod write;
 
 use super::{Shared, ViewReader};
+use crate::cluster::Phase;
 use crate::item::{Key, Now};
 use crate::limits::WARM_AGE_S_MAX;
 use crate::net::{Stop, Stopper};
@@ -74,10 +75,11 @@ impl Parting {
         let now = shared.now();
         let mut view = shared.view.reader();
         view.hold();
-        let has_all = shared
-            .cluster
-            .as_ref()
-            .is_none_or(|cluster| cluster.keeps_up(now) && cluster.overview().serves());
+        let has_all = shared.cluster.as_ref().is_none_or(|cluster| {
+            let overview = cluster.overview();
+            let joins = overview.card.as_ref().is_none_or(|card| card.phase == Phase::Joining);
+            cluster.keeps_up(now) && !joins
+        });
         Self { now, view, node, has_all }
     }
 
