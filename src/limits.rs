@@ -423,7 +423,10 @@ pub const DRIFT_MS_MAX: u64 = 10_000;
 /// Milliseconds between two tries to send a node what it refuses.
 pub const REPAIR_REST_MS: u64 = 1000;
 
-/// Milliseconds between two tries to tell a node a step that it did not answer.
+/// Milliseconds between two tries to tell a node a step that it did not follow: nobody executes
+/// meanwhile, perhaps.
+pub const PLAN_TELL_SOON_MS: u64 = 20;
+/// The same where much is to be brought first.
 pub const PLAN_TELL_MS: u64 = 100;
 /// It is twice as long after each that did not help, so often.
 pub const PLAN_TELL_DOUBLINGS: u32 = 3;

@@ -240,7 +240,7 @@ impl Rings {
             _ if self.is_disturbed(known) => Some(self.begun(known, wanted)),
             Step::Write if wanted != self.new => Some(self.begun(known, wanted)),
             // Somebody cannot do yet what it has to: until it can the old ones go on.
-            Step::HandOver if known.is_late => Some(self.begun(known, wanted)),
+            Step::HandOver if known.is_late && !is_over => Some(self.begun(known, wanted)),
             _ if !is_over => None,
             Step::Write => Some(self.at(Step::Fill)),
             // Who catches up is to execute for what it gets: nobody else would.

@@ -10,7 +10,16 @@ enum State {
     #[default]
     Stays,
     Asked,
-    Done,
+    Done(Left),
+}
+
+/// How a node has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Others own all that it did.
+    HandedOver,
+    /// There is nobody who could.
+    Alone,
 }
 
 /// A handle to have a node hand over all that it owns, from anywhere.
@@ -35,22 +44,25 @@ impl Draining {
         });
     }
 
-    /// Waits until others own all that it did, but no longer than this. Whether they do.
-    pub async fn is_done_within(&self, patience: Duration) -> bool {
+    /// Waits until it has left, but no longer than this.
+    pub async fn left_within(&self, patience: Duration) -> Option<Left> {
         let mut state = self.0.subscribe();
-        let done = timeout(patience, state.wait_for(|state| *state == State::Done)).await;
-        done.is_ok_and(|done| done.is_ok())
+        let done = state.wait_for(|state| matches!(state, State::Done(_)));
+        match *timeout(patience, done).await.ok()?.ok()? {
+            State::Done(left) => Some(left),
+            State::Stays | State::Asked => None,
+        }
     }
 
     pub(super) fn is_asked(&self) -> bool {
         *self.0.borrow() != State::Stays
     }
 
-    pub(super) fn end(&self) {
+    pub(super) fn end(&self, left: Left) {
         self.0.send_if_modified(|state| {
             let ends = *state == State::Asked;
             if ends {
-                *state = State::Done;
+                *state = State::Done(left);
             }
             ends
         });

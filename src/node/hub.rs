@@ -133,6 +133,8 @@ pub struct Hub {
     leaving: Option<Settling>,
     /// It is to hand over all that it owns.
     drains: bool,
+    /// It has served in this process, and may have what others lack.
+    has_served: bool,
     /// Whose copies are brought up to date, by their generations.
     served: BTreeMap<NodeId, u64>,
     effects: VecDeque<Effect>,
@@ -192,6 +194,7 @@ impl Hub {
             stepping_back: None,
             leaving: None,
             drains: false,
+            has_served: false,
             ask_again_at: Now::from_unix_ms(started.unix_ms() + ASK_WAIT_MS),
             ask_wait_ms: ASK_WAIT_MS,
             beginning: None,
@@ -280,6 +283,8 @@ impl Hub {
     /// As [`Hub::handle_event`].
     pub fn handle_linked(&mut self, link: &Arc<Link>) -> Result<(), RingError> {
         self.cluster.linked(link);
+        self.unlinked.look_again();
+        self.follow_unlinked();
         // What was told by the link before may not have come.
         self.misses.tell_again();
         self.follow_link(link.node())?;
@@ -489,6 +494,7 @@ impl Hub {
     /// Begins anew, with all that is in the memory: what others have newer comes
     /// from them, and what they miss goes to them.
     fn join_again(&mut self) -> Result<(), RingError> {
+        self.has_served |= self.card.phase != Phase::Joining;
         self.card.phase = Phase::Joining;
         self.give_up_beginning();
         self.joins_from = self.shared.now();

@@ -3,7 +3,7 @@
 use super::secrets::Secrets;
 use crate::cli::output;
 use crate::net::{Stop, Stopper};
-use crate::node::{Draining, Log};
+use crate::node::{Draining, Left, Log};
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -16,14 +16,16 @@ const LEAVING: &str = "leaving: hands over what it owns, and answers until then;
 
 const LEFT: &str = "left: others own what it did";
 
+const ALONE: &str = "there is nobody else who could have what it owns";
+
 const NOT_LEFT: &str = "WARNING: not all is handed over within --drain-timeout: others make the \
                         missing copies anew";
 
 /// Waits until a node that leaves has left, or has no more time for it; for ever if none does.
-async fn has_left(leaving: Option<&(Draining, Instant)>) -> bool {
+async fn has_left(leaving: Option<&(Draining, Instant)>) -> Option<Left> {
     match leaving {
         Some((draining, until)) => {
-            draining.is_done_within(until.saturating_duration_since(Instant::now())).await
+            draining.left_within(until.saturating_duration_since(Instant::now())).await
         }
         None => std::future::pending().await,
     }
@@ -77,8 +79,13 @@ impl Signals {
                             continue;
                         }
                     }
-                    is_done = has_left(leaving.as_ref()) => {
-                        log.say(if is_done { LEFT } else { NOT_LEFT }.to_owned());
+                    left = has_left(leaving.as_ref()) => {
+                        let said = match left {
+                            Some(Left::HandedOver) => LEFT,
+                            Some(Left::Alone) => ALONE,
+                            None => NOT_LEFT,
+                        };
+                        log.say(said.to_owned());
                     }
                     _ = user.recv() => {}
                     _ = hangup.recv() => {

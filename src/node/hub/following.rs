@@ -3,7 +3,7 @@
 
 use super::stepping_back::StepBack;
 use super::{Effect, Hub, Said};
-use crate::cluster::{Agreed, Phase, Rings, Step, Told};
+use crate::cluster::{Agreed, Member, Phase, Rings, Step, Told};
 use crate::limits::PURGES_MAX;
 use crate::net::peers::Link;
 use crate::node::peers::{Settling, Slots};
@@ -180,7 +180,9 @@ impl Hub {
         self.promises.may_take_over(self.shared.elapsed())
             && self.burying.is_empty()
             && self.succession.rests()
-            && rings.knows_all(self.card.node, &self.members)
+            // Who knows of no owners executes for nothing before all have filled it.
+            && (self.following.agreed.is_none()
+                || rings.knows_all(self.card.node, &self.members))
     }
 
     fn adopt(&mut self, rings: Rings) -> Result<(), RingError> {
@@ -228,6 +230,10 @@ impl Hub {
                 }
             }
         }
+        if ring == 0 && self.repair.has_items() {
+            // It has kept what others may not have.
+            self.all_came();
+        }
         // What it is to own again is not to go while that comes.
         if step == Step::Settled && ring != 0 || self.following.purging.is_some() {
             self.purge(false);
@@ -273,7 +279,13 @@ impl Hub {
     /// Whether all have what this node is to bring them, as far as it knows, or refuse it.
     fn has_brought(&self) -> bool {
         let mut bringing = self.following.bringing.iter();
+        // Also who stays may execute for what it did not before.
+        let lacks = |node: &Node| {
+            self.members.find(node.id).is_some_and(Member::is_live)
+                && self.cluster.dirty.lacks(node.id)
+        };
         bringing.all(|(node, slots)| self.repair.is_even_in(*node, slots))
+            && !self.following.rings().is_some_and(|rings| rings.new.iter().any(lacks))
     }
 
     /// Whether this node owns nothing before the change.
@@ -329,6 +341,7 @@ impl Hub {
         };
         let is_even = |node: &Node| {
             let member = self.members.find(node.id);
+            let member = member.filter(|member| member.belongs());
             let is_meant = member.is_some_and(|member| purging.has_more || member.is_live());
             node.id == self.card.node || !is_meant || self.repair.is_even(node.id)
         };

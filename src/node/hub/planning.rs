@@ -5,7 +5,7 @@ use super::Hub;
 use super::following::stamp;
 use crate::cluster::{Card, Founded, Known, Phase, Rings, Step, Told};
 use crate::item::Now;
-use crate::limits::{HAND_OVER_MS, PLAN_TELL_DOUBLINGS, PLAN_TELL_MS};
+use crate::limits::{HAND_OVER_MS, PLAN_TELL_DOUBLINGS, PLAN_TELL_MS, PLAN_TELL_SOON_MS};
 use crate::node::peers::{Answer, Waiting};
 use crate::ring::{Node, NodeId};
 use crate::wire;
@@ -206,7 +206,10 @@ impl Hub {
                             }
                             // It takes as long as there is to bring.
                             _ => {
-                                let rest_ms = PLAN_TELL_MS << (*tries).min(PLAN_TELL_DOUBLINGS);
+                                let rest_ms = match rings.step {
+                                    Step::Fill => PLAN_TELL_MS << (*tries).min(PLAN_TELL_DOUBLINGS),
+                                    _ => PLAN_TELL_SOON_MS,
+                                };
                                 State::Rests(Now::from_unix_ms(now.unix_ms() + rest_ms))
                             }
                         };

@@ -47,7 +47,8 @@ impl Hub {
         cards.sort_unstable_by_key(|card| card.node);
         let addresses: Vec<Box<str>> = cards.iter().map(|card| card.client.clone()).collect();
         let before = self.cluster.roster();
-        if before.addresses == addresses {
+        // Where all leave there is nobody else to go to.
+        if before.addresses == addresses || addresses.is_empty() {
             return before;
         }
         // Nodes that hear of a change in the same second give it the same number.

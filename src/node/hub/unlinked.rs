@@ -11,7 +11,7 @@
 
 use super::stepping_back::StepBack;
 use super::{Effect, Hub};
-use crate::cluster::Phase;
+use crate::cluster::Able;
 use crate::limits::{UNLINKED_MS_MIN, UNLINKED_TOLD_S};
 use crate::ring::NodeId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +36,11 @@ impl Unlinked {
         let patience = (2 * notice).max(Duration::from_millis(UNLINKED_MS_MIN));
         let (since, told) = (BTreeMap::new(), BTreeMap::new());
         Self { patience, next: Duration::ZERO, since, told }
+    }
+
+    /// Somebody was linked, and is not to be taken for one who is not.
+    pub(super) fn look_again(&mut self) {
+        self.next = Duration::ZERO;
     }
 
     /// Of those who live, these are not linked.
@@ -87,8 +92,8 @@ impl Hub {
         let take_untold = self.unlinked.take_untold(&out_of_reach, at);
         self.effects.extend(take_untold.into_iter().map(Effect::TellUnlinked));
         let serving: Vec<NodeId> = others.into_iter().filter(|&node| self.serves(node)).collect();
-        if self.card.phase == Phase::Serving && steps_back(self.card.node, &serving, &out_of_reach)
-        {
+        let executes = Able::of(self.card.phase) == Able::Executes;
+        if executes && steps_back(self.card.node, &serving, &out_of_reach) {
             self.step_back(StepBack::Unlinked);
         }
         self.cluster.out_of_reach.set(out_of_reach);

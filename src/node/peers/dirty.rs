@@ -160,7 +160,7 @@ impl Dirty {
     }
 
     /// Whether a node may lack what others have acknowledged, and is not brought it yet.
-    pub(super) fn lacks(&self, node: NodeId) -> bool {
+    pub(in crate::node) fn lacks(&self, node: NodeId) -> bool {
         let state = self.state();
         state.missed.contains_key(&node) || state.coming.contains_key(&node)
     }

@@ -52,6 +52,11 @@ impl Repair {
         self.resting.remove(&node);
     }
 
+    /// Whether this node has anything.
+    pub(in crate::node) fn has_items(&self) -> bool {
+        self.road.has_items()
+    }
+
     /// The slots of which this node gets what is written.
     pub(in crate::node) fn own_slots(&self, slots: u32) -> Slots {
         self.road.own_slots(slots)

@@ -68,7 +68,9 @@ fn slots(view: &View, copies: u8, report: &mut Report<'_>) {
             *all += 1;
         }
         let live = owners.iter().filter(|&owner| view.is_live(owner)).count();
-        behind += u32::from(live < copies);
+        // Who catches up has not all of it yet.
+        let whole = owners.iter().filter(|&owner| view.executes(owner)).count();
+        behind += u32::from(whole < copies);
         lost += u32::from(live == 0);
     }
     report.stat("slots", view.reading().slots().len());
