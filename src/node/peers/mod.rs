@@ -144,8 +144,9 @@ pub(super) struct Cluster {
     overviews: Overviews,
     /// The others know that all up to this version is gone.
     floor_known: AtomicU64,
-    /// The millisecond of the last tick.
+    /// The millisecond of the last tick, and of the last that came much too late.
     ticked_ms: AtomicU64,
+    woke_ms: AtomicU64,
 }
 
 /// Which card of a node: one that was said later in a life, or in a later life, is
@@ -249,6 +250,7 @@ impl Cluster {
             overviews: Overviews::default(),
             floor_known: AtomicU64::new(0),
             ticked_ms: AtomicU64::new(0),
+            woke_ms: AtomicU64::new(0),
         }
     }
 
@@ -549,6 +551,14 @@ impl Cluster {
         ticked == 0 || now.unix_ms().saturating_sub(ticked) < STANDSTILL_MS
     }
 
+    /// When it last went on after it had stood still.
+    pub(super) fn woke_at(&self, now: Now) -> Now {
+        match self.keeps_time(now) {
+            true => Now::from_unix_ms(self.woke_ms.load(Ordering::Acquire)),
+            false => now,
+        }
+    }
+
     /// This node leaves: others take its place as soon as they hear of it.
     pub(super) fn leave(&self) {
         self.leaves.store(true, Ordering::SeqCst);
@@ -579,6 +589,9 @@ impl Cluster {
 
     /// Ends what is overdue.
     pub(super) fn tick(&self, now: Now) {
+        if !self.keeps_time(now) {
+            self.woke_ms.store(now.unix_ms(), Ordering::Release);
+        }
         self.ticked_ms.store(now.unix_ms(), Ordering::Release);
         let due: Vec<_> = {
             let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);

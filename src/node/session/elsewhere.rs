@@ -467,6 +467,8 @@ impl Session {
             // Nothing was tried meanwhile: this node may have stood still.
             waits.since = now;
         }
+        // While it did, nothing could be tried.
+        waits.since = waits.since.max(self.road.woke_at(now));
         waits.tried = true;
         let protocol = self.protocol.unwrap_or(Protocol::Text);
         let road = Rc::clone(&self.road);

@@ -530,6 +530,12 @@ impl Road {
         self.shared.store.flush_floor(now)
     }
 
+    /// When this node last went on after it had stood still.
+    pub(super) fn woke_at(&self, now: Now) -> Now {
+        let cluster = self.shared.cluster.as_ref();
+        cluster.map_or(Now::from_unix_ms(0), |cluster| cluster.woke_at(now))
+    }
+
     /// Takes a flush that another node tells of.
     pub(in crate::node) fn flushed(&self, floor: Version, now: Now) -> bool {
         self.shared.flushed(floor, now)
