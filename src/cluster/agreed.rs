@@ -1,7 +1,7 @@
 //! The rings that nodes have agreed on, made from who is on them.
 
 use super::rings::{Rings, Step};
-use crate::ring::{Layout, NodeId, Ring, RingError};
+use crate::ring::{Layout, Node, NodeId, Ring, RingError};
 
 /// The rings that nodes have agreed on. Making a ring takes milliseconds, so it is made
 /// once for each step.
@@ -17,8 +17,15 @@ impl Agreed {
     /// # Errors
     /// Refuses nodes that make no ring.
     pub fn new(layout: &Layout, rings: Rings) -> Result<Self, RingError> {
-        let read = Ring::new(layout, rings.read())?;
-        let written = (rings.step != Step::Settled).then(|| Ring::new(layout, rings.written()));
+        Self::made(rings, |nodes| Ring::new(layout, nodes))
+    }
+
+    fn made(
+        rings: Rings,
+        ring: impl Fn(&[Node]) -> Result<Ring, RingError>,
+    ) -> Result<Self, RingError> {
+        let read = ring(rings.read())?;
+        let written = (rings.step != Step::Settled).then(|| ring(rings.written()));
         let written = written.transpose()?;
         Ok(Self { rings, read, written })
     }
@@ -34,15 +41,11 @@ impl Agreed {
     /// # Errors
     /// As [`Agreed::new`].
     pub fn follow(&self, layout: &Layout, rings: Rings) -> Result<Self, RingError> {
-        let known = |nodes: &[crate::ring::Node]| {
-            let rings = std::iter::once(&self.read).chain(&self.written);
-            rings.into_iter().find(|ring| ring.nodes() == nodes).cloned()
+        let known = |nodes: &[Node]| {
+            let mut rings = std::iter::once(&self.read).chain(&self.written);
+            rings.find(|ring| ring.nodes() == nodes).cloned()
         };
-        let ring = |nodes| known(nodes).map_or_else(|| Ring::new(layout, nodes), Ok);
-        let read = ring(rings.read())?;
-        let written = (rings.step != Step::Settled).then(|| ring(rings.written()));
-        let written = written.transpose()?;
-        Ok(Self { rings, read, written })
+        Self::made(rings, |nodes| known(nodes).map_or_else(|| Ring::new(layout, nodes), Ok))
     }
 
     /// Who is on them, and how far the change has come.
@@ -100,7 +103,6 @@ impl Agreed {
 mod tests {
     use super::*;
     use crate::cluster::{Acting, Founded};
-    use crate::ring::Node;
     use std::collections::{BTreeMap, BTreeSet};
 
     const SLOT_BITS: u8 = 10;

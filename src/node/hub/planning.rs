@@ -86,12 +86,10 @@ impl Hub {
 
     /// Another node goes by something newer than this planner has told it.
     pub(super) fn outbid(&mut self, theirs: Rings) {
-        let live = self.living();
-        let (me, filled_by) = (self.card.node, &self.filled_by);
-        let knows = |node| node == me || filled_by.get(&node).is_some_and(|by| by.ring != 0);
+        let me = self.card.node;
+        let plans = self.planner_now(&self.living()) == Some(me);
         let following = &mut self.following;
         let Some(mine) = following.rings().filter(|_| following.is_up_to_date()) else { return };
-        let plans = mine.planner(&live, knows) == Some(self.card.node);
         if theirs.founded < mine.founded {
             // The younger of two clusters joins the older one.
             return following.follow_later(theirs, true);
@@ -133,7 +131,7 @@ impl Hub {
             return;
         };
         let (me, live) = (self.card.node, self.living());
-        let plans = rings.planner(&live, |node| self.knows_rings(node)) == Some(me);
+        let plans = self.planner_now(&live) == Some(me);
         // Whoever has told a step by which it plans no more tells it to all the same.
         if !plans && rings.by != me {
             self.planner.told.clear();
@@ -169,6 +167,12 @@ impl Hub {
             self.planner.late += 1;
         }
         self.following.follow_later(next, false);
+    }
+
+    /// Who is the planner, as far as this node knows.
+    fn planner_now(&self, live: &BTreeMap<NodeId, (u64, bool)>) -> Option<NodeId> {
+        let rings = self.following.rings()?;
+        rings.planner(live, |node| self.knows_rings(node))
     }
 
     /// Whether a node knows of owners: this one does, and so does whoever said by which ring it
