@@ -452,8 +452,19 @@ pub const PASSES_MAX: usize = 4;
 /// gigabits holds, with some to spare.
 pub const BULK_WINDOW_BYTES: usize = 2 << 20;
 
-/// Bytes a second that a node brings others in bulk.
-pub const MOVE_BYTES_PER_S: u64 = 64 << 20;
+/// Bytes a second that a node brings others in bulk where it finds out by itself what clients
+/// do not notice: at the beginning.
+pub const MOVE_BYTES_PER_S_FIRST: u64 = 8 << 20;
+/// The same at least, so that a node which always has much to do brings others what they lack all
+/// the same: a hundred gigabytes in a day.
+pub const MOVE_BYTES_PER_S_LEAST: u64 = 1 << 20;
+/// The same at most.
+pub const MOVE_BYTES_PER_S_MOST: u64 = 2 << 30;
+
+/// Milliseconds after which it looks again how clients fare.
+pub const MOVE_LOOK_MS: u64 = 100;
+/// The same where there are few.
+pub const MOVE_LOOK_MS_MAX: u64 = 500;
 
 /// Milliseconds for which a link for that is waited for. Then all goes by the first one.
 pub const BULK_LINK_MS: u64 = 1000;

@@ -164,9 +164,10 @@ impl Hub {
         let repair = Repair::new(Rc::clone(&road), Arc::clone(&cluster));
         let (shared, started) = (Arc::clone(shared), shared.now());
         let misses = Misses::new(Rc::clone(&road), Arc::clone(&cluster), started);
-        let mover = config
-            .moves_itself
-            .then(|| Mover::new(Rc::clone(&road), Arc::clone(&cluster), Box::new(NoBulkLinks)));
+        let limit = shared.settings.move_limit;
+        let mover = config.moves_itself.then(|| {
+            Mover::new(Rc::clone(&road), Arc::clone(&cluster), Box::new(NoBulkLinks), limit)
+        });
         let succession = Succession::new(road, Arc::clone(&cluster), config.notice);
         let promises = Promises::new(&cluster, config.notice);
         let unlinked = Unlinked::new(config.notice);

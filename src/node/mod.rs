@@ -37,7 +37,7 @@ pub use draining::{Draining, Left};
 pub use hub::{Effect, Hub, HubConfig};
 pub use log::Log;
 pub use others::ClusterConfig;
-pub use peers::WriteAck;
+pub use peers::{MoveLimit, Moves, Progress, WriteAck};
 pub use prefixes::{Counts, Prefixes};
 pub use server::{
     GRACE, ListenAt, Running, ServerConfig, Serving, Speech, StartError, TakenPort, random_id,

@@ -2,7 +2,7 @@
 
 use crate::cluster::ReadFrom;
 use crate::net::{Surplus, TlsFiles};
-use crate::node::Users;
+use crate::node::{MoveLimit, Users};
 use crate::ring::Layout;
 use std::num::NonZeroU32;
 
@@ -57,6 +57,8 @@ pub struct Settings {
     pub layout: Layout,
     /// Who answers its clients' reads.
     pub read_from: ReadFrom,
+    /// How fast it brings other nodes what they lack.
+    pub move_limit: MoveLimit,
     /// Whether `flush_all` is obeyed.
     pub flush_enabled: bool,
     /// Whether `lru_crawler metadump` and its like are obeyed.
@@ -106,6 +108,7 @@ impl Default for Settings {
             cluster_name: String::new(),
             layout: Layout { copies: 1, ..Layout::default() },
             read_from: ReadFrom::Primary,
+            move_limit: MoveLimit::Auto,
             flush_enabled: true,
             dump_enabled: true,
             watch_enabled: true,

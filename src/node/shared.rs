@@ -2,7 +2,7 @@
 
 use crate::item::{Now, Version};
 use crate::limits::DRIFT_MS_MAX;
-use crate::node::peers::{Cluster, WriteAck};
+use crate::node::peers::{Cluster, Moves, WriteAck};
 use crate::node::rates::Rates;
 use crate::node::refusals::Remarks;
 use crate::node::{
@@ -118,6 +118,12 @@ impl Shared {
         let (threads, slots) = (self.workers.len(), self.store.slots());
         let cluster = Cluster::new(me, write_ack, slots, threads);
         Self { cluster: Some(Arc::new(cluster)), ..self }
+    }
+
+    /// What is brought to other nodes, where there may be some.
+    #[must_use]
+    pub fn moves(&self) -> Option<&Moves> {
+        self.cluster.as_ref().map(|cluster| &cluster.moves)
     }
 
     /// The moment it is.

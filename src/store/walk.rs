@@ -87,6 +87,15 @@ impl Store {
         self.go_on(walk, |from| self.walk_segment(from, now, visit))
     }
 
+    /// How much of all a full walk has looked at, of 1. What moved meanwhile it looks at again.
+    #[must_use]
+    pub fn walked(&self, walk: &FullWalk) -> f64 {
+        match walk.round {
+            0 => (f64::from(walk.segment) / f64::from(self.shared.arena.numbers().max(1))).min(1.0),
+            _ => 1.0,
+        }
+    }
+
     /// Goes on with a full walk by one piece, which says how far it came in its segment and
     /// where to go on in it. Whether there are more.
     pub(super) fn go_on(

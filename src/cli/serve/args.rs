@@ -4,6 +4,7 @@
 use crate::cli::units;
 use crate::limits::RATE_PER_S_MAX;
 use crate::net::gossip::Seed;
+use crate::node::MoveLimit;
 use clap::{ArgAction, Args, ValueEnum};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -242,6 +243,11 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     pub(super) drain_timeout: Duration,
 
+    /// How many bytes a second a node brings others of what they lack: 64m; auto is as fast as
+    /// clients do not notice, none is as fast as it can
+    #[arg(long, value_name = "BYTES", default_value = "auto", value_parser = move_limit)]
+    pub(super) move_limit: MoveLimit,
+
     /// How fast nodes are held for dead: for a network like this
     #[arg(long, value_name = "NAME", default_value = "lan")]
     pub(super) profile: ProfileName,
@@ -353,6 +359,18 @@ fn time(text: &str) -> Result<Duration, units::UnitError> {
     seconds.or_else(|_| units::duration(text))
 }
 
+fn move_limit(text: &str) -> Result<MoveLimit, String> {
+    match text {
+        "auto" => Ok(MoveLimit::Auto),
+        "none" => Ok(MoveLimit::None),
+        _ => match units::bytes(text) {
+            Ok(0) => Err("nothing would ever be brought".to_owned()),
+            Ok(bytes) => Ok(MoveLimit::BytesPerS(bytes)),
+            Err(why) => Err(format!("neither auto, none nor bytes a second: {why}")),
+        },
+    }
+}
+
 fn octal(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode @ 0..=0o777) => Ok(mode),
@@ -382,6 +400,13 @@ mod tests {
         let times = ["30", "30s", "5m"].map(|text| time(text).unwrap().as_secs());
         assert_eq!(times, [30, 30, 300]);
         assert!(time("").is_err() && time("-1").is_err() && time("soon").is_err());
+    }
+
+    #[test]
+    fn a_limit_of_moves_is_a_word_or_bytes() {
+        let limits = ["auto", "none", "64m"].map(|text| move_limit(text).unwrap());
+        assert_eq!(limits, [MoveLimit::Auto, MoveLimit::None, MoveLimit::BytesPerS(64 << 20)]);
+        assert!(move_limit("0").is_err() && move_limit("fast").is_err());
     }
 
     #[test]

@@ -161,6 +161,7 @@ fn settings(args: &ServeArgs, extended: &Extended, users: Option<Users>) -> Sett
             ReadFromName::Nearest => ReadFrom::Nearest,
             ReadFromName::Quorum => ReadFrom::Quorum,
         },
+        move_limit: args.cluster.move_limit,
         flush_enabled: !args.disable_flush_all,
         dump_enabled: !args.disable_dumping,
         watch_enabled: !args.disable_watch,

@@ -8,6 +8,7 @@ mod calls;
 mod dirty;
 mod executor;
 mod misses;
+mod move_rate;
 mod mover;
 mod moves;
 mod overview;
@@ -21,13 +22,16 @@ mod settling;
 mod succession;
 mod throttle;
 mod turn;
+mod waited;
 mod waiting;
 
 pub(super) use breaker::Breakers;
 pub(super) use dirty::{Dirty, Slots};
 pub(super) use executor::{Executor, FilledBy, NoMessage, Word};
 pub(super) use misses::Misses;
+pub use move_rate::MoveLimit;
 pub(super) use mover::{BulkLinks, Mover, NoBulkLinks, Rest};
+pub use moves::{Moves, Progress};
 pub(super) use overview::Overview;
 pub(super) use peer::Peer;
 pub(super) use promises::{Promised, Promises};
@@ -50,7 +54,6 @@ use crate::ring::{KeyHash, NodeId};
 use crate::store::Found;
 use crate::wire::{BULK_LANE, Filled, Flush, Follow, Item, Message, Promise, Relay, Relayed, Say};
 use calls::Call;
-use moves::Moves;
 use overview::Overviews;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,6 +62,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use turn::What;
+use waited::Waited;
 
 /// How many owners of a key, of those who are live, have to have a write before
 /// it is acknowledged.
@@ -122,6 +126,7 @@ pub(super) struct Cluster {
     pub(super) write_ack: WriteAck,
     pub(super) dirty: Dirty,
     pub(super) moves: Moves,
+    pub(super) waited: Waited,
     pub(super) held_back: HeldBack,
     pub(super) promised: Promised,
     pub(super) turns: Turns,
@@ -240,6 +245,7 @@ impl Cluster {
             lanes: threads.saturating_sub(1),
             dirty: Dirty::new(slots),
             moves: Moves::default(),
+            waited: Waited::default(),
             held_back: HeldBack::none(slots),
             promised: Promised::default(),
             breakers: Breakers::default(),

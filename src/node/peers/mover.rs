@@ -1,6 +1,6 @@
 //! Brings other nodes what they lack: one pass over the memory for all who lack something
 //! when it begins, a few messages under way at a time, and all passes together no faster
-//! than is said. Whatever they have newer stays.
+//! than clients do not notice. Whatever they have newer stays.
 //!
 //! A pass is as slow as the slowest it is for, and what a copy missed is not to wait for a
 //! node that is filled: so some passes go on beside each other.
@@ -9,13 +9,11 @@
 //! would hold up requests that go by the same one.
 
 use super::batches::Batches;
-use super::moves::{Became, Moved};
-use super::throttle::Throttle;
+use super::move_rate::{MoveLimit, MoveRate};
+use super::moves::{Became, Moved, Progress};
 use super::{Cluster, Slots, Turn};
 use crate::item::Now;
-use crate::limits::{
-    BULK_LINK_MS, BULK_LINK_REST_MS, GATHERS_MAX, MOVE_BYTES_PER_S, PASSES_MAX, TURN_BYTES_HIGH,
-};
+use crate::limits::{BULK_LINK_MS, BULK_LINK_REST_MS, GATHERS_MAX, PASSES_MAX};
 use crate::node::session::Road;
 use crate::ring::NodeId;
 use crate::store::FullWalk;
@@ -51,7 +49,7 @@ pub(in crate::node) struct Mover {
     road: Rc<Road>,
     cluster: Arc<Cluster>,
     links: Box<dyn BulkLinks>,
-    throttle: Throttle,
+    rate: MoveRate,
     /// Moves whose link is being made, since then.
     waiting: BTreeMap<NodeId, (Slots, Now)>,
     passes: Vec<Pass>,
@@ -68,6 +66,7 @@ struct Pass {
     /// All has been looked at.
     is_through: bool,
     sent: Batches,
+    began: Duration,
 }
 
 impl fmt::Debug for Mover {
@@ -83,12 +82,13 @@ impl Mover {
         road: Rc<Road>,
         cluster: Arc<Cluster>,
         links: Box<dyn BulkLinks>,
+        limit: MoveLimit,
     ) -> Self {
         Self {
             road,
             cluster,
             links,
-            throttle: Throttle::new(MOVE_BYTES_PER_S, 2 * TURN_BYTES_HIGH as u64),
+            rate: MoveRate::new(limit),
             waiting: BTreeMap::new(),
             passes: Vec::new(),
             met: BTreeMap::new(),
@@ -102,6 +102,8 @@ impl Mover {
         if self.passes.is_empty() {
             return self.rest(now);
         }
+        self.rate.look(&self.cluster.waited, self.road.elapsed());
+        self.cluster.moves.set_bytes_per_s(self.rate.bytes_per_s());
         let mut rest = Rest::UntilWoken;
         let mut passes = std::mem::take(&mut self.passes);
         passes.retain_mut(|pass| {
@@ -119,6 +121,9 @@ impl Mover {
             passes.rotate_left(1);
         }
         self.passes = passes;
+        if self.passes.is_empty() {
+            self.cluster.moves.set_bytes_per_s(None);
+        }
         // Some may be waited for no longer before one of them goes on.
         rest.min(rest_until(self.deadlines(), now))
     }
@@ -173,8 +178,14 @@ impl Mover {
         let slots = |node| Some((node, self.waiting.remove(&node)?.0));
         let moves: BTreeMap<NodeId, Slots> = ready.into_iter().filter_map(slots).collect();
         if !moves.is_empty() {
+            let began = self.road.elapsed();
+            if self.passes.is_empty() {
+                self.rate.begin(&self.cluster.waited, began);
+            }
+            let under_way = moves.iter().map(|(&to, slots)| Progress::new(to, slots.len()));
+            self.cluster.moves.begin(under_way);
             let (refused, walk, sent) = (BTreeSet::new(), FullWalk::default(), Batches::default());
-            self.passes.push(Pass { moves, refused, walk, is_through: false, sent });
+            self.passes.push(Pass { moves, refused, walk, is_through: false, sent, began });
         }
     }
 
@@ -202,27 +213,33 @@ impl Mover {
 
     /// Sends as much as may be under way.
     fn go_on(&mut self, pass: &mut Pass, now: Now, waker: &Waker) -> Rest {
+        if self.cluster.moves.is_paused() {
+            return Rest::UntilWoken;
+        }
         let at = self.road.elapsed();
         // Where little is to be sent, much has to be looked at.
         for _ in 0..GATHERS_MAX {
             if pass.is_through || pass.sent.are_full() {
                 return Rest::UntilWoken;
             }
-            let wait = self.throttle.wait(at);
+            let wait = self.rate.wait(at);
             if !wait.is_zero() {
                 return Rest::For(wait);
             }
             let mut turn = Turn::default();
             pass.is_through = !self.road.gather(&mut pass.walk, now, &pass.moves, &mut turn);
+            let done = if pass.is_through { 1.0 } else { self.road.walked(&pass.walk) };
+            self.cluster.moves.walked(pass.moves.keys(), done, at.saturating_sub(pass.began));
             if turn.is_empty() {
                 continue;
             }
             let bytes = turn.bytes();
-            self.throttle.take(bytes, at);
+            self.rate.take(bytes, at);
             self.cluster.moves.count(turn.parts(), bytes);
             turn.wait_for_all();
             turn.set_brings();
             let sent = self.road.send(turn, now);
+            self.cluster.moves.count_to(&sent.sendings);
             // So that its end wakes this one up.
             if sent.waiting.is_over(waker) {
                 // It could not be sent.

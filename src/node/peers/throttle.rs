@@ -18,6 +18,11 @@ impl Throttle {
         Self { bytes_per_s: bytes_per_s.max(1), burst, even_at: Duration::ZERO }
     }
 
+    /// So it is from now on.
+    pub(super) fn set(&mut self, bytes_per_s: u64, burst: u64) {
+        (self.bytes_per_s, self.burst) = (bytes_per_s.max(1), burst);
+    }
+
     /// So much goes now.
     pub(super) fn take(&mut self, bytes: usize, at: Duration) {
         self.even_at = self.even_at.max(at) + self.time_of(bytes as u64);

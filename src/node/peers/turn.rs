@@ -276,6 +276,14 @@ impl Sending {
         items.iter().map(item).collect()
     }
 
+    /// How many items it has, and the bytes of all.
+    pub(super) fn size(&self) -> (usize, usize) {
+        match &self.what {
+            What::Ask { .. } => (0, self.bytes.len()),
+            What::Keep(items) => (items.len(), self.bytes.len()),
+        }
+    }
+
     /// The slots of the items.
     pub(super) fn slots(&self) -> Vec<u32> {
         match &self.what {

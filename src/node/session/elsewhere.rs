@@ -438,7 +438,8 @@ impl Session {
         let rounds = [sent].into_iter().chain(told).collect();
         let out = out.take_rest();
         let (pause, tally) = (None, Tally::default());
-        let waits = Waits { out, then, parts, rounds, since: now, pause, tried: false, tally };
+        let (since, began, tried) = (now, self.road.elapsed(), false);
+        let waits = Waits { out, then, parts, rounds, since, began, pause, tried, tally };
         self.waits = Some(Box::new(waits));
         Next::Wait
     }
@@ -476,6 +477,7 @@ impl Session {
         self.account_reads(&mut waits.tally, now);
         self.settle_flushes(&mut waits, protocol, now);
         if waits.parts.iter().all(Part::is_settled) {
+            self.road.note_waited(waits.began);
             *out = waits.finish();
             let next = match waits.then {
                 // What has come already is answered once these answers are out.

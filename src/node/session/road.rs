@@ -363,9 +363,22 @@ impl Road {
         })
     }
 
+    /// How much of the memory was looked at, of 1.
+    pub(in crate::node) fn walked(&self, walk: &FullWalk) -> f64 {
+        self.shared.store.walked(walk)
+    }
+
     /// Whether this node has anything in its memory.
     pub(in crate::node) fn has_items(&self) -> bool {
         self.shared.store.figures().items > 0
+    }
+
+    /// A turn has waited for other nodes since then.
+    pub(in crate::node) fn note_waited(&self, since: Duration) {
+        if let Some(cluster) = &self.shared.cluster {
+            let at = self.elapsed();
+            cluster.waited.note(at.saturating_sub(since), at);
+        }
     }
 
     /// The time since this node was started.

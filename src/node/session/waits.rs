@@ -16,6 +16,7 @@ use crate::ring::NodeId;
 use crate::wire::Reply;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a write reads that was not acknowledged by as many as were asked for.
 const UNACKNOWLEDGED: &[u8] = b"SERVER_ERROR write not acknowledged\r\n";
@@ -43,6 +44,8 @@ pub(super) struct Waits {
     /// What was sent, and what was sent again.
     pub(super) rounds: Vec<Sent>,
     pub(super) since: Now,
+    /// Since then, to the microsecond.
+    pub(super) began: Duration,
     /// It waits for nothing but its time, to send again.
     pub(super) pause: Option<Sent>,
     /// It has tried more than once.

@@ -34,6 +34,9 @@ pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
     let (items, bytes) = cluster.moves.counts();
     report.stat("moved_items", items);
     report.stat("moved_bytes", bytes);
+    report.stat("move_limit", shared.settings.move_limit);
+    report.stat("move_bytes_per_s", cluster.moves.bytes_per_s().unwrap_or(0));
+    report.yes_no("moves_paused", cluster.moves.is_paused());
     let others = || overview.members.iter().filter(|&(node, _)| node != me.node);
     report.stat("members", others().count() + 1);
     said(me, report);
