@@ -71,6 +71,9 @@ const TICK: Duration = Duration::from_millis(5);
 /// nothing of its processor. The first hedge after a rest may be so much later.
 const TICK_AT_REST: Duration = Duration::from_millis(25);
 
+/// The same while something is handed over: whoever asks for it waits.
+const TICK_IN_HURRY: Duration = Duration::from_millis(1);
+
 /// The thread, and how to end it.
 #[derive(Debug)]
 pub(super) struct Others {
@@ -253,7 +256,12 @@ impl Meeting {
         let inbox = Arc::clone(&self.inbox);
         loop {
             tokio::select! {
-                () = inbox.some() => self.take_in(),
+                () = inbox.some() => {
+                    self.take_in();
+                    if self.hub.hurries() {
+                        self.tick();
+                    }
+                }
                 () = sleep_until(tick_at) => {
                     self.tick();
                     tick_at = Instant::now() + TICK_AT_REST;
@@ -264,7 +272,9 @@ impl Meeting {
                 () = stop.notified() => break,
             }
             self.carry_out();
-            if !self.hub.rests() {
+            if self.hub.hurries() {
+                tick_at = tick_at.min(Instant::now() + TICK_IN_HURRY);
+            } else if !self.hub.rests() {
                 tick_at = tick_at.min(Instant::now() + TICK);
             }
         }

@@ -241,6 +241,15 @@ impl Hub {
         Ok(())
     }
 
+    /// Whether nobody executes for some keys until owners have changed, so that whoever asks for
+    /// them waits.
+    #[must_use]
+    pub fn hurries(&self) -> bool {
+        let told = self.following.told.as_ref().map(|told| &told.rings);
+        let mut rings = self.following.rings().into_iter().chain(told);
+        rings.any(|rings| rings.step == Step::HandOver)
+    }
+
     /// Whether a node is on the ring that is read.
     pub(super) fn owns(&self, node: NodeId) -> bool {
         self.following.rings().is_some_and(|rings| rings.reads(node))

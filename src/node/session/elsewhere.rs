@@ -54,7 +54,7 @@ pub(super) const LATE_MS: u64 = 10;
 
 /// Between two tries to find who executes for a key, where the nodes do not agree
 /// yet.
-const PAUSE_MS: u64 = 10;
+const PAUSE_MS: u64 = 5;
 
 /// The parts of the turn under way, for all sessions of a worker: only one of
 /// them has its turn.
