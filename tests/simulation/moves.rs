@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::run::{Plan, ask, rest};
 use crate::world::{LINK_IDLE_MS, World, id};
+use std::sync::Arc;
 
 const KEYS: usize = 100;
 const VALUE_BYTES: usize = 30_000;
@@ -150,6 +151,49 @@ fn a_node_that_asks_again_is_brought_everything_once() {
         // Some of it may have gone out by the link to its earlier life.
         let brought = stat(&mut world, "moved_items") - before;
         assert!(brought < 2 * KEYS as u64, "{brought} are all {KEYS} of them twice");
+        assert_eq!(world.unequal_copies(), Vec::<String>::new());
+    }
+}
+
+/// An operator has moves wait: what is under way arrives, nothing more is sent, and it goes on
+/// where it was.
+#[test]
+fn a_move_that_is_paused_waits_and_goes_on() {
+    for seed in 1..4 {
+        let mut world = World::new(seed, &Plan::USUAL);
+        rest(&mut world, seed, "at the start");
+        let value = "x".repeat(VALUE_BYTES);
+        for key in keys(&world, [0, 1]) {
+            let set = format!("set {key} 0 0 {VALUE_BYTES}\r\n{value}\r\n");
+            assert_eq!(ask(&mut world, &mut Client::new(0), &set), "STORED\r\n");
+        }
+        let source = Arc::clone(&world.nodes[0].up.as_ref().unwrap().shared);
+        let moves = source.moves().unwrap();
+        let moved = || moves.progress().into_iter().find(|it| it.to == id(1)).map(|it| it.items);
+        world.kill(1);
+        let until = world.now_ms() + LINK_IDLE_MS + 10;
+        while world.now_ms() < until {
+            world.step();
+        }
+        world.start(1, true);
+        while moved().is_none_or(|items| items == 0) {
+            world.step();
+        }
+        moves.pause();
+        let before = moved().unwrap();
+        let paused = world.now_ms();
+        while world.now_ms() < paused + 5000 {
+            world.step();
+        }
+        assert!(moves.is_paused() && before < KEYS as u64);
+        let progress = moves.progress();
+        let [there] = progress.as_slice() else { panic!("{progress:?}") };
+        assert_eq!(there.items, before, "more is sent");
+        assert!(there.slots > 0 && there.bytes > before * VALUE_BYTES as u64);
+        assert!((0.0..=1.0).contains(&there.share_done) && there.left_s.is_some());
+        moves.resume();
+        rest(&mut world, seed, "in the end");
+        assert_eq!(moves.progress(), [], "all is brought");
         assert_eq!(world.unequal_copies(), Vec::<String>::new());
     }
 }
