@@ -21,7 +21,8 @@ only: memory is read from /proc.
 join      3 nodes become 4, then 5.
 drain     5 nodes become 4, then 3, by SIGTERM.
 restart   Each node in turn is stopped at once and started again with the same
-          arguments, before it has lost its slots.
+          arguments, before it has lost its slots: killed; and told to stop by
+          SIGINT, with a warm file.
 kill      One of 5 is killed and loses its slots; when all copies are there again,
           another. Every key is read after each.
 counters  8 clients count while nodes join, drain and restart.
@@ -185,10 +186,10 @@ def grace(seconds):
 
 
 @contextmanager
-def loaded(options, report, case, count, grace_s=None):
+def loaded(options, report, case, count, grace_s=None, warm=False):
     """A cluster with all items in it, and clients that ask it."""
     note(f"{case}: {count} nodes, {options.items} items")
-    with Cluster(options, count, grace(grace_s or options.grace_s)) as cluster:
+    with Cluster(options, count, grace(grace_s or options.grace_s), warm) as cluster:
         with Load("items", (options.items, 0.9), cluster.clients(), options.rate) as load:
             load.ask("fill")
             if cluster.await_settled(options.settles_s) is None:
@@ -332,34 +333,33 @@ def reach_faults(report, case, during):
 
 def restart(options, report):
     columns = ["node", "reads", "misses", "older", "errors (cut)", "slowest ms", "slots that changed owner",
-               "same view in the end", "serves after s", "settled after s"]
-    title = f"Clients during a rolling restart of 3 nodes, {options.items} items"
-    with tabled(title, columns) as rows, loaded(options, report, "restart", 3) as (cluster, load):
-        owned, view = dict(cluster.nodes()[0].watch.owned[-1][2]), cluster.views()
-        for number in range(3):
-            def act(cluster, load):
-                stop_at_once(options, cluster, cluster.live[f"node-{number}"])
-                return {"ready_s": cluster.start(number).await_serving()}
+               "same view in the end", "serves after s", "settled after s", "items brought"]
+    for how in ("killed", "stopped, warm file"):
+        title = f"Clients during a rolling restart of 3 nodes, {how}, {options.items} items"
+        warm = how != "killed"
+        with tabled(title, columns) as rows, loaded(options, report, "restart", 3, warm=warm) as (cluster, load):
+            owned, view = dict(cluster.nodes()[0].watch.owned[-1][2]), cluster.views()
+            for number in range(3):
+                def act(cluster, load):
+                    stop_at_once(options, cluster, cluster.live[f"node-{number}"], warm)
+                    return {"ready_s": cluster.start(number).await_serving()}
 
-            began = time.monotonic()
-            name = f"node-{number}"
-            record = step(options, report, "restart", name, cluster, load, act)
-            slots = cluster.slots_given(owned, began)
-            reach_faults(report, "restart", record["during"])
-            report.reach("restart", SLOTS, slots)
-            rows.append([name, *faults(record["during"]), slots, "yes" if cluster.views() == view else "no",
-                         f"{record['ready_s']:.1f}", settled_after(record)])
+                began = time.monotonic()
+                name = f"node-{number}"
+                record = step(options, report, "restart", f"{name}, {how}", cluster, load, act)
+                slots = cluster.slots_given(owned, began)
+                reach_faults(report, "restart", record["during"])
+                report.reach("restart", SLOTS, slots)
+                rows.append([name, *faults(record["during"]), slots, "yes" if cluster.views() == view else "no",
+                             f"{record['ready_s']:.1f}", settled_after(record), record["moved_items"]])
 
 
-def stop_at_once(options, cluster, node):
+def stop_at_once(options, cluster, node, warm=False):
     """Without leaving: nobody is given its slots."""
-    if options.restart_by == "kill":
-        cluster.kill(node)
-        return
-    for _ in range(2):
-        node.process.terminate()
-        time.sleep(0.05)
-    node.process.wait(options.ends_s)
+    if warm:
+        node.process.send_signal(signal.SIGINT)
+        if node.process.wait(options.ends_s):
+            raise Failed(f"{node.name} ended with {node.process.returncode}: {node.has_said()[-500:]}")
     cluster.kill(node)
 
 
@@ -593,8 +593,6 @@ def arguments():
     parser.add_argument("--copies", metavar="N", type=int, default=2, help="owners of each key (default: 2)")
     parser.add_argument("--profile", metavar="NAME", default="lan", help="of the nodes (default: lan)")
     parser.add_argument("--rate", metavar="N", type=int, default=1000, help="requests a second of all clients (default: 1000)")
-    parser.add_argument("--restart-by", choices=["kill", "terms"], default="kill",
-                        help="how a node is stopped that does not leave: SIGKILL, or SIGTERM twice (default: kill)")
     parser.add_argument("--quick", action="store_true", help="few items and short; times mean little")
     parser.add_argument("--check", action="store_true", help="exit code 1 where a goal is missed or a case gave up")
     parser.add_argument("--out", metavar="FILE", default="elastic.jsonl", help="where each step is kept")

@@ -158,8 +158,8 @@ class Member(Node):
 class Cluster:
     """Nodes with ports of their own, so that each can be started again where it was."""
 
-    def __init__(self, options, count, more=""):
-        self.options, self.more = options, more
+    def __init__(self, options, count, more="", warm=False):
+        self.options, self.more, self.warm = options, more, warm
         self.folder = tempfile.TemporaryDirectory(prefix="elastic-bench-")
         self.first_port = free_ports(NODES_MAX * PORTS_EACH)
         self.live, self.lives = {}, []
@@ -188,8 +188,9 @@ class Cluster:
         line = f"-p {client.rsplit(':', 1)[1]} -t 1 -m 1024 --copies {options.copies} --profile {options.profile}"
         cluster = f"--peer-listen {peer} --cluster elastic --node-id node-{number}"
         file = Path(self.folder.name) / f"node-{number}"
+        warm = f"--warm-file {file}.warm" if self.warm else ""
         file.unlink(missing_ok=True)
-        node = Member(options.ringcached, f"{line} {cluster} {self.more} {join}", file, f"node-{number}", client)
+        node = Member(options.ringcached, f"{line} {cluster} {self.more} {warm} {join}", file, f"node-{number}", client)
         node.number, node.peer = number, peer
         self.live[node.name] = node
         self.lives.append(node)
