@@ -3,7 +3,7 @@
 //! Every group of lookups times `hash_only` on the same keys in the same run:
 //! on a shared machine the two together say more than either. An iteration is
 //! a block of 1000 keys, so its microseconds are the nanoseconds of one key; in
-//! `lookup/cold`, `lookup/multiget`, `build` and `diff` it is one of those.
+//! `lookup/cold`, `lookup/multiget`, `build`, `diff` and `plan` it is one of those.
 //!
 //! `cargo bench --bench ring -- lookup/view` runs one group, `-- --test` each
 //! case once; `--features rivals` adds the published crates to `lookup/rivals`.
@@ -54,6 +54,7 @@ fn main() {
     threads::threads(&mut criterion);
     build::build(&mut criterion);
     build::diff(&mut criterion);
+    build::plan(&mut criterion);
     rivals::rivals(&mut criterion);
     criterion.final_summary();
 }

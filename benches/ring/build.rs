@@ -1,8 +1,9 @@
-//! `build` and `diff`: what a change of the nodes costs before anything moves.
+//! `build`, `diff` and `plan`: what a change of the nodes costs before anything moves.
 
 use crate::clusters::Size;
 use crate::keys::{Runs, each, hash_only};
 use criterion::{BenchmarkId, Criterion};
+use ringcached::cluster::{Brings, Plan};
 use ringcached::ring::{Diff, Ring};
 use std::cell::LazyCell;
 use std::hint::black_box;
@@ -46,6 +47,25 @@ pub(crate) fn diff(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
             let (old, new) = &*rings;
             bencher.iter(|| Diff::new(black_box(old), black_box(new)));
+        });
+    }
+}
+
+/// The same as a plan, and looking whether it is right: each node does both before it brings
+/// anything.
+pub(crate) fn plan(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("plan");
+    group.sample_size(10);
+    for size in sizes() {
+        let rings = LazyCell::new(|| (size.ring(), size.grown()));
+        group.bench_function(BenchmarkId::new("make", size), |bencher| {
+            let (old, new) = &*rings;
+            bencher.iter(|| Plan::new(black_box(old), black_box(new), |_| Brings::All));
+        });
+        group.bench_function(BenchmarkId::new("check", size), |bencher| {
+            let (old, new) = &*rings;
+            let plan = Plan::new(old, new, |_| Brings::All).unwrap();
+            bencher.iter(|| plan.clone().check(black_box(old), black_box(new), |_| Brings::All));
         });
     }
 }

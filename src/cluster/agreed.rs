@@ -1,5 +1,7 @@
 //! The rings that nodes have agreed on, made from who is on them.
 
+use super::checking::{Checked, Flaw};
+use super::plan::{Brings, Plan};
 use super::rings::{Rings, Step};
 use crate::ring::{Layout, Node, NodeId, Ring, RingError};
 
@@ -60,42 +62,39 @@ impl Agreed {
         self.read.fingerprint()
     }
 
-    /// What a node is to bring others in the step that fills them: each slot that somebody
-    /// gets is brought by one of its owners, the first that has all; and by those that catch
-    /// up, which may have what nobody else has.
-    #[must_use]
-    pub fn to_bring(&self, me: NodeId) -> Vec<(NodeId, Vec<u32>)> {
-        let Some(written) = self.written.as_ref().filter(|_| self.rings.step == Step::Fill) else {
-            return Vec::new();
-        };
-        let acting = |ring: &Ring| -> Vec<Option<bool>> {
-            let nodes = ring.nodes().iter();
-            nodes.map(|node| self.rings.acting(node.id).map(|acting| acting.is_whole)).collect()
-        };
-        let (old, new) = (acting(&self.read), acting(written));
-        let mine = self.read.index_of(me).filter(|&mine| old[usize::from(mine)].is_some());
-        let Some(mine) = mine else { return Vec::new() };
-        // By the index of who gets it.
-        let mut slots = vec![Vec::new(); new.len()];
-        for (slot, (now, to_be)) in (0..).zip(self.read.slots().zip(written.slots())) {
-            if !now.contains(mine) {
-                continue;
-            }
-            let whole = now.iter().find(|&owner| old[usize::from(owner)] == Some(true));
-            let has_all = old[usize::from(mine)] == Some(true);
-            if has_all && whole.is_some_and(|owner| owner != mine) {
-                continue;
-            }
-            for owner in to_be {
-                let node = written.node(owner).id;
-                let has = self.read.index_of(node).is_some_and(|index| now.contains(index));
-                if !has && new[usize::from(owner)].is_some() {
-                    slots[usize::from(owner)].push(slot);
-                }
-            }
+    /// What this change makes necessary; nothing where nothing changes.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn plan(&self) -> Result<Plan, Flaw> {
+        let (before, after) = self.change();
+        Plan::new(before, after, |node| self.brings(node))
+    }
+
+    /// A plan of this change, if it is right.
+    ///
+    /// # Errors
+    /// Names what is wrong with it.
+    pub fn check(&self, plan: Plan) -> Result<Checked, Flaw> {
+        let (before, after) = self.change();
+        plan.check(before, after, |node| self.brings(node))
+    }
+
+    /// The rings before the change and after it.
+    fn change(&self) -> (&Ring, &Ring) {
+        match &self.written {
+            None => (&self.read, &self.read),
+            Some(written) if self.rings.step == Step::Follow => (written, &self.read),
+            Some(written) => (&self.read, written),
         }
-        let nodes = written.nodes().iter().map(|node| node.id);
-        nodes.zip(slots).filter(|(_, slots)| !slots.is_empty()).collect()
+    }
+
+    fn brings(&self, node: NodeId) -> Brings {
+        match self.rings.acting(node) {
+            None => Brings::Nothing,
+            Some(acting) if acting.is_whole => Brings::All,
+            Some(_) => Brings::Some,
+        }
     }
 }
 
@@ -103,80 +102,42 @@ impl Agreed {
 mod tests {
     use super::*;
     use crate::cluster::{Acting, Founded};
-    use std::collections::{BTreeMap, BTreeSet};
 
-    const SLOT_BITS: u8 = 10;
-
-    fn node(id: u64) -> Node {
-        Node::new(NodeId(id))
+    fn nodes(ids: &[u64]) -> Box<[Node]> {
+        ids.iter().map(|&id| Node::new(NodeId(id))).collect()
     }
 
-    /// At the step that fills, from these nodes to those; `part` of them live and have all.
-    fn filling(old: &[u64], new: &[u64], lacking: &[u64], dead: &[u64]) -> Agreed {
-        let nodes = |ids: &[u64]| ids.iter().map(|&id| node(id)).collect::<Box<[Node]>>();
-        let all: BTreeSet<u64> = old.iter().chain(new).copied().collect();
-        let live = all.into_iter().filter(|id| !dead.contains(id));
-        let acting = live.map(|id| Acting {
-            node: NodeId(id),
-            generation: 1,
-            is_whole: old.contains(&id) && !lacking.contains(&id),
-        });
-        let founded = Founded { generation: 1, by: NodeId(1) };
-        let (old, new) = (nodes(old), nodes(new));
-        let rings = Rings::found(founded, Vec::new());
-        let rings = Rings { step: Step::Fill, old, new, acting: acting.collect(), ..rings };
-        let layout = Layout { slot_bits: SLOT_BITS, ..Layout::default() };
+    /// In a step from these nodes to those; one of them is dead and one catches up.
+    fn at(step: Step) -> Agreed {
+        let (old, new) = (nodes(&[1, 2, 3]), nodes(&[1, 2, 3, 4]));
+        let acting =
+            [1, 2, 4].map(|id| Acting { node: NodeId(id), generation: 1, is_whole: id == 1 });
+        let rings = Rings::found(Founded { generation: 1, by: NodeId(1) }, Vec::new());
+        let rings = Rings { step, old, new, acting: acting.into(), ..rings };
+        let layout = Layout { slot_bits: 10, ..Layout::default() };
         Agreed::new(&layout, rings).unwrap()
     }
 
-    /// Who brings each slot to whom.
-    fn brought(agreed: &Agreed, by: &[u64]) -> BTreeMap<(u64, u32), Vec<u64>> {
-        let mut brought = BTreeMap::<_, Vec<u64>>::new();
-        for &source in by {
-            for (to, slots) in agreed.to_bring(NodeId(source)) {
-                for slot in slots {
-                    brought.entry((to.0, slot)).or_default().push(source);
-                }
-            }
+    #[test]
+    fn the_plan_of_a_change_is_the_same_in_each_step() {
+        let plan = at(Step::Fill).plan().unwrap();
+        for step in [Step::Write, Step::HandOver, Step::Follow] {
+            assert_eq!(at(step).plan().unwrap(), plan, "{step}");
         }
-        brought
+        assert!(plan.lost.is_empty(), "each slot of the dead one has another owner");
+        assert!(plan.moves.iter().all(|it| it.target == NodeId(4) && it.source != NodeId(3)));
+        let agreed = at(Step::Fill);
+        let checked = agreed.check(plan).unwrap();
+        assert_eq!(checked.to_bring(NodeId(2)).len(), 1);
+        assert_eq!(checked.to_bring(NodeId(3)), []);
+        assert!(agreed.check(Plan::default()).is_err());
     }
 
     #[test]
-    fn whoever_gets_a_slot_is_brought_it_by_one_that_has_all() {
-        let agreed = filling(&[1, 2, 3], &[1, 2, 3, 4], &[2], &[]);
-        let brought = brought(&agreed, &[1, 2, 3, 4]);
-        let written = agreed.written.as_ref().unwrap();
-        let mut gained = BTreeSet::new();
-        for slot in 0..1 << SLOT_BITS {
-            let owners = |ring: &Ring| -> Vec<u64> {
-                ring.slot_owners(slot).iter().map(|owner| ring.node(owner).id.0).collect()
-            };
-            let (old, new) = (owners(&agreed.read), owners(written));
-            for to in new.into_iter().filter(|to| !old.contains(to)) {
-                let first = old.iter().copied().find(|&id| id != 2).unwrap();
-                let lacks = old.contains(&2).then_some(2);
-                let by: BTreeSet<u64> = brought[&(to, slot)].iter().copied().collect();
-                assert_eq!(by, [first].into_iter().chain(lacks).collect(), "slot {slot}");
-                gained.insert((to, slot));
-            }
-        }
-        assert!(gained.len() > 100 && brought.len() == gained.len());
-    }
-
-    #[test]
-    fn where_nobody_has_all_everybody_brings_what_there_is() {
-        let agreed = filling(&[1, 2], &[1, 2, 3], &[1, 2], &[]);
-        assert!(brought(&agreed, &[1, 2]).values().all(|by| by == &[1, 2]));
-    }
-
-    #[test]
-    fn the_dead_are_brought_nothing() {
-        let agreed = filling(&[1, 2, 3], &[1, 2, 4], &[], &[3]);
-        let brought = brought(&agreed, &[1, 2, 3]);
-        assert!(!brought.is_empty() && brought.keys().all(|&(to, _)| to != 3));
-        assert!(brought.values().all(|by| by.len() == 1 && by[0] != 3));
-        let agreed = filling(&[1, 2], &[1, 2, 4], &[], &[4]);
-        assert!(agreed.to_bring(NodeId(1)).is_empty());
+    fn where_nothing_changes_nothing_is_planned() {
+        let rings = Rings::found(Founded { generation: 1, by: NodeId(1) }, nodes(&[1, 2]).into());
+        let agreed = Agreed::new(&Layout::default(), rings).unwrap();
+        assert_eq!(agreed.plan().unwrap(), Plan::default());
+        assert!(agreed.check(Plan::default()).is_ok());
     }
 }

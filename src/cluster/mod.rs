@@ -4,16 +4,20 @@
 
 mod agreed;
 mod card;
+mod checking;
 mod event;
 mod members;
+mod plan;
 mod reading;
 mod rings;
 mod view;
 
 pub use agreed::Agreed;
 pub use card::{Card, Phase};
+pub use checking::{Checked, Flaw};
 pub use event::{Cause, Event, Notice};
 pub use members::{Change, Member, Members, Standing, What};
+pub use plan::{Brings, Plan};
 pub use reading::{Near, ReadFrom, majority, nearest};
 pub use rings::{Acting, Founded, Known, Rings, Step, Told};
 pub use view::{Able, View};

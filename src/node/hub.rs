@@ -17,8 +17,8 @@ use super::recall::Recall;
 use super::session::{Road, Session};
 use super::{Shared, WriteAck};
 use crate::cluster::{
-    Able, Agreed, Card, Cause, Change, Event, Founded, Member, Members, Phase, Rings, Step, View,
-    What,
+    Able, Agreed, Card, Cause, Change, Event, Flaw, Founded, Member, Members, Phase, Plan, Rings,
+    Step, View, What,
 };
 use crate::item::Now;
 use crate::net::peers::Link;
@@ -58,6 +58,8 @@ pub struct HubConfig {
     pub recall: Duration,
     /// A node that is dead is held for dead within this, as a rule.
     pub notice: Duration,
+    /// How a change of owners is planned: [`Agreed::plan`]. Whatever it says is checked.
+    pub plan: fn(&Agreed) -> Result<Plan, Flaw>,
 }
 
 /// A node that joins and was not sent all for so long says again that it joins.
@@ -85,6 +87,8 @@ pub enum Effect {
     Log(Change, Box<str>),
     /// Tell people how far a change of owners has come.
     TellStep(Step, u64),
+    /// Tell people that the plan of the change with this number is not carried out, and why.
+    TellFlaw(u64, Flaw),
     /// Tell people that gossip reaches this node and calls do not.
     TellUnlinked(NodeId),
     /// Tell people that this node serves no more, for calls do not reach most others.

@@ -7,7 +7,7 @@ use super::inbox::{Inbox, Input};
 use super::seeking::{Seeking, is_only};
 use super::server::{now, random_id};
 use super::{Settings, Shared, WriteAck};
-use crate::cluster::{Card, Change, Phase, What};
+use crate::cluster::{Agreed, Card, Change, Phase, What};
 use crate::item::Version;
 use crate::limits::{FRAME_HEADROOM_BYTES, LANES_MAX, PEER_FAREWELL_MS, TOLD_BYTES_HIGH};
 use crate::net::gossip::{Gossip, GossipConfig, GossipStart, Report, Seal, Seed};
@@ -418,6 +418,10 @@ impl Meeting {
                 Effect::TellStep(step, number) => {
                     self.inbox.remarks.say(format!("rings number={number} step={step}"));
                 }
+                Effect::TellFlaw(number, flaw) => self.inbox.remarks.say(format!(
+                    "ERROR: rings number={number}: the plan is refused, and owners stay as they \
+                     are: {flaw}"
+                )),
                 Effect::TellUnlinked(node) => self.tell_unlinked(node),
                 Effect::TellSteppedBack => self.inbox.remarks.say(STEPPED_BACK.to_owned()),
             }
@@ -498,6 +502,7 @@ fn hub_config(config: &ClusterConfig, seeking: &Seeking) -> HubConfig {
         moves_itself: false,
         recall: config.gossip.search_alone_period,
         notice: config.gossip.notice(),
+        plan: Agreed::plan,
     }
 }
 

@@ -4,5 +4,6 @@ mod clusters;
 mod errors;
 mod golden;
 mod hashing;
+mod plans;
 mod properties;
 mod size;

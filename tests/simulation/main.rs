@@ -17,6 +17,7 @@ mod history;
 mod latest;
 mod load;
 mod moves;
+mod plans;
 mod reading;
 mod registers;
 mod run;

@@ -3,7 +3,7 @@
 use crate::faults::GRACE_MS;
 use crate::run::Plan;
 use crate::strangers::Strange;
-use ringcached::cluster::{Card, Phase, ReadFrom, View};
+use ringcached::cluster::{Agreed, Card, Flaw, Phase, Plan as ChangePlan, ReadFrom, View};
 use ringcached::item::{Now, Version};
 use ringcached::lab::Random;
 use ringcached::net::gossip::{Agent, GossipConfig};
@@ -59,6 +59,10 @@ pub(crate) struct World {
     /// What was sent over links that are cut: it is sent again until it arrives or
     /// the link is at its end.
     pub(crate) held: Vec<Delivery>,
+    /// How nodes plan that are started from now on.
+    pub(crate) plan: fn(&Agreed) -> Result<ChangePlan, Flaw>,
+    /// What nodes told people of changes that do not go on, and when.
+    pub(crate) told: Vec<(u64, usize, Effect)>,
     /// The last arrival over each link: what is sent later arrives later.
     arrivals: BTreeMap<(usize, usize), u64>,
 }
@@ -166,6 +170,8 @@ impl World {
             call_cuts: BTreeSet::new(),
             stalls: BTreeSet::new(),
             held: Vec::new(),
+            plan: Agreed::plan,
+            told: Vec::new(),
             arrivals: BTreeMap::new(),
         };
         for node in 0..nodes {
@@ -252,6 +258,7 @@ impl World {
             moves_itself: true,
             recall: self.gossip.search_alone_period,
             notice: self.gossip.notice(),
+            plan: self.plan,
         };
         let mut agent =
             Agent::new(self.gossip.clone(), card.clone(), self.random.word(), self.since_start());
@@ -587,6 +594,10 @@ impl World {
             }
             Effect::TellStep(step, count) => {
                 self.say(&format!("node-{number} goes by step {count}, {step}"));
+            }
+            Effect::TellFlaw(..) => {
+                self.say(&format!("node-{number}: {effect:?}"));
+                self.told.push((self.now_ms(), number, effect.clone()));
             }
             Effect::Say(card) => {
                 self.say(&format!("node-{number} is {:?}, {}", card.phase, card.generation));

@@ -5,6 +5,7 @@ pub(crate) use super::cluster_file::Member;
 
 use super::cluster_file::{Description, FileError};
 use crate::cli::{output, units};
+use crate::cluster::Flaw;
 use crate::limits::{NAME_BYTES_MAX, NODES_MAX, WEIGHT_MAX};
 use crate::ring::{Bound, Layout, Load, Node, Ring, RingError};
 use clap::{ArgGroup, Args};
@@ -232,6 +233,8 @@ pub(crate) enum ClusterError {
     Unknown { name: String, known: Vec<String> },
     /// What the ring itself refuses.
     Ring(RingError),
+    /// What is wrong with a plan.
+    Plan(Flaw),
 }
 
 impl fmt::Display for ClusterError {
@@ -251,6 +254,7 @@ impl fmt::Display for ClusterError {
                 write!(f, "no node is called `{name}`; there are: {}", shortened(known))
             }
             Self::Ring(error) => error.fmt(f),
+            Self::Plan(flaw) => write!(f, "the plan is not right: {flaw}"),
         }
     }
 }

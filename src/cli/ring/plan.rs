@@ -13,7 +13,8 @@ use super::cluster::{Cluster, ClusterArgs, ClusterError, Constants, Member};
 use crate::cli::check::{self, Check};
 use crate::cli::output::{self, Cell, Column, Format, Table, thousands};
 use crate::cli::{CliError, Exit, units};
-use crate::ring::{Balance, Diff, Load, Moved, Movement, NodeId, Ring};
+use crate::cluster::{self, Brings, Flaw};
+use crate::ring::{Balance, Load, Move, Moved, Movement, NodeId, Ring};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -151,11 +152,11 @@ struct PairMove<'a> {
 impl<'a> Plan<'a> {
     fn new(before: Side<'a>, after: Side<'a>, args: &PlanArgs) -> Result<Self, ClusterError> {
         let movement = Movement::new(&before.ring, &after.ring).map_err(ClusterError::Ring)?;
-        let diff = Diff::new(&before.ring, &after.ring).map_err(ClusterError::Ring)?;
+        let moves = moves(&before.ring, &after.ring).map_err(ClusterError::Plan)?;
         let items = Items { keys: args.keys, value_bytes: args.value_bytes };
         let members = before.cluster.members().iter().chain(after.cluster.members());
         let names = members.map(|member| (member.id(), member.name.as_str())).collect();
-        let moves = pair_moves(&diff, &names, before.ring.layout().slots(), items);
+        let moves = pair_moves(&moves, &names, before.ring.layout().slots(), items);
         Ok(Self { before, after, movement, moves, items })
     }
 
@@ -363,22 +364,34 @@ impl<'a> Plan<'a> {
 const FIGURES: [&str; 5] =
     ["moved", "copies_moved", "primaries_moved", "misplaced", "max_over_mean"];
 
+/// What a server would do, if nobody else dies or catches up. Who is to go may be dead
+/// already, and is asked only for what nobody else has.
+fn moves(before: &Ring, after: &Ring) -> Result<Vec<Move>, Flaw> {
+    let brings = |node| match after.index_of(node) {
+        None => Brings::AllAtNeed,
+        Some(_) => Brings::All,
+    };
+    let plan = cluster::Plan::new(before, after, brings)?;
+    let checked = plan.check(before, after, brings)?;
+    Ok(checked.into_plan().moves)
+}
+
 fn pair_moves<'a>(
-    diff: &Diff,
+    moves: &[Move],
     names: &BTreeMap<NodeId, &'a str>,
     slots: u32,
     items: Items,
 ) -> Vec<PairMove<'a>> {
     let mut pairs: BTreeMap<(&str, &str), Vec<[u32; 2]>> = BTreeMap::new();
-    for moved in &diff.moves {
+    for moved in moves {
         let ranges = pairs.entry((names[&moved.source], names[&moved.target])).or_default();
         ranges.push([moved.slots.start, moved.slots.end - 1]);
     }
     let pair = |((source, target), ranges): ((&'a str, &'a str), Vec<[u32; 2]>)| {
-        let moved = ranges.iter().map(|[first, last]| last - first + 1).sum();
-        let part = f64::from(moved) / f64::from(slots);
+        let slots_moved = ranges.iter().map(|[first, last]| last - first + 1).sum();
+        let part = f64::from(slots_moved) / f64::from(slots);
         let (keys, value_bytes) = (items.keys(part), items.bytes(part));
-        PairMove { source, target, slots: moved, keys, value_bytes, ranges }
+        PairMove { source, target, slots: slots_moved, keys, value_bytes, ranges }
     };
     pairs.into_iter().map(pair).collect()
 }

@@ -26,6 +26,8 @@ pub(super) struct Following {
     pub(super) since: Duration,
     /// What was begun before.
     settling: Option<Settling>,
+    /// The plan of this change is flawed: nothing is brought, and it goes no further.
+    pub(super) is_refused: bool,
     /// What it is to bring others in this change.
     bringing: Vec<(NodeId, Slots)>,
     /// It lets go of what it owns no more.
@@ -192,9 +194,9 @@ impl Hub {
             Some(known) => known.follow(layout, rings)?,
             None => Agreed::new(layout, rings)?,
         };
+        let to_bring = self.plan_to_bring(&agreed);
         let rings = agreed.rings();
         let (me, step) = (self.card.node, rings.step);
-        let to_bring = agreed.to_bring(me);
         let becomes = match step {
             Step::HandOver | Step::Follow => Phase::Warm,
             Step::Settled if rings.reads(me) => Phase::Serving,
@@ -266,7 +268,10 @@ impl Hub {
             Step::Settled => following.purging.is_none(),
             Step::Follow => true,
             Step::Write => self.is_as_told(rings),
-            Step::Fill => self.is_as_told(rings) && self.has_brought() && self.can_execute(rings),
+            Step::Fill => {
+                let has_brought = !self.following.is_refused && self.has_brought();
+                has_brought && self.is_as_told(rings) && self.can_execute(rings)
+            }
             Step::HandOver => {
                 let is_known = !self.gets_only(rings) || self.card.phase != Phase::Joining;
                 self.is_as_told(rings) && self.has_brought() && is_known

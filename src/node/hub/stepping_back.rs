@@ -73,7 +73,7 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::Card;
+    use crate::cluster::{Agreed, Card};
     use crate::item::{Now, Version};
     use crate::node::hub::HubConfig;
     use crate::node::session::Road;
@@ -115,6 +115,7 @@ mod tests {
             moves_itself: true,
             recall: Duration::from_secs(1),
             notice: Duration::from_secs(1),
+            plan: Agreed::plan,
         };
         Hub::new(config, card, shared, 0).unwrap()
     }

@@ -1,0 +1,74 @@
+//! A plan that is not right is not carried out.
+
+use crate::client::Client;
+use crate::run::{Plan, ask, rest};
+use crate::world::World;
+use ringcached::cluster::{Agreed, Flaw, Plan as ChangePlan};
+use ringcached::node::Effect;
+
+const KEYS: usize = 50;
+
+/// As it should be, but that one move is missing.
+fn spoilt(agreed: &Agreed) -> Result<ChangePlan, Flaw> {
+    let mut plan = agreed.plan()?;
+    plan.moves.pop();
+    Ok(plan)
+}
+
+fn stat(world: &mut World, node: usize, name: &str) -> String {
+    let text = ask(world, &mut Client::new(node), "stats cluster\r\n");
+    let start = format!("STAT {name} ");
+    text.lines().find_map(|line| line.strip_prefix(&start)).unwrap().to_owned()
+}
+
+fn check_keys(world: &mut World, nodes: usize) {
+    for number in 0..KEYS {
+        let get = format!("get key-{number}\r\n");
+        let answer = ask(world, &mut Client::new(number % nodes), &get);
+        assert_eq!(answer, format!("VALUE key-{number} 0 1\r\nx\r\nEND\r\n"));
+    }
+}
+
+/// Three nodes of which those `from` a number on plan wrongly; one more joins.
+fn check_refused(seed: u64, from: usize) {
+    let mut world = World::new(seed, &Plan::USUAL);
+    rest(&mut world, seed, "at the start");
+    for number in 0..KEYS {
+        let set = format!("set key-{number} 0 0 1\r\nx\r\n");
+        assert_eq!(ask(&mut world, &mut Client::new(number % 3), &set), "STORED\r\n");
+    }
+    for node in from..3 {
+        world.kill(node);
+        world.plan = spoilt;
+        world.start(node, true);
+        rest(&mut world, seed, "when it is back");
+    }
+    world.plan = spoilt;
+    world.let_one_join();
+    let joined = world.now_ms();
+    while world.now_ms() < joined + 12_000 {
+        world.step();
+    }
+    assert_eq!(stat(&mut world, 0, "step"), "fill");
+    let refusing = world.told.iter().filter_map(|(_, node, effect)| match effect {
+        Effect::TellFlaw(_, Flaw::NotBrought { .. }) => Some(*node),
+        _ => None,
+    });
+    let mut refusing: Vec<usize> = refusing.collect();
+    refusing.sort_unstable();
+    assert_eq!(refusing, (from..4).collect::<Vec<_>>(), "each says it once");
+    check_keys(&mut world, 3);
+    // Owners are as they were, and go on.
+    world.kill(3);
+    rest(&mut world, seed, "in the end");
+    check_keys(&mut world, 3);
+    assert_eq!(stat(&mut world, 0, "step"), "settled");
+}
+
+#[test]
+fn a_change_whose_plan_is_flawed_does_not_go_on() {
+    // All of those who bring something; or the one that is to get it.
+    for (seed, from) in [(1, 1), (2, 3)] {
+        check_refused(seed, from);
+    }
+}
