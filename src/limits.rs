@@ -435,6 +435,12 @@ pub const PLAN_TELL_DOUBLINGS: u32 = 3;
 /// longer reads an error.
 pub const HAND_OVER_MS: u64 = 2000;
 
+/// Milliseconds after which the planner tells people for whom a step waits; again each time after
+/// twice as long. Steps without much to bring take some tenths of a second.
+pub const STEP_WAIT_MS: u64 = 5000;
+/// Nodes that one such line names, at most: the first are enough to look at.
+pub const STEP_WAIT_NAMES_MAX: usize = 10;
+
 /// Milliseconds between two times that a node says again that it joins, at most.
 pub const ASK_WAIT_MS_MAX: u64 = 16_000;
 

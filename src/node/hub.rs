@@ -27,6 +27,7 @@ use crate::wire::{Kept, Life, Message};
 use following::Following;
 use joining::Beginning;
 use planning::Planner;
+pub use planning::StepWait;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
@@ -89,6 +90,8 @@ pub enum Effect {
     TellStep(Step, u64),
     /// Tell people that the plan of the change with this number is not carried out, and why.
     TellFlaw(u64, Flaw),
+    /// Tell people for whom a step waits that waits too long.
+    TellStepWaits(StepWait),
     /// Tell people that gossip reaches this node and calls do not.
     TellUnlinked(NodeId),
     /// Tell people that this node serves no more, for calls do not reach most others.

@@ -34,7 +34,7 @@ mod watch;
 pub use connections::{ConnectionCount, ConnectionLine, Connections, NoConnections};
 pub use counters::{Counter, Counters, Sums};
 pub use draining::{Draining, Left};
-pub use hub::{Effect, Hub, HubConfig};
+pub use hub::{Effect, Hub, HubConfig, StepWait};
 pub use log::Log;
 pub use others::ClusterConfig;
 pub use peers::{MoveLimit, Moves, Progress, WriteAck};

@@ -2,14 +2,16 @@
 //! cluster, and the hub that both come to.
 
 use super::bulk;
-use super::hub::{Effect, Hub, HubConfig};
+use super::hub::{Effect, Hub, HubConfig, StepWait};
 use super::inbox::{Inbox, Input};
 use super::seeking::{Seeking, is_only};
 use super::server::{now, random_id};
 use super::{Settings, Shared, WriteAck};
 use crate::cluster::{Agreed, Card, Change, Phase, What};
 use crate::item::Version;
-use crate::limits::{FRAME_HEADROOM_BYTES, LANES_MAX, PEER_FAREWELL_MS, TOLD_BYTES_HIGH};
+use crate::limits::{
+    FRAME_HEADROOM_BYTES, LANES_MAX, PEER_FAREWELL_MS, STEP_WAIT_NAMES_MAX, TOLD_BYTES_HIGH,
+};
 use crate::net::gossip::{Gossip, GossipConfig, GossipStart, Report, Seal, Seed};
 use crate::net::peers::{Identity, Lane, Link, PeerCertificates, Peers, PeersConfig};
 use crate::net::{Secret, TlsError};
@@ -418,6 +420,7 @@ impl Meeting {
                 Effect::TellStep(step, number) => {
                     self.inbox.remarks.say(format!("rings number={number} step={step}"));
                 }
+                Effect::TellStepWaits(waits) => self.inbox.remarks.say(waits_line(&waits)),
                 Effect::TellFlaw(number, flaw) => self.inbox.remarks.say(format!(
                     "ERROR: rings number={number}: the plan is refused, and owners stay as they \
                      are: {flaw}"
@@ -491,6 +494,14 @@ pub(super) fn plain(name: &str) -> String {
     }
 }
 
+/// For whom a step waits, the first of many.
+fn waits_line(waits: &StepWait) -> String {
+    let StepWait { step, number, waited, names } = waits;
+    let some = names.iter().take(STEP_WAIT_NAMES_MAX).map(|name| plain(name));
+    let (for_s, all, some) = (waited.as_secs(), names.len(), some.collect::<Vec<_>>().join(","));
+    format!("rings number={number} step={step} what=waits for_s={for_s} nodes={all} names={some}")
+}
+
 fn hub_config(config: &ClusterConfig, seeking: &Seeking) -> HubConfig {
     HubConfig {
         layout: config.layout(),
@@ -550,4 +561,22 @@ fn bind_lanes(
     hello.bulk = bulk.0.local_addr().port();
     let first = bind(hello, 1)?;
     Ok(Bound { first, bulk, lanes, workers })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::Step;
+
+    #[test]
+    fn a_line_names_the_first_for_whom_a_step_waits() {
+        let waits = |names: &[&str]| {
+            let names = names.iter().copied().map(Into::into).collect();
+            StepWait { step: Step::Fill, number: 7, waited: Duration::from_millis(5004), names }
+        };
+        let line = "rings number=7 step=fill what=waits for_s=5 nodes=2 names=a,\"b c\"";
+        assert_eq!(waits_line(&waits(&["a", "b c"])), line);
+        let line = waits_line(&waits(&["a"; STEP_WAIT_NAMES_MAX + 1]));
+        assert!(line.ends_with(&format!("nodes=11 names={}a", "a,".repeat(9))), "{line}");
+    }
 }

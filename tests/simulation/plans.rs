@@ -2,9 +2,11 @@
 
 use crate::client::Client;
 use crate::run::{Plan, ask, rest};
-use crate::world::World;
-use ringcached::cluster::{Agreed, Flaw, Plan as ChangePlan};
+use crate::world::{World, id};
+use ringcached::cluster::{Agreed, Flaw, Plan as ChangePlan, Step};
+use ringcached::limits::STEP_WAIT_MS;
 use ringcached::node::Effect;
+use ringcached::ring::NodeId;
 
 const KEYS: usize = 50;
 
@@ -58,11 +60,43 @@ fn check_refused(seed: u64, from: usize) {
     refusing.sort_unstable();
     assert_eq!(refusing, (from..4).collect::<Vec<_>>(), "each says it once");
     check_keys(&mut world, 3);
+    check_told(&mut world, joined, from);
     // Owners are as they were, and go on.
     world.kill(3);
     rest(&mut world, seed, "in the end");
     check_keys(&mut world, 3);
-    assert_eq!(stat(&mut world, 0, "step"), "settled");
+    for node in 0..3 {
+        assert_eq!(stat(&mut world, node, "step"), "settled");
+        assert_eq!(stat(&mut world, node, "step_waits_for"), "");
+    }
+}
+
+/// The planner names those that do not follow, after 5 s and after 10.
+fn check_told(world: &mut World, joined: u64, from: usize) {
+    let planner = (0..3).min_by_key(|&node| id(node)).unwrap();
+    let told: Vec<_> = world
+        .told
+        .iter()
+        .filter_map(|(at, node, effect)| match effect {
+            Effect::TellStepWaits(waits) => Some((*at, *node, waits.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    let mut names: Vec<(NodeId, String)> =
+        (from..4).map(|node| (id(node), format!("node-{node}"))).collect();
+    names.sort_unstable();
+    let names: Vec<String> = names.into_iter().map(|(_, name)| name).collect();
+    for ((at, node, waits), after_ms) in told.iter().zip([STEP_WAIT_MS, 2 * STEP_WAIT_MS]) {
+        assert_eq!((*node, waits.step), (planner, Step::Fill));
+        assert!(waits.names.iter().map(|name| &**name).eq(names.iter().map(String::as_str)));
+        // A join takes less than a second to come so far.
+        assert!((after_ms..after_ms + 1000).contains(&(at - joined)), "{at} - {joined}");
+    }
+    for node in 0..3 {
+        let shown = if node == planner { names.join(",") } else { String::new() };
+        assert_eq!(stat(world, node, "step_waits_for"), shown);
+    }
 }
 
 #[test]

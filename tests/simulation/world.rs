@@ -595,7 +595,7 @@ impl World {
             Effect::TellStep(step, count) => {
                 self.say(&format!("node-{number} goes by step {count}, {step}"));
             }
-            Effect::TellFlaw(..) => {
+            Effect::TellFlaw(..) | Effect::TellStepWaits(_) => {
                 self.say(&format!("node-{number}: {effect:?}"));
                 self.told.push((self.now_ms(), number, effect.clone()));
             }

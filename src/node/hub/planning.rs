@@ -5,7 +5,9 @@ use super::following::stamp;
 use super::{Effect, Hub};
 use crate::cluster::{Agreed, Card, Founded, Known, Phase, Rings, Step, Told};
 use crate::item::Now;
-use crate::limits::{HAND_OVER_MS, PLAN_TELL_DOUBLINGS, PLAN_TELL_MS, PLAN_TELL_SOON_MS};
+use crate::limits::{
+    HAND_OVER_MS, PLAN_TELL_DOUBLINGS, PLAN_TELL_MS, PLAN_TELL_SOON_MS, STEP_WAIT_MS,
+};
 use crate::node::peers::{Answer, Waiting};
 use crate::ring::{Node, NodeId};
 use crate::wire;
@@ -16,6 +18,9 @@ use std::time::Duration;
 
 /// Nobody executes for what is handed over for longer: the old owners go on.
 const HAND_OVER: Duration = Duration::from_millis(HAND_OVER_MS);
+
+/// A step that waits for longer waits for somebody who has trouble, or much to bring.
+const STEP_WAIT: Duration = Duration::from_millis(STEP_WAIT_MS);
 
 /// What this node has told as the planner, and who acts by it.
 #[derive(Debug, Default)]
@@ -30,6 +35,23 @@ pub(super) struct Planner {
     late: u32,
     not_before: Duration,
     told: BTreeMap<NodeId, Telling>,
+    /// For whom the present step has waited too long.
+    waits_for: Vec<NodeId>,
+    /// So often people were told of that.
+    waits_told: u32,
+}
+
+/// A step that waits too long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepWait {
+    /// Which.
+    pub step: Step,
+    /// How many there were with it.
+    pub number: u64,
+    /// For so long.
+    pub waited: Duration,
+    /// For these nodes, by name.
+    pub names: Vec<Box<str>>,
 }
 
 /// What one node was told.
@@ -53,6 +75,11 @@ enum State {
 }
 
 impl Planner {
+    /// For whom the present step has waited too long.
+    pub(super) fn waits_for(&self) -> &[NodeId] {
+        &self.waits_for
+    }
+
     /// A node goes by what it was told.
     pub(super) fn follows(&mut self, node: NodeId, stamp: (u64, NodeId, u64)) {
         if let Some(telling) = self.told.get_mut(&node).filter(|telling| telling.stamp == stamp) {
@@ -101,6 +128,8 @@ impl Hub {
     /// Nobody goes by what this node tells from now on.
     pub(super) fn plan_anew(&mut self) {
         self.planner.told.clear();
+        self.planner.waits_for.clear();
+        self.planner.waits_told = 0;
     }
 
     /// Another node goes by something newer than this planner has told it.
@@ -153,6 +182,10 @@ impl Hub {
         let plans = self.planner_now(&live) == Some(me);
         // Whoever has told a step by which it plans no more tells it to all the same.
         if !plans && rings.by != me {
+            if !self.planner.waits_for.is_empty() {
+                self.planner.waits_for.clear();
+                self.show();
+            }
             self.planner.told.clear();
             return;
         }
@@ -178,7 +211,9 @@ impl Hub {
         let is_acknowledged = is_acknowledged && !rests;
         let wanted = self.wanted(&rings, &live);
         let known = Known { me, wanted, live, is_acknowledged, is_established, is_late };
-        let Some(next) = rings.next(&known) else { return };
+        let Some(next) = rings.next(&known) else {
+            return self.look_who_is_late(&rings, &known.live);
+        };
         if next.step == Step::Follow {
             self.planner.late = 0;
         } else if is_late && !is_acknowledged {
@@ -186,6 +221,41 @@ impl Hub {
             self.planner.late += 1;
         }
         self.following.follow_later(next, false);
+    }
+
+    /// Notes for whom a step waits that waits too long, and tells people.
+    fn look_who_is_late(&mut self, rings: &Rings, live: &BTreeMap<NodeId, (u64, bool)>) {
+        let waited = self.shared.elapsed().saturating_sub(self.following.since);
+        let late = if waited >= STEP_WAIT { self.awaited_in(rings, live) } else { Vec::new() };
+        let is_news = self.planner.waits_for != late;
+        self.planner.waits_for = late;
+        if is_news {
+            self.show();
+        }
+        let is_due = waited >= STEP_WAIT * (1 << self.planner.waits_told.min(20));
+        if is_due && !self.planner.waits_for.is_empty() {
+            self.planner.waits_told += 1;
+            let (step, number, names) = (rings.step, rings.number, self.step_waits_for());
+            let waits = StepWait { step, number, waited, names };
+            self.effects.push_back(Effect::TellStepWaits(waits));
+        }
+    }
+
+    /// Those who have not done what the present step asks for, this node too.
+    fn awaited_in(&self, rings: &Rings, live: &BTreeMap<NodeId, (u64, bool)>) -> Vec<NodeId> {
+        let me = self.card.node;
+        let catches_up = |node: NodeId, is_whole: bool| {
+            let is_in = |nodes: &[Node]| nodes.iter().any(|there| there.id == node);
+            rings.step == Step::Fill && !is_whole && is_in(&rings.old) && is_in(&rings.new)
+        };
+        let lacks = |&(&node, &(generation, is_whole)): &(&NodeId, &(u64, bool))| {
+            let has_followed = match node == me {
+                true => self.has_followed(),
+                false => self.planner.has_acknowledged(node, generation),
+            };
+            (rings.has(node) || node == me) && (!has_followed || catches_up(node, is_whole))
+        };
+        live.iter().filter(lacks).map(|(&node, _)| node).collect()
     }
 
     /// Who is the planner, as far as this node knows.

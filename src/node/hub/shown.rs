@@ -11,7 +11,21 @@ impl Hub {
     pub(super) fn show(&self) {
         let (card, members) = (Some(self.card.clone()), self.members.clone());
         let (step, waits_for) = (self.following.rings().map(|rings| rings.step), self.waits_for());
-        self.cluster.set_overview(Overview { card, members, step, waits_for });
+        let step_waits_for = self.step_waits_for();
+        self.cluster.set_overview(Overview { card, members, step, waits_for, step_waits_for });
+    }
+
+    /// The names of those for whom a change of owners waits, where it is this node that tells
+    /// its steps, and where it waits too long.
+    pub(super) fn step_waits_for(&self) -> Vec<Box<str>> {
+        let name = |&node: &NodeId| match node == self.card.node {
+            true => self.card.name.clone(),
+            false => {
+                let card = self.members.current_card(node);
+                card.map_or_else(|| node.to_string().into(), |card| card.name.clone())
+            }
+        };
+        self.planner.waits_for().iter().map(name).collect()
     }
 
     /// The names of those that have not sent all that there is for this node.

@@ -15,6 +15,9 @@ pub(in crate::node) struct Overview {
     pub(in crate::node) step: Option<Step>,
     /// While it joins: the names of those it waits for.
     pub(in crate::node) waits_for: Vec<Box<str>>,
+    /// While owners change and this node tells the steps: the names of those for whom the
+    /// present one has waited too long.
+    pub(in crate::node) step_waits_for: Vec<Box<str>>,
 }
 
 /// Where the last of them is found.

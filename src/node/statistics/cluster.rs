@@ -23,6 +23,7 @@ pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
     report.stat("phase", me.phase);
     report.stat("generation", me.generation);
     report.stat("step", overview.step.map_or_else(String::new, |step| step.to_string()));
+    report.stat("step_waits_for", overview.step_waits_for.join(","));
     report.stat("waits_for", overview.waits_for.join(","));
     report.stat("flush_floor", shared.store.flush_floor(now).0);
     report.stat("view", view.fingerprint());
