@@ -120,6 +120,8 @@ counters! {
     requests_without_owner,
     /// Requests for keys to whose owners no link led for long.
     requests_out_of_reach,
+    /// Writes that were refused since too few nodes were seen.
+    writes_refused,
     /// Slots that were marked for repair since a read had found an older copy.
     read_repairs,
 }

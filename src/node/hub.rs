@@ -1,6 +1,7 @@
 //! Where all meets that comes from other nodes: gossip, links, frames and time.
 //! Moves no bytes: what is to be done outside is taken out as an [`Effect`].
 
+mod few;
 mod following;
 mod joining;
 mod leaving;
@@ -92,6 +93,8 @@ pub enum Effect {
     TellFlaw(u64, Flaw),
     /// Tell people for whom a step waits that waits too long.
     TellStepWaits(StepWait),
+    /// Tell people whether writes are taken, and how many that serve are seen.
+    TellWrites(bool, usize),
     /// Tell people that gossip reaches this node and calls do not.
     TellUnlinked(NodeId),
     /// Tell people that this node serves no more, for calls do not reach most others.
@@ -658,6 +661,7 @@ impl Hub {
 
     /// Makes the view anew from what is known.
     fn publish(&mut self) -> Result<(), RingError> {
+        self.count_serving();
         let is_linked = |node| self.cluster.is_linked(node);
         let alone = || {
             let found = Founded { generation: self.card.generation, by: self.card.node };

@@ -420,6 +420,10 @@ impl Meeting {
                 Effect::TellStep(step, number) => {
                     self.inbox.remarks.say(format!("rings number={number} step={step}"));
                 }
+                Effect::TellWrites(taken, seen) => {
+                    let what = if taken { "taken" } else { "refused" };
+                    self.inbox.remarks.say(format!("writes what={what} nodes={seen}"));
+                }
                 Effect::TellStepWaits(waits) => self.inbox.remarks.say(waits_line(&waits)),
                 Effect::TellFlaw(number, flaw) => self.inbox.remarks.say(format!(
                     "ERROR: rings number={number}: the plan is refused, and owners stay as they \

@@ -59,6 +59,9 @@ pub struct Settings {
     pub read_from: ReadFrom,
     /// How fast it brings other nodes what they lack.
     pub move_limit: MoveLimit,
+    /// Writes are refused while it sees fewer nodes that serve, itself counted; 0 and 1 never
+    /// refuse any.
+    pub min_nodes_for_writes: usize,
     /// Whether `flush_all` is obeyed.
     pub flush_enabled: bool,
     /// Whether `lru_crawler metadump` and its like are obeyed.
@@ -109,6 +112,7 @@ impl Default for Settings {
             layout: Layout { copies: 1, ..Layout::default() },
             read_from: ReadFrom::Primary,
             move_limit: MoveLimit::Auto,
+            min_nodes_for_writes: 0,
             flush_enabled: true,
             dump_enabled: true,
             watch_enabled: true,

@@ -133,6 +133,40 @@ fn halves_go_on_and_meet_again() {
     }
 }
 
+/// As above, but that only one of the halves is to write.
+#[test]
+fn the_lesser_half_takes_no_writes() {
+    let flags = "--profile local --copies 3 --min-nodes-for-writes 2";
+    let Some(net) = Net::start("lesser", 3, flags) else { return };
+    let [one, other, alone] = &net.nodes[..] else { unreachable!("three") };
+    write_all(one, "early", "before the cut");
+    for (from, to) in [(0, 2), (1, 2), (2, 0), (2, 1)] {
+        net.cut(from, to);
+    }
+    let cut = Instant::now();
+    let refused = "SERVER_ERROR too few nodes are seen to take writes";
+    wait_until("the lesser half takes no writes", || {
+        let set = "set early-0 0 0 1\r\nx\r\nget none\r\n";
+        let answer = alone.connect().lines(set);
+        assert_ne!(answer, ["STORED"], "the others may not have it");
+        answer == [refused]
+    });
+    println!("refused {} ms after the cut", cut.elapsed().as_millis());
+    net.wait_listed(&[0, 1], 2);
+    net.wait_listed(&[2], 1);
+    read_all(alone, "early", "before the cut");
+    write_all(one, "early", "of the majority");
+    write_all(other, "late", "of the majority");
+    assert_eq!(alone.connect().lines("set late-1 0 0 1\r\nx\r\nget none\r\n"), [refused]);
+    net.heal();
+    net.wait_listed(&[0, 1, 2], 3);
+    for node in &net.nodes {
+        come_to_read_all(node, "early", "of the majority");
+        come_to_read_all(node, "late", "of the majority");
+        all_is_written(node, || true);
+    }
+}
+
 #[test]
 fn who_hears_nothing_harms_nobody() {
     let Some(net) = Net::start("deaf", 3, "--profile local") else { return };

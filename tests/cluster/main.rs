@@ -15,6 +15,7 @@ mod crowd;
 mod cuts;
 mod demo;
 mod elastic;
+mod few;
 mod net;
 #[allow(dead_code, reason = "other tests start nodes with it too")]
 mod nodes;

@@ -13,6 +13,7 @@ mod cuts;
 mod dead;
 mod distance;
 mod faults;
+mod few;
 mod history;
 mod latest;
 mod load;
@@ -55,6 +56,9 @@ fn for_each_seed(test: &str, plan: &Plan, check: impl Fn(History)) {
 
 const THREE: Plan = Plan { nodes: 3, copies: 2, ..Plan::USUAL };
 const FIVE: Plan = Plan { nodes: 5, copies: 3, ..Plan::USUAL };
+/// Only the greater half of those that part takes writes.
+const THREE_BY_MOST: Plan = Plan { min_nodes_for_writes: 2, ..THREE };
+const FIVE_BY_MOST: Plan = Plan { min_nodes_for_writes: 3, ..FIVE };
 const THREE_BY_QUORUM: Plan = Plan { read_from: ReadFrom::Quorum, ..THREE };
 const FIVE_BY_QUORUM: Plan = Plan { read_from: ReadFrom::Quorum, ..FIVE };
 /// All owners that are live have what was acknowledged, so each of them may answer.
@@ -113,6 +117,10 @@ simulations! {
     one_of_another_authority_changes_nothing: THREE, Faults::of(Kind::Unlinked), check_exactly;
     halves_that_meet_again_are_alike: THREE, Faults::of(Kind::Partition), check_all_equal;
     halves_of_five_that_meet_again_are_alike: FIVE, Faults::of(Kind::Partition), check_all_equal;
+    halves_of_which_one_takes_writes_are_alike: THREE_BY_MOST, Faults::of(Kind::Partition), check_all_equal;
+    halves_of_five_of_which_one_takes_writes_are_alike: FIVE_BY_MOST, Faults::of(Kind::Partition), check_all_equal;
+    writes_that_want_most_nodes_lose_nothing_to_a_death: THREE_BY_MOST, Faults::of(Kind::Kill), check_nothing_lost;
+    writes_that_want_most_of_five_lose_nothing_to_a_restart: FIVE_BY_MOST, Faults::of(Kind::Restart), check_nothing_lost;
     reads_of_a_majority_are_exact: FIVE_BY_QUORUM, Faults::NONE, check_exactly;
     reads_of_both_owners_are_exact: THREE_BY_QUORUM, Faults::LOSS, check_exactly;
     reads_of_a_majority_see_what_a_killed_node_wrote: FIVE_BY_QUORUM, Faults::of(Kind::Kill), check_nothing_lost;

@@ -19,6 +19,8 @@ pub(crate) struct Plan {
     pub(crate) zones: usize,
     pub(crate) write_ack: WriteAck,
     pub(crate) read_from: ReadFrom,
+    /// Nodes that see fewer that serve take no writes.
+    pub(crate) min_nodes_for_writes: usize,
     pub(crate) clients: usize,
     pub(crate) work_ms: u64,
     pub(crate) faults: Faults,
@@ -31,6 +33,7 @@ impl Plan {
         zones: 1,
         write_ack: WriteAck::Quorum,
         read_from: ReadFrom::Primary,
+        min_nodes_for_writes: 0,
         clients: 6,
         work_ms: 3000,
         faults: Faults::NONE,

@@ -40,6 +40,7 @@ pub(crate) struct World {
     layout: Layout,
     write_ack: WriteAck,
     read_from: ReadFrom,
+    min_nodes_for_writes: usize,
     zones: usize,
     loss: u64,
     duplicates: u64,
@@ -158,6 +159,7 @@ impl World {
             layout,
             write_ack: plan.write_ack,
             read_from: plan.read_from,
+            min_nodes_for_writes: plan.min_nodes_for_writes,
             zones: plan.zones,
             loss: plan.faults.loss,
             duplicates: plan.faults.duplicates,
@@ -242,7 +244,9 @@ impl World {
         let ticks = Box::new(move || Now::from_unix_ms(clock.load(Ordering::Relaxed) + skew_ms));
         let view = SharedView::new(View::settled(&ring));
         let read_from = self.read_from;
-        let settings = Settings { threads: 2, layout, read_from, ..Settings::default() };
+        let min_nodes_for_writes = self.min_nodes_for_writes;
+        let settings =
+            Settings { threads: 2, layout, read_from, min_nodes_for_writes, ..Settings::default() };
         let mut shared = Shared::new(store, view, settings, ticks);
         let clock = Arc::clone(&self.clock);
         shared.elapsed =
@@ -595,7 +599,7 @@ impl World {
             Effect::TellStep(step, count) => {
                 self.say(&format!("node-{number} goes by step {count}, {step}"));
             }
-            Effect::TellFlaw(..) | Effect::TellStepWaits(_) => {
+            Effect::TellFlaw(..) | Effect::TellStepWaits(_) | Effect::TellWrites(..) => {
                 self.say(&format!("node-{number}: {effect:?}"));
                 self.told.push((self.now_ms(), number, effect.clone()));
             }

@@ -230,6 +230,12 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "HOW", default_value = "quorum")]
     pub(super) write_ack: WriteAckName,
 
+    /// Refuse writes while fewer nodes that serve are seen, this one counted, as in the lesser
+    /// half of a network that parts; reads go on. 0 and 1 refuse none; or set
+    /// `RINGCACHED_MIN_NODES_FOR_WRITES` [default: 0]
+    #[arg(long, value_name = "COUNT")]
+    pub(super) min_nodes_for_writes: Option<usize>,
+
     /// Who answers reads: the nearest may answer with what is older than the last write
     #[arg(long, value_name = "WHO", default_value = "primary")]
     pub(super) read_from: ReadFromName,

@@ -2,7 +2,7 @@
 
 use super::args::{ClusterArgs, ProfileName, ServeArgs, WriteAckName};
 use crate::cli::CliError;
-use crate::limits::{CLUSTER_NAME_BYTES_MAX, COPIES_MAX};
+use crate::limits::{CLUSTER_NAME_BYTES_MAX, COPIES_MAX, NODES_MAX};
 use crate::net::Secret;
 use crate::net::gossip::GossipConfig;
 use crate::net::peers::{PeerCertificates, PeerFiles};
@@ -14,6 +14,11 @@ use std::sync::Arc;
 
 /// Where the secret may stand instead of a file.
 const SECRET_VARIABLE: &str = "RINGCACHED_SECRET";
+
+/// Where the least number of nodes for writes may stand instead of the flag.
+const MIN_NODES_VARIABLE: &str = "RINGCACHED_MIN_NODES_FOR_WRITES";
+
+const NODES_BEYOND: usize = NODES_MAX + 1;
 
 /// What the nodes of one machine know each other by, where they are told nothing.
 const NO_SECRET: &str = "no secret: whoever is on this machine may join";
@@ -70,6 +75,31 @@ pub(super) fn config(args: &ServeArgs, node: Node) -> Result<Option<ClusterConfi
             ProfileName::Wan => GossipConfig::wan(),
         },
     }))
+}
+
+/// How many nodes a node has to see to take writes.
+pub(super) fn min_nodes_for_writes(
+    told: &ClusterArgs,
+    is_in_cluster: bool,
+) -> Result<usize, CliError> {
+    let usage = |why: String| CliError::Usage(why);
+    let least = match (told.min_nodes_for_writes, env::var(MIN_NODES_VARIABLE)) {
+        (Some(least), _) => least,
+        (None, Err(env::VarError::NotPresent)) => 0,
+        (None, Ok(text)) => text.trim().parse().map_err(|_| {
+            usage(format!("{MIN_NODES_VARIABLE}: `{text:.40}` is no number of nodes"))
+        })?,
+        (None, Err(why)) => return Err(usage(format!("{MIN_NODES_VARIABLE}: {why}"))),
+    };
+    match least {
+        NODES_BEYOND.. => Err(usage(format!("--min-nodes-for-writes: {NODES_MAX} at most"))),
+        2.. if !is_in_cluster => Err(usage(
+            "--min-nodes-for-writes: this node has no others; give it a cluster with \
+             --peer-listen or --join"
+                .to_owned(),
+        )),
+        _ => Ok(least),
+    }
 }
 
 fn secret(told: &ClusterArgs) -> Result<Option<Secret>, CliError> {

@@ -46,9 +46,13 @@ impl Plan {
         };
         let asked = args.port.is_some() || addresses::names_a_port(&args.listen);
         let node = node(args)?;
+        let cluster = super::cluster::config(args, node)?;
+        let mut settings = settings(args, &extended, users.as_ref().map(UsersFile::users));
+        settings.min_nodes_for_writes =
+            super::cluster::min_nodes_for_writes(&args.cluster, cluster.is_some())?;
         let config = ServerConfig {
             node,
-            settings: settings(args, &extended, users.as_ref().map(UsersFile::users)),
+            settings,
             listen,
             taken: if asked { TakenPort::Refuse } else { TakenPort::TryNext },
             unix_socket: args.unix_socket.clone(),
@@ -61,7 +65,7 @@ impl Plan {
             },
             buffers_bytes: extended.buffers_mb.filter(|&mb| mb > 0).map(|mb| mb << 20),
             grace: GRACE,
-            cluster: super::cluster::config(args, node)?,
+            cluster,
             warm_file: warm_file(args, node),
         };
         if config.cluster.is_some() && args.warm_file.is_some() && args.node_id.is_none() {

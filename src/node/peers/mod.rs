@@ -135,6 +135,8 @@ pub(super) struct Cluster {
     /// It is to leave for good.
     pub(super) draining: Draining,
     pub(super) out_of_reach: OutOfReach,
+    /// This node sees too few that serve, and takes no writes.
+    pub(super) few: AtomicBool,
     pub(super) breakers: Breakers,
     /// Where to say that one opens, or closes.
     pub(super) remarks: OnceLock<Arc<Remarks>>,
@@ -242,6 +244,7 @@ impl Cluster {
             leaves: AtomicBool::new(false),
             draining: Draining::default(),
             out_of_reach: OutOfReach::default(),
+            few: AtomicBool::new(false),
             lanes: threads.saturating_sub(1),
             dirty: Dirty::new(slots),
             moves: Moves::default(),

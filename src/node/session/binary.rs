@@ -92,6 +92,11 @@ impl Session {
                     reply::status(out.bytes(), header, Status::Unauthenticated);
                     return Step::Done(used);
                 }
+                if self.road.refuses_writes() {
+                    self.counters().writes_refused.add(1);
+                    reply::status(out.bytes(), header, Status::Temporary);
+                    return Step::Done(used);
+                }
                 let from = out.bytes().len();
                 self.counters().cmd_flush.add(1);
                 let flush = self.flush(request.extra_32(0) as i32, now);

@@ -10,8 +10,8 @@ use super::about::{line_of, one_key, reads};
 use super::compared::Tally;
 use super::said::whole_or_one;
 use super::waits::{
-    Again, Kind, Part, Source, Waits, unacknowledged, unacknowledged_quiet, unanswered, unowned,
-    unreachable,
+    Again, Kind, Part, Source, Waits, too_few, unacknowledged, unacknowledged_quiet, unanswered,
+    unowned, unreachable,
 };
 use super::{Road, Role, Session, Step};
 use crate::cluster::ReadFrom;
@@ -143,6 +143,14 @@ impl Session {
         if self.reads_copies() || value_len.is_some_and(is_too_large) {
             return None;
         }
+        let whole = used + body_len;
+        if self.refuses(kind) {
+            if let Err(step) = self.value(input, used, body_len) {
+                return Some(step);
+            }
+            self.refuse_write(protocol, &input[..whole], kind, out);
+            return Some(Step::Done(whole));
+        }
         let hash = self.road.hash(key.bytes());
         let place = self.place(hash, kind, false, now);
         if matches!(place, Place::Here | Place::Copy) {
@@ -156,7 +164,6 @@ impl Session {
         if let Err(step) = self.value(input, used, body_len) {
             return Some(step);
         }
-        let whole = used + body_len;
         self.forward((place, hash), (protocol, kind), &[&input[..whole]], now, out);
         Some(Step::Done(whole))
     }
@@ -165,6 +172,10 @@ impl Session {
     pub(super) fn elsewhere_apart(&mut self, head: &[u8], value: &[u8], out: &mut Output) -> bool {
         let protocol = self.protocol.unwrap_or(Protocol::Text);
         let Some(hash) = self.hash_of_request(protocol, head) else { return false };
+        if self.refuses(Kind::WRITE) {
+            self.refuse_write(protocol, head, Kind::WRITE, out);
+            return true;
+        }
         match self.road.place(hash, false) {
             Place::Here => false,
             // Nobody sends on what another node sent.
@@ -225,6 +236,11 @@ impl Session {
         }
         let reads = read.touch.is_none();
         let kind = Kind { reads, plain: reads, one_of_many };
+        if self.refuses(kind) {
+            // It is answered here, whoever asked.
+            self.refuse_write(Protocol::Text, &[], kind, out);
+            return true;
+        }
         let hash = self.road.hash(key.bytes());
         // There is nothing to win for it, whatever it finds.
         let place = self.place(hash, kind, reads, now);
@@ -276,6 +292,9 @@ impl Session {
     /// Has an item deleted where another node executes for it, without a word to the
     /// client.
     pub(super) fn drop_elsewhere(&mut self, key: Key<'_>, now: Now, out: &mut Output) -> bool {
+        if self.road.refuses_writes() {
+            return true;
+        }
         let hash = self.road.hash(key.bytes());
         let place = self.road.place(hash, false);
         if place == Place::Here || self.role != Role::Client {
@@ -293,6 +312,17 @@ impl Session {
     #[inline]
     pub(super) fn is_to_wait(&self, hash: KeyHash) -> bool {
         self.role == Role::Client && self.road.parts().is_read_from_copies(hash)
+    }
+
+    /// Whether this node takes no writes, and this is one.
+    #[inline]
+    fn refuses(&self, kind: Kind) -> bool {
+        !kind.reads && self.road.refuses_writes()
+    }
+
+    fn refuse_write(&self, protocol: Protocol, request: &[u8], kind: Kind, out: &mut Output) {
+        self.counters().writes_refused.add(1);
+        out.bytes().extend(too_few(protocol, request, kind));
     }
 
     fn forward(
@@ -342,6 +372,10 @@ impl Session {
         bytes: &[&[u8]],
     ) -> Option<Vec<u8>> {
         match place {
+            _ if self.refuses(kind) => {
+                self.counters().writes_refused.add(1);
+                Some(too_few(protocol, &bytes.concat(), kind))
+            }
             Place::Dead => {
                 self.counters().requests_without_owner.add(1);
                 Some(unowned(protocol, &bytes.concat(), kind))

@@ -3,6 +3,7 @@
 //! that are away learn it from the cards when they are back.
 
 use super::text::answer;
+use super::waits::TOO_FEW;
 use super::{Road, Session, Step};
 use crate::item::{Expiry, Now, Version};
 use crate::memcache::text::{Refusal, reply};
@@ -46,6 +47,11 @@ impl Session {
         self.counters().cmd_flush.add(1);
         if !self.shared().settings.flush_enabled {
             answer(noreply, b"CLIENT_ERROR flush_all not allowed\r\n", out);
+            return Step::Done(used);
+        }
+        if self.road.refuses_writes() {
+            self.counters().writes_refused.add(1);
+            answer(noreply, TOO_FEW, out);
             return Step::Done(used);
         }
         let Some(delay) = delay else {

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
@@ -164,10 +165,16 @@ impl Road {
         self.view.borrow_mut().view().hash(key)
     }
 
-    /// Whether there are other nodes.
+    /// Whether there are other nodes, or are to be.
     #[inline]
     pub(super) fn is_shared(&self) -> bool {
-        !self.view.borrow_mut().view().is_alone()
+        !self.view.borrow_mut().view().is_alone() || self.refuses_writes()
+    }
+
+    /// Whether this node sees too few that serve to take writes.
+    #[inline]
+    pub(super) fn refuses_writes(&self) -> bool {
+        self.shared.cluster.as_ref().is_some_and(|cluster| cluster.few.load(Ordering::Relaxed))
     }
 }
 

@@ -27,6 +27,9 @@ const UNANSWERED: &[u8] = b"SERVER_ERROR node does not answer\r\n";
 /// What a write reads that nobody is there for.
 const UNOWNED: &[u8] = b"SERVER_ERROR all nodes that keep this key are down\r\n";
 
+/// What a write reads where fewer nodes are seen than it is to have.
+pub(super) const TOO_FEW: &[u8] = b"SERVER_ERROR too few nodes are seen to take writes\r\n";
+
 /// What a request reads for whose key there is no link to anybody who may answer.
 const UNREACHABLE: &[u8] = b"SERVER_ERROR no link to the node that keeps this key\r\n";
 
@@ -489,6 +492,15 @@ pub(super) fn unowned(protocol: Protocol, request: &[u8], kind: Kind) -> Vec<u8>
     let text = unanswered(protocol, request, kind);
     match protocol {
         Protocol::Text if !kind.reads && !text.is_empty() => UNOWNED.to_vec(),
+        _ => text,
+    }
+}
+
+/// What a client reads whose write is refused since too few nodes are seen.
+pub(super) fn too_few(protocol: Protocol, request: &[u8], kind: Kind) -> Vec<u8> {
+    let text = unanswered(protocol, request, kind);
+    match protocol {
+        Protocol::Text if !text.is_empty() => TOO_FEW.to_vec(),
         _ => text,
     }
 }

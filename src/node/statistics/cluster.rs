@@ -6,6 +6,7 @@ use crate::item::Now;
 use crate::node::Shared;
 use crate::node::peers::Cluster;
 use crate::ring::NodeId;
+use std::sync::atomic::Ordering;
 
 pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
     report.yes_no("cluster", shared.cluster.is_some());
@@ -18,6 +19,8 @@ pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
     report.stat("copies", shared.settings.layout.copies);
     report.stat("write_ack", cluster.write_ack);
     report.stat("read_from", shared.settings.read_from);
+    report.stat("min_nodes_for_writes", shared.settings.min_nodes_for_writes);
+    report.yes_no("takes_writes", !cluster.few.load(Ordering::Relaxed));
     report.stat("name", &me.name);
     report.stat("node_id", me.node);
     report.stat("phase", me.phase);
@@ -56,6 +59,7 @@ fn reads(shared: &Shared, report: &mut Report<'_>) {
     report.stat("read_repairs", sums.read_repairs);
     report.stat("requests_without_owner", sums.requests_without_owner);
     report.stat("requests_out_of_reach", sums.requests_out_of_reach);
+    report.stat("writes_refused", sums.writes_refused);
 }
 
 /// How many slots have as many live owners as they should, and who owns how many.
