@@ -16,6 +16,7 @@
 //! | [`store`] | this node's memory: items, eviction, expiry, digests |
 //! | [`net`] | connections of clients, gossip, links to nodes; moves bytes, decides nothing |
 //! | [`node`] | joins them to a server: sessions, statistics, forwarding, copies, repair |
+//! | [`admin`] | what operators talk to by HTTP: health, the cluster, leaving it |
 //! | [`lab`] | the ring beside the algorithms that others use; load on a server |
 //! | [`cli`] | the words of the command line |
 //!
@@ -30,6 +31,7 @@
 //!
 //! [`node::Running`] is a whole node in a process.
 
+pub mod admin;
 pub mod cli;
 pub mod cluster;
 pub mod item;

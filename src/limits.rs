@@ -179,6 +179,28 @@ pub const ACCEPT_REST_MS: std::ops::RangeInclusive<u64> = 10..=1000;
 /// Ports to try after the default one is taken.
 pub const PORTS_TRIED: u16 = 100;
 
+/// Connections of operators at a time, at most: probes, a scraper, a few people. Each may
+/// hold one answer, the longest of which lists all nodes.
+pub const ADMIN_CONNECTIONS_MAX: usize = 32;
+
+/// Bytes of the head of an operator's request, at most: browsers send a few hundred.
+pub const ADMIN_HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// Milliseconds from the moment an operator connects until the answer has been taken, at
+/// most. Whoever is slower is cut off, so that nobody holds a place for long.
+pub const ADMIN_REQUEST_MS: u64 = 10_000;
+
+/// Milliseconds that one request waits for a node to leave, at most: well below
+/// [`ADMIN_REQUEST_MS`]. Whoever waits for longer asks again.
+pub const ADMIN_WAIT_MS: u64 = 5000;
+
+/// Milliseconds that a node which ends gives operators to take their answers.
+pub const ADMIN_FAREWELL_MS: u64 = 250;
+
+/// Bytes of an answer that a command reads from a node, at most: what [`NODES_MAX`] nodes say
+/// of themselves, in JSON.
+pub const ADMIN_ANSWER_BYTES_MAX: u64 = 128 << 20;
+
 /// Bytes of a file of certificates, of a key or of passwords, at most.
 pub const SECRETS_FILE_BYTES_MAX: u64 = 4 << 20;
 

@@ -16,6 +16,9 @@ use std::{fmt, io};
 /// string. It and the labels below are for ever: other keys are another cluster.
 const SALT: &[u8] = b"ringcached secret 1";
 
+/// In place of a secret, where there is none.
+const OF_MACHINE: &[u8] = b"no secret: whoever is on this machine may join";
+
 /// What nodes of one cluster know and nobody else. Its text is not kept.
 #[derive(Clone)]
 pub struct Secret(Prk);
@@ -72,6 +75,13 @@ impl Secret {
         }
     }
 
+    /// What nodes know each other by that are told nothing, and reach no other machine:
+    /// whoever is on this one may join.
+    #[must_use]
+    pub fn of_machine() -> Self {
+        Self(Salt::new(HKDF_SHA256, SALT).extract(OF_MACHINE))
+    }
+
     /// From a file with nothing else in it.
     ///
     /// # Errors
@@ -111,6 +121,13 @@ impl Secret {
     #[must_use]
     pub fn ca_key(&self) -> [u8; 32] {
         self.derive("certificate authority key", b"")
+    }
+
+    /// What operators show a node. `of` is empty where there is a secret: whoever has that is to
+    /// need nothing else.
+    #[must_use]
+    pub fn admin_token(&self, of: &str) -> [u8; 32] {
+        self.derive("admin token", of.as_bytes())
     }
 
     /// What a node marks its connections with, so that after a restart it can
@@ -164,6 +181,22 @@ mod tests {
             hex(&secret.reset_key(NodeId(1))),
             "b6d3773d0cf99652360ac9fbcfbdb1c1d3ab91556048e30edee6c35e48b5016e"
         );
+    }
+
+    #[test]
+    fn tokens_never_change() {
+        let secret = Secret::new("correct horse battery staple").unwrap();
+        assert_eq!(
+            hex(&secret.admin_token("")),
+            "e0d8182b10e9fc9c86ba36ddfe81e9a111b8aadd43ab006726fd9839d7e62e6b"
+        );
+        assert_eq!(
+            hex(&Secret::of_machine().admin_token("shop")),
+            "c72fad675e69fada78d3e0cece02d86a0a010b5b3e752ad241aba6b57931c798"
+        );
+        let said = "no secret: whoever is on this machine may join";
+        let by_text = Secret::new(said).unwrap();
+        assert_eq!(Secret::of_machine().gossip_key("shop"), by_text.gossip_key("shop"));
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub enum Left {
     HandedOver,
     /// There is nobody who could.
     Alone,
+    /// It stops before others own all of it.
+    NotAll,
 }
 
 /// A handle to have a node hand over all that it owns, from anywhere.
@@ -54,7 +56,29 @@ impl Draining {
         }
     }
 
-    pub(super) fn is_asked(&self) -> bool {
+    /// Waits until somebody asks for it.
+    pub async fn asked(&self) {
+        // This is one of those who could ask, so there is always one.
+        let _ = self.0.subscribe().wait_for(|state| *state != State::Stays).await;
+    }
+
+    /// How it has left, once it has.
+    #[must_use]
+    pub fn left(&self) -> Option<Left> {
+        match *self.0.borrow() {
+            State::Done(left) => Some(left),
+            State::Stays | State::Asked => None,
+        }
+    }
+
+    /// The node stops, whether others own all of it or not.
+    pub fn give_up(&self) {
+        self.end(Left::NotAll);
+    }
+
+    /// Whether somebody has asked for it.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
         *self.0.borrow() != State::Stays
     }
 

@@ -11,6 +11,7 @@ mod inbox;
 mod lane;
 mod log;
 mod others;
+mod panel;
 mod peers;
 mod prefixes;
 mod rates;
@@ -37,6 +38,7 @@ pub use draining::{Draining, Left};
 pub use hub::{Effect, Hub, HubConfig, StepWait};
 pub use log::Log;
 pub use others::ClusterConfig;
+pub use panel::{AtStake, NoDrain, NotReady, Panel, SeenCluster, SeenNode};
 pub use peers::{MoveLimit, Moves, Progress, WriteAck};
 pub use prefixes::{Counts, Prefixes};
 pub use server::{

@@ -45,6 +45,8 @@ pub struct ClusterConfig {
     /// Where other nodes reach it by gossip. Calls come in at the ports behind it, one,
     /// one for each worker and one for what is moved in bulk, or at any that are free.
     pub listen: SocketAddr,
+    /// Where operators reach it, as other nodes are told.
+    pub admin: Option<SocketAddr>,
     /// Where others may be.
     pub join: Vec<Seed>,
     /// How many nodes keep a key.
@@ -210,7 +212,7 @@ impl Meeting {
             client,
             peer: address,
             calls: first.local_addr().port(),
-            admin: None,
+            admin: config.admin,
             zone: config.zone.as_str().into(),
             weight: node.weight,
             // Nobody can find it, and it can find nobody.

@@ -4,6 +4,7 @@ use super::bind::{self, Bound};
 use super::crawler::Crawler;
 use super::draining::Draining;
 use super::others::{ClusterConfig, Others};
+use super::panel::Panel;
 use super::sessions::{self, Sessions};
 use super::warm::{Begun, Parting, Warm, WarmFile};
 use super::{Log, Settings, Shared, SharedView};
@@ -320,6 +321,13 @@ impl Running {
     #[must_use]
     pub fn draining(&self) -> Option<Draining> {
         self.shared.cluster.as_ref().map(|cluster| cluster.draining.clone())
+    }
+
+    /// What operators are told of it, and ask of it: to leave by this handle, if it is to be
+    /// able to.
+    #[must_use]
+    pub fn panel(&self, draining: Option<Draining>) -> Panel {
+        Panel::new(self.id, &self.shared, self.stopper(), draining)
     }
 
     /// A handle to stop it with, from anywhere.

@@ -6,7 +6,11 @@
 #[path = "../serve/node.rs"]
 mod node;
 
+#[path = "../serve/http.rs"]
+mod http;
+
 mod access;
+mod admin;
 mod again;
 mod breaker;
 mod bulk;

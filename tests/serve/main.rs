@@ -1,6 +1,8 @@
 //! The program as a server: its flags, what it says, its signals and its files.
 
+mod admin;
 mod descriptors;
+mod http;
 mod log;
 mod memory;
 mod node;
@@ -41,10 +43,12 @@ fn banner_says_where_and_what_next() {
     let (address, id) = (node.address(), node.ready["node_id"].clone());
     assert_eq!(id, "00000000000000ff");
     assert_eq!(node.ready["pid"], node.child.id());
-    assert!(node.ready["peer"].is_null() && node.ready["admin"].is_null());
+    assert!(node.ready["peer"].is_null());
     assert!(address.ip().is_loopback());
     let ready_file = node.ready_file.clone();
+    let admin = node.ready["admin"].as_str().unwrap().to_owned();
     let said = node.stop();
+    assert!(said.contains(&format!("admin    http://{admin}")), "{said}");
     assert!(said.starts_with("ringcached "), "{said}");
     assert!(said.contains("00000000000000ff") && said.contains(&address.to_string()), "{said}");
     assert!(said.contains("1 member") && said.contains("| nc 127.0.0.1"), "{said}");
@@ -61,6 +65,9 @@ fn explicit_port_that_is_taken_is_an_error() {
         assert!(said.contains(&format!("port {port} of 127.0.0.1 is taken")), "{said}");
         assert!(said.contains("-p 0"), "{said}");
     }
+    let (code, said) = refusal(&format!("-p 0 --admin-listen 127.0.0.1:{port}"));
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains(&format!("port {port} is taken: choose another one")), "{said}");
 }
 
 #[test]
@@ -143,6 +150,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
         ("--warm-file x --peer-listen 127.0.0.1:0", "--node-id"),
         ("--copies 9", "--copies: from 1 to 4"),
         ("--peer-listen 192.0.2.1:0", "secret"),
+        ("--admin-listen 192.0.2.1:0", "secret"),
         ("--peer-ca ca.pem --peer-key key.pem", "all three or none"),
         ("--peer-ca /no/such/ca --peer-cert x --peer-key y", "/no/such/ca: "),
         ("--rate-limit 0", "from 1 to 10000000"),

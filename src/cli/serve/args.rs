@@ -195,6 +195,11 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "ADDR:PORT")]
     pub(super) peer_listen: Option<SocketAddr>,
 
+    /// Where operators reach this node by HTTP, for health and to ask it to leave; port 0 picks
+    /// a free one, `off` does without [default: 127.0.0.1:12211, or the next free one]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = admin_listen)]
+    pub(super) admin_listen: Option<AdminListen>,
+
     /// A node to join, at its --peer-listen address; `dns://NAME:PORT` is looked up
     /// again and again; repeatable. Where none answers for 30 s, this node is the first
     #[arg(long, value_name = "ADDR:PORT", value_parser = seed)]
@@ -287,6 +292,22 @@ pub(crate) enum ProfileName {
     Lan,
     /// Nodes far apart
     Wan,
+}
+
+/// Where to listen for operators, if anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AdminListen {
+    /// There.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
+fn admin_listen(text: &str) -> Result<AdminListen, String> {
+    match text {
+        "off" => Ok(AdminListen::Off),
+        _ => text.parse().map(AdminListen::At).map_err(|_| "an address with a port, or off".into()),
+    }
 }
 
 fn seed(text: &str) -> Result<Seed, String> {

@@ -10,27 +10,28 @@ use crate::node::{ClusterConfig, WriteAck};
 use crate::ring::Node;
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Where the secret may stand instead of a file.
-const SECRET_VARIABLE: &str = "RINGCACHED_SECRET";
+pub(super) const SECRET_VARIABLE: &str = "RINGCACHED_SECRET";
 
 /// Where the least number of nodes for writes may stand instead of the flag.
 const MIN_NODES_VARIABLE: &str = "RINGCACHED_MIN_NODES_FOR_WRITES";
 
 const NODES_BEYOND: usize = NODES_MAX + 1;
 
-/// What the nodes of one machine know each other by, where they are told nothing.
-const NO_SECRET: &str = "no secret: whoever is on this machine may join";
-
 /// The cluster, if the flags ask for one.
-pub(super) fn config(args: &ServeArgs, node: Node) -> Result<Option<ClusterConfig>, CliError> {
+pub(super) fn config(
+    args: &ServeArgs,
+    node: Node,
+    secret: Option<&Secret>,
+) -> Result<Option<ClusterConfig>, CliError> {
     let told = &args.cluster;
     let usage = |why: &str| CliError::Usage(why.to_owned());
     if !(1..=COPIES_MAX).contains(&told.copies) {
         return Err(usage(&format!("--copies: from 1 to {COPIES_MAX}")));
     }
-    let secret = secret(told)?;
     let certificates = certificates(told)?;
     let is_wanted = told.peer_listen.is_some()
         || !told.join.is_empty()
@@ -56,10 +57,11 @@ pub(super) fn config(args: &ServeArgs, node: Node) -> Result<Option<ClusterConfi
     }
     Ok(Some(ClusterConfig {
         name,
-        secret: secret.map_or_else(|| Secret::new(NO_SECRET), Ok).map_err(wrong)?,
+        secret: secret.cloned().unwrap_or_else(Secret::of_machine),
         certificates,
         node_name: args.node_id.clone().unwrap_or_else(|| node.id.to_string()),
         zone: args.zone.clone().unwrap_or_default(),
+        admin: None,
         listen,
         join: told.join.clone(),
         copies: told.copies,
@@ -102,8 +104,9 @@ pub(super) fn min_nodes_for_writes(
     }
 }
 
-fn secret(told: &ClusterArgs) -> Result<Option<Secret>, CliError> {
-    if let Some(path) = &told.secret_file {
+/// The cluster's secret, from this file or from the environment.
+pub(super) fn secret(file: Option<&Path>) -> Result<Option<Secret>, CliError> {
+    if let Some(path) = file {
         return Secret::from_file(path).map(Some).map_err(wrong);
     }
     match env::var(SECRET_VARIABLE) {

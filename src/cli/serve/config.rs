@@ -1,6 +1,7 @@
 //! From the command line to a node's configuration, or to what is wrong with it.
 
 use super::addresses;
+use super::admin::AdminPlan;
 use super::args::{ProtocolName, ReadFromName, ServeArgs};
 use super::extended::Extended;
 use super::secrets::UsersFile;
@@ -24,6 +25,8 @@ const ITEM_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) config: ServerConfig,
+    /// Where operators are listened to, if anywhere.
+    pub(super) admin: Option<AdminPlan>,
     /// Where its users are from.
     pub(super) users: Option<UsersFile>,
     /// For everybody.
@@ -46,7 +49,9 @@ impl Plan {
         };
         let asked = args.port.is_some() || addresses::names_a_port(&args.listen);
         let node = node(args)?;
-        let cluster = super::cluster::config(args, node)?;
+        // Once: it may come from a pipe.
+        let secret = super::cluster::secret(args.cluster.secret_file.as_deref())?;
+        let cluster = super::cluster::config(args, node, secret.as_ref())?;
         let mut settings = settings(args, &extended, users.as_ref().map(UsersFile::users));
         settings.min_nodes_for_writes =
             super::cluster::min_nodes_for_writes(&args.cluster, cluster.is_some())?;
@@ -73,10 +78,11 @@ impl Plan {
                        with --node-id";
             return Err(CliError::Usage(why.to_owned()));
         }
+        let admin = AdminPlan::new(args, secret.as_ref(), &config)?;
         let remarks = remarks(args, &extended);
         let mut warnings = warnings(args, &config);
         warnings.extend(users.as_ref().and_then(UsersFile::warning));
-        Ok(Self { config, users, warnings, remarks })
+        Ok(Self { config, admin, users, warnings, remarks })
     }
 }
 

@@ -1,6 +1,7 @@
 //! No subcommand: run a node.
 
 mod addresses;
+mod admin;
 mod allocator;
 mod args;
 mod cluster;
@@ -12,6 +13,7 @@ mod signals;
 
 pub(crate) use args::ServeArgs;
 
+use crate::admin::Admin;
 use crate::cli::{CliError, Exit, output};
 use crate::node::{Running, Serving, StartError, VERSION};
 use config::Plan;
@@ -29,7 +31,7 @@ const JOIN_PATIENCE: Duration = Duration::from_secs(30);
 /// Runs a node until it is stopped.
 pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
     allocator::map_large_blocks();
-    let Plan { config, users, warnings, remarks } = Plan::new(args)?;
+    let Plan { mut config, admin, users, warnings, remarks } = Plan::new(args)?;
     let unlimited = process::allow_connections(args.connections);
     if let Some(user) = &args.user {
         process::become_user(user)?;
@@ -42,14 +44,21 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
     let failed = |why: std::io::Error| CliError::Failed(why.to_string());
     let signals = Signals::hear().map_err(failed)?;
     let peers = config.cluster.as_ref().and_then(|cluster| cluster.certificates.clone());
+    let door = admin.map(|admin| admin.open(&mut config)).transpose()?;
     let running = Running::start(config).map_err(|why| refused(&why))?;
     let secrets = Secrets { tls: running.tls(), users, peers };
     let draining = running.draining().filter(|_| !args.cluster.drain_timeout.is_zero());
     let draining = draining.map(|draining| (draining, args.cluster.drain_timeout));
+    let admin = door.map(|(door, token)| {
+        let panel = running.panel(draining.as_ref().map(|(draining, _)| draining.clone()));
+        Admin::start(door, panel, token)
+    });
+    // Kept until the node has ended: whoever waits for that is told.
+    let admin = admin.transpose().map_err(failed)?;
     signals.obey(running.stopper(), draining, secrets, running.log()).map_err(failed)?;
     let _pid = args.pidfile.as_deref().map(write_pid).transpose()?;
     let _ready = match serves(&running) {
-        true => tell(args, &running)?,
+        true => tell(args, &running, admin.as_ref())?,
         false => None,
     };
     running.wait().map_err(failed)?;
@@ -57,9 +66,13 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
 }
 
 /// Tells people and whoever waits for it that the node serves.
-fn tell<'a>(args: &'a ServeArgs, running: &Running) -> Result<Option<Notice<'a>>, CliError> {
-    output::note(banner(running, args.unix_socket.as_deref()));
-    args.ready_file.as_deref().map(|path| write_ready(path, running)).transpose()
+fn tell<'a>(
+    args: &'a ServeArgs,
+    running: &Running,
+    admin: Option<&Admin>,
+) -> Result<Option<Notice<'a>>, CliError> {
+    output::note(banner(running, admin, args.unix_socket.as_deref()));
+    args.ready_file.as_deref().map(|path| write_ready(path, running, admin)).transpose()
 }
 
 /// Waits until the node serves; false where it is stopped before. A node that has
@@ -96,25 +109,28 @@ fn write_pid(path: &Path) -> Result<Notice<'_>, CliError> {
     Notice::write(path, &format!("{}\n", std::process::id()))
 }
 
-fn write_ready<'a>(path: &'a Path, running: &Running) -> Result<Notice<'a>, CliError> {
+fn write_ready<'a>(
+    path: &'a Path,
+    running: &Running,
+    admin: Option<&Admin>,
+) -> Result<Notice<'a>, CliError> {
     let ready = json!({
         "node_id": running.id().to_string(),
         "client": running.addresses().first().map(SocketAddr::to_string),
         "peer": running.peer_address().map(|address| address.to_string()),
-        "admin": null,
+        "admin": admin.map(|admin| admin.address().to_string()),
         "pid": std::process::id(),
     });
     Notice::write(path, &format!("{ready}\n"))
 }
 
 /// What there is, where, and what to try.
-fn banner(running: &Running, unix_socket: Option<&Path>) -> String {
+fn banner(running: &Running, admin: Option<&Admin>, unix_socket: Option<&Path>) -> String {
     let addresses = running.addresses();
     let shown = addresses.iter().map(SocketAddr::to_string);
     let path = unix_socket.map(|path| format!("unix:{}", path.display()));
     let clients: Vec<String> = shown.chain(path).collect();
-    let moved =
-        running.moved_from().map_or(String::new(), |port| format!("  (port {port} is taken)"));
+    let moved = moved(running.moved_from());
     let mut lines = vec![
         format!("ringcached {}, speaks as memcached {VERSION}", env!("CARGO_PKG_VERSION")),
         format!("node     {}", running.id()),
@@ -124,6 +140,13 @@ fn banner(running: &Running, unix_socket: Option<&Path>) -> String {
     if let Some(address) = running.peer_address() {
         let linked = running.links();
         lines.push(format!("peers    {linked} linked; others join with --join {address}"));
+    }
+    if let Some(admin) = admin {
+        lines.push(format!(
+            "admin    http://{}{}",
+            admin.address(),
+            self::moved(admin.moved_from())
+        ));
     }
     let talk = "printf 'set k 0 0 1\\r\\nv\\r\\nget k\\r\\nquit\\r\\n'";
     match (addresses.first(), unix_socket) {
@@ -137,6 +160,10 @@ fn banner(running: &Running, unix_socket: Option<&Path>) -> String {
         (None, None) => {}
     }
     lines.join("\n")
+}
+
+fn moved(from: Option<u16>) -> String {
+    from.map_or(String::new(), |port| format!("  (port {port} is taken)"))
 }
 
 fn ring_line(running: &Running) -> String {

@@ -2,6 +2,7 @@
 //! files it may have open, and the files that tell others of it.
 
 use crate::cli::CliError;
+use crate::limits::ADMIN_CONNECTIONS_MAX;
 use rustix::process::{Resource, Rlimit, getrlimit, getuid, setrlimit};
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -9,8 +10,8 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs, process};
 
-/// Descriptors beside those of connections: listeners, runtimes, a log.
-const DESCRIPTORS_OWN: u64 = 64;
+/// Descriptors beside those of clients: operators, listeners, runtimes, a log.
+const DESCRIPTORS_OWN: u64 = 64 + ADMIN_CONNECTIONS_MAX as u64;
 
 /// Goes on as another user, if root asks for that. It starts the program anew:
 /// that way every thread and every group of root's is gone.

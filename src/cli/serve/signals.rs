@@ -31,6 +31,14 @@ async fn has_left(leaving: Option<&(Draining, Instant)>) -> Option<Left> {
     }
 }
 
+/// Waits until somebody else asks it to leave; for ever if it cannot be asked.
+async fn is_asked(draining: Option<&(Draining, Duration)>) {
+    match draining {
+        Some((draining, _)) => draining.asked().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Heard from the moment it is made; kept until somebody acts on it.
 #[derive(Debug)]
 pub(super) struct Signals {
@@ -57,7 +65,8 @@ impl Signals {
     /// Acts on them from now on, until the process ends; whether anybody reads what
     /// is said of it or not.
     ///
-    /// A node of a cluster that is told to terminate hands over all that it owns first.
+    /// A node of a cluster that is told to terminate, or by its admin port to leave, hands over
+    /// all that it owns first.
     pub(super) fn obey(
         self,
         stopper: Stopper,
@@ -69,34 +78,38 @@ impl Signals {
         let act = async move {
             let (mut stop, mut draining, mut leaving) = (Stop::Graceful, draining, None);
             loop {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {
-                        if let Some(it) = draining.take() {
-                            it.0.begin();
-                            log.say(LEAVING.to_owned());
-                            leaving = Some((it.0, Instant::now() + it.1));
-                            continue;
-                        }
-                    }
+                let leaves = tokio::select! {
+                    _ = interrupt.recv() => None,
+                    _ = terminate.recv() => draining.take(),
+                    () = is_asked(draining.as_ref()) => draining.take(),
                     left = has_left(leaving.as_ref()) => {
                         let said = match left {
                             Some(Left::HandedOver) => LEFT,
                             Some(Left::Alone) => ALONE,
-                            None => NOT_LEFT,
+                            Some(Left::NotAll) | None => NOT_LEFT,
                         };
                         log.say(said.to_owned());
+                        None
                     }
-                    _ = user.recv() => {}
+                    _ = user.recv() => None,
                     _ = hangup.recv() => {
                         for text in secrets.reload() {
                             log.say(output::readable(&format!("SIGHUP: {text}")));
                         }
                         continue;
                     }
+                };
+                if let Some((it, patience)) = leaves {
+                    it.begin();
+                    log.say(LEAVING.to_owned());
+                    leaving = Some((it, Instant::now() + patience));
+                    continue;
                 }
                 // Whoever is told to stop at once does not leave any more.
-                (draining, leaving) = (None, None);
+                draining = None;
+                if let Some((it, _)) = leaving.take() {
+                    it.give_up();
+                }
                 stopper.stop(stop);
                 log.say(match stop {
                     Stop::Graceful => {

@@ -10,9 +10,11 @@ impl Hub {
     /// Lets other threads know what this one knows.
     pub(super) fn show(&self) {
         let (card, members) = (Some(self.card.clone()), self.members.clone());
-        let (step, waits_for) = (self.following.rings().map(|rings| rings.step), self.waits_for());
-        let step_waits_for = self.step_waits_for();
-        self.cluster.set_overview(Overview { card, members, step, waits_for, step_waits_for });
+        let rings = self.following.rings();
+        let (step, number) = (rings.map(|rings| rings.step), rings.map(|rings| rings.number));
+        let (waits_for, step_waits_for) = (self.waits_for(), self.step_waits_for());
+        let overview = Overview { card, members, step, number, waits_for, step_waits_for };
+        self.cluster.set_overview(overview);
     }
 
     /// The names of those for whom a change of owners waits, where it is this node that tells

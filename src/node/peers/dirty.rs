@@ -20,6 +20,8 @@ pub(in crate::node) struct Dirty {
 #[derive(Debug, Default)]
 struct State {
     marked: BTreeMap<NodeId, Slots>,
+    /// What is being brought.
+    taken: BTreeMap<NodeId, Slots>,
     /// Slots in which a node missed a write that others perhaps have acknowledged. They are
     /// marked.
     missed: BTreeMap<NodeId, Slots>,
@@ -174,8 +176,9 @@ impl Dirty {
     /// them again, and says so in the end.
     pub(in crate::node) fn take(&self, node: NodeId) -> Option<Slots> {
         let mut state = self.state();
-        let State { marked, missed, coming, .. } = &mut *state;
+        let State { marked, taken: under_way, missed, coming, .. } = &mut *state;
         let taken = marked.remove(&node)?;
+        self.of(under_way, node).unite(&taken);
         if let Some(missed) = missed.remove(&node) {
             self.of(coming, node).unite(&missed);
         }
@@ -185,7 +188,8 @@ impl Dirty {
     /// What was taken was brought, or else it is still missing.
     pub(in crate::node) fn end_taken(&self, node: NodeId, brought: bool) {
         let mut state = self.state();
-        let State { missed, coming, .. } = &mut *state;
+        let State { taken, missed, coming, .. } = &mut *state;
+        taken.remove(&node);
         if let Some(coming) = coming.remove(&node).filter(|_| !brought) {
             self.of(missed, node).unite(&coming);
         }
@@ -202,6 +206,16 @@ impl Dirty {
         state.marked.get(&node).is_some_and(|marked| marked.meets(slots))
     }
 
+    /// The slots in which nodes may be behind, those among them that they are being brought.
+    pub(in crate::node) fn lacking(&self) -> BTreeMap<NodeId, Slots> {
+        let state = self.state();
+        let mut lacking = state.marked.clone();
+        for (&node, taken) in &state.taken {
+            self.of(&mut lacking, node).unite(taken);
+        }
+        lacking
+    }
+
     /// Nodes that have marks.
     pub(in crate::node) fn marked(&self) -> Vec<NodeId> {
         self.state().marked.keys().copied().collect()
@@ -211,6 +225,7 @@ impl Dirty {
     pub(in crate::node) fn forget(&self, node: NodeId) {
         let mut state = self.state();
         state.marked.remove(&node);
+        state.taken.remove(&node);
         state.lacks_nothing(node);
     }
 
@@ -260,6 +275,20 @@ mod tests {
         let taken = dirty.take(NodeId(1)).unwrap();
         assert!(taken.contains(3) && taken.contains(255) && !taken.contains(4));
         assert!(dirty.take(NodeId(1)).is_none());
+    }
+
+    #[test]
+    fn what_is_being_brought_is_lacking_until_it_was() {
+        let (dirty, node) = (Dirty::new(256), NodeId(1));
+        let lacking = || -> Vec<u32> {
+            dirty.lacking().remove(&node).map_or(Vec::new(), |slots| slots.iter().collect())
+        };
+        dirty.mark(node, [3, 4]);
+        assert!(dirty.take(node).is_some());
+        dirty.mark(node, [9]);
+        assert_eq!(lacking(), [3, 4, 9]);
+        dirty.end_taken(node, true);
+        assert_eq!(lacking(), [9]);
     }
 
     #[test]

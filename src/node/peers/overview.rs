@@ -13,6 +13,8 @@ pub(in crate::node) struct Overview {
     pub(in crate::node) members: Members,
     /// How far the change of owners has come, once it knows of owners.
     pub(in crate::node) step: Option<Step>,
+    /// The number of that step.
+    pub(in crate::node) number: Option<u64>,
     /// While it joins: the names of those it waits for.
     pub(in crate::node) waits_for: Vec<Box<str>>,
     /// While owners change and this node tells the steps: the names of those for whom the

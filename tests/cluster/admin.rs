@@ -1,0 +1,152 @@
+//! The admin ports of nodes that come, go and hand over.
+
+use super::http::{ask, get, reasons};
+use super::node::{Node, wait_until};
+use super::nodes::{another, listed, nodes};
+use ringcached::admin::Token;
+use serde_json::Value;
+use std::net::SocketAddr;
+
+fn store_some(node: &Node) {
+    let mut client = node.connect();
+    for number in 0..100 {
+        client.ask(&format!("set key-{number} 0 0 3\r\nabc\r\n"), "STORED\r\n");
+    }
+}
+
+/// What a node knows of the one with this name.
+fn member(node: &Node, name: &str) -> Option<Value> {
+    let told = get(node, "/v1/cluster").body;
+    told["members"].as_array()?.iter().find(|member| member["name"] == name).cloned()
+}
+
+#[test]
+fn members_are_told_with_all_addresses() {
+    let nodes = nodes("admin-members", 3, "--zone east");
+    for node in &nodes {
+        wait_until("owners do not change", || {
+            get(node, "/v1/cluster").body["ring"]["step"] == "settled"
+        });
+        let told = get(node, "/v1/cluster").body;
+        assert_eq!(
+            (&told["cluster"], &told["node_id"]),
+            (&"ringcached".into(), &node.ready["node_id"])
+        );
+        assert!(told["ring"]["number"].as_u64().unwrap() > 1, "{told}");
+        assert_eq!(told["members"].as_array().unwrap().len(), 3);
+        for (number, other) in nodes.iter().enumerate() {
+            let seen = member(node, &format!("cluster-admin-members-{number}")).unwrap();
+            for address in ["client", "peer", "admin"] {
+                assert_eq!(seen[address], other.ready[address], "{seen}");
+            }
+            assert_eq!(seen["node_id"], other.ready["node_id"]);
+            assert_eq!((&seen["standing"], &seen["zone"]), (&"alive".into(), &"east".into()));
+            assert_eq!((&seen["phase"], &seen["weight"]), (&"serving".into(), &1.into()));
+            assert!(seen["generation"].as_u64().unwrap() > 0);
+        }
+    }
+}
+
+#[test]
+fn a_node_that_joins_is_not_ready_yet() {
+    let nodes = nodes("admin-joins", 2, "");
+    // It brings nobody anything, and is not held for dead at once.
+    nodes[1].signal("STOP");
+    let name = "cluster-admin-joins-2";
+    let join = nodes[0].ready["peer"].as_str().unwrap();
+    let flags = format!("-p 0 -t 2 --peer-listen 127.0.0.1:0 --join {join} --node-id {name}");
+    let mut third = Node::begin_as(name, &flags);
+    let mut admin = None;
+    wait_until("others hear of it", || {
+        let member = member(&nodes[0], name);
+        admin = member.and_then(|member| member["admin"].as_str()?.parse::<SocketAddr>().ok());
+        admin.is_some()
+    });
+    let told = ask(admin.unwrap(), "GET", "/readyz", "");
+    assert_eq!((told.status, reasons(&told)), (503, vec!["joining"]), "{told:?}");
+    assert!(told.body["reasons"][0]["waits_for"].is_array(), "{told:?}");
+    assert_eq!(ask(admin.unwrap(), "GET", "/livez", "").status, 200);
+    nodes[1].signal("CONT");
+    third.become_ready();
+    assert_eq!(get(&third, "/readyz").status, 200);
+}
+
+#[test]
+fn a_node_that_leaves_is_ready_no_more() {
+    let mut nodes = nodes("admin-leaves", 2, "");
+    assert_eq!(get(&nodes[0], "/readyz").status, 200);
+    // It acknowledges no step.
+    nodes[1].signal("STOP");
+    nodes[0].signal("TERM");
+    nodes[0].hear("leaving: hands over what it owns");
+    let told = get(&nodes[0], "/readyz");
+    assert_eq!((told.status, reasons(&told)), (503, vec!["leaving"]), "{told:?}");
+    assert_eq!(get(&nodes[0], "/v1/drain").body["state"], "leaving");
+    nodes[1].signal("CONT");
+    let (status, said) = nodes.remove(0).end();
+    assert_eq!(status.code(), Some(0), "{said}");
+}
+
+#[test]
+fn whoever_has_full_copies_beside_it_may_stop() {
+    let mut nodes = nodes("admin-safe", 2, "--profile local --copies 2");
+    store_some(&nodes[0]);
+    for node in &nodes {
+        wait_until("all have all", || get(node, "/safe-to-stop").status == 200);
+        assert_eq!(get(node, "/safe-to-stop").body["safe"], true);
+    }
+    drop(nodes.pop());
+    // From when it is only suspected on.
+    wait_until("it is missed", || get(&nodes[0], "/safe-to-stop").status == 503);
+    wait_until("it is held for dead", || listed(&nodes[0]) == 1);
+    let told = get(&nodes[0], "/safe-to-stop");
+    assert_eq!(told.status, 503, "{told:?}");
+    assert_eq!(told.body["slots_without_another_owner"], told.body["slots"]);
+    nodes.push(another(&nodes, "admin-safe", 2, "--profile local --copies 2"));
+    for node in &nodes {
+        wait_until("it has all", || get(node, "/safe-to-stop").status == 200);
+    }
+}
+
+#[test]
+fn slots_with_one_copy_are_never_safe() {
+    let nodes = nodes("admin-one", 2, "--copies 1");
+    store_some(&nodes[0]);
+    for node in &nodes {
+        wait_until("owners do not change", || {
+            reasons(&get(node, "/safe-to-stop")) == ["no_other_owner"]
+        });
+    }
+}
+
+#[test]
+fn a_node_leaves_when_it_is_asked_to() {
+    let mut nodes = nodes("admin-drain", 2, "");
+    store_some(&nodes[0]);
+    let admin = super::http::address(&nodes[0]);
+    let token = Token::of_name("ringcached");
+    let token = format!("Authorization: Bearer {}\r\n", token.text());
+    assert_eq!(ask(admin, "POST", "/v1/drain", "").status, 401);
+    assert_eq!(get(&nodes[0], "/v1/drain").body["state"], "stays");
+    let told = ask(admin, "POST", "/v1/drain", &token);
+    assert_eq!((told.status, &told.body["state"]), (202, &"leaving".into()));
+    // Answered when it has, before the node is gone.
+    assert_eq!(ask(admin, "GET", "/v1/drain?wait", "").body["state"], "handed_over");
+    let (status, said) = nodes.remove(0).end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("left: others own what it did"), "{said}");
+    let mut client = nodes[0].connect();
+    for number in 0..100 {
+        let reply = format!("VALUE key-{number} 0 3\r\nabc\r\nEND\r\n");
+        client.ask(&format!("get key-{number}\r\n"), &reply);
+    }
+}
+
+#[test]
+fn a_node_that_hands_nothing_over_says_so() {
+    let nodes = nodes("admin-no-drain", 1, "--drain-timeout 0");
+    let token = Token::of_name("ringcached");
+    let token = format!("Authorization: Bearer {}\r\n", token.text());
+    let told = ask(super::http::address(&nodes[0]), "POST", "/v1/drain", &token);
+    assert_eq!(told.status, 409, "{told:?}");
+}
