@@ -53,6 +53,6 @@ pub(super) fn unknown(error: &str) -> Response {
 pub(super) async fn nothing_there() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
-        "there are /livez, /readyz, /safe-to-stop, /v1/cluster and /v1/drain",
+        "there are /livez, /readyz, /safe-to-stop, /v1/cluster, /v1/drain and /v1/rebalance",
     )
 }

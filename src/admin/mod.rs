@@ -8,6 +8,7 @@ mod door;
 mod drain;
 mod guard;
 mod health;
+mod rebalance;
 mod seen;
 mod serve;
 mod token;
@@ -34,6 +35,16 @@ use tokio::sync::watch;
 struct Desk {
     panel: Arc<Panel>,
     token: Token,
+    debt: watch::Sender<Debt>,
+}
+
+/// Whether somebody who asked the node to leave is still to be told what came of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Debt {
+    #[default]
+    Nothing,
+    Owed,
+    Paid,
 }
 
 /// The thread that answers operators; it ends when this is dropped.
@@ -57,8 +68,10 @@ impl Admin {
         let guard = runtime.enter();
         let listener = TcpListener::from_std(listener)?;
         drop(guard);
-        let routes = routes(Desk { panel: Arc::new(panel), token });
-        let run = move || runtime.block_on(serve::serve(listener, routes, stopped));
+        let debt = watch::Sender::default();
+        let owed = debt.subscribe();
+        let routes = routes(Desk { panel: Arc::new(panel), token, debt });
+        let run = move || runtime.block_on(serve::serve(listener, routes, stopped, owed));
         let thread = thread::Builder::new().name("admin".to_owned()).spawn(run)?;
         Ok(Self { thread: Some(thread), stop, address, moved_from })
     }
@@ -95,6 +108,9 @@ fn routes(desk: Desk) -> Router {
         .route("/readyz", get(health::ready))
         .route("/safe-to-stop", get(health::safe_to_stop))
         .route("/v1/cluster", get(seen::cluster))
+        .route("/v1/rebalance", get(rebalance::state))
+        .route("/v1/rebalance/pause", post(rebalance::pause))
+        .route("/v1/rebalance/resume", post(rebalance::resume))
         .route("/v1/drain", post(drain::begin).get(drain::state))
         .fallback(answer::nothing_there)
         .layer(from_fn_with_state(desk.clone(), guard::guard))

@@ -1,8 +1,8 @@
 //! Connections of operators: so many, for so long, and one request each. That bounds what they
 //! hold, whatever they send or leave unread.
 
-use super::FAREWELL;
 use super::guard::Caller;
+use super::{Debt, FAREWELL};
 use crate::limits::{
     ACCEPT_REST_MS, ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX, ADMIN_REQUEST_MS,
 };
@@ -11,6 +11,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use std::io::Write;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -22,14 +23,39 @@ const TOO_MANY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
 /// Answers all who come, until it is to stop.
-pub(super) async fn serve(listener: TcpListener, routes: Router, mut stop: watch::Receiver<bool>) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    mut stop: watch::Receiver<bool>,
+    mut debt: watch::Receiver<Debt>,
+) {
     let mut connections = JoinSet::new();
+    // Nobody is left who could say anything else where waiting fails.
+    let stopped = async { drop(stop.wait_for(|stop| *stop).await) };
+    accept(&listener, &routes, &mut connections, stopped).await;
+    // Whoever asked the node to leave may just be about to ask what came of it.
+    let paid = async { drop(debt.wait_for(|debt| *debt != Debt::Owed).await) };
+    let paid = async { drop(timeout(FAREWELL, paid).await) };
+    accept(&listener, &routes, &mut connections, paid).await;
+    drop(listener);
+    let all = async { while connections.join_next().await.is_some() {} };
+    // Who has not taken his answer by then goes without.
+    let _ = timeout(FAREWELL, all).await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    routes: &Router,
+    connections: &mut JoinSet<()>,
+    until: impl Future<Output = ()>,
+) {
+    let mut until = pin!(until);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            biased;
+            () = &mut until => return,
             Some(_) = connections.join_next() => continue,
-            // Nobody else can say it where whoever could is gone.
-            _ = stop.wait_for(|stop| *stop) => break,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, _)) if connections.len() >= ADMIN_CONNECTIONS_MAX => turn_away(stream),
@@ -41,10 +67,6 @@ pub(super) async fn serve(listener: TcpListener, routes: Router, mut stop: watch
             Err(_) => sleep(Duration::from_millis(*ACCEPT_REST_MS.start())).await,
         }
     }
-    drop(listener);
-    let all = async { while connections.join_next().await.is_some() {} };
-    // Who has not taken his answer by then goes without.
-    let _ = timeout(FAREWELL, all).await;
 }
 
 async fn connection(stream: TcpStream, routes: Router) {

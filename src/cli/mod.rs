@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod members;
 mod numbers;
+mod operator;
 mod output;
 mod progress;
 mod ring;
@@ -141,6 +142,10 @@ enum Command {
     Status(members::MembersArgs),
     /// List the nodes of a cluster, as one of them sees it
     Members(members::MembersArgs),
+    /// Have a node hand over all that it owns, and stop
+    Drain(operator::DrainArgs),
+    /// Show what nodes bring each other, have them pause, or go on
+    Rebalance(operator::RebalanceArgs),
     /// Print a shell's completions
     Completions {
         /// The shell to print them for
@@ -185,6 +190,8 @@ impl Command {
             Self::Demo(args) => demo::run(args),
             Self::Status(args) => members::status(args),
             Self::Members(args) => members::members(args),
+            Self::Drain(args) => operator::drain(args),
+            Self::Rebalance(args) => operator::rebalance(args),
             Self::Completions { shell } => completions(*shell),
             Self::Man { command } => man(command),
         }

@@ -43,6 +43,16 @@ pub(crate) fn binary_bytes(bytes: u64) -> String {
     format!("{scaled:.1} {}", UNITS[power as usize - 1])
 }
 
+/// A span of time, in the two largest units that it has.
+pub(crate) fn seconds(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match whole {
+        0..60 => format!("{whole}s"),
+        60..3600 => format!("{}m {}s", whole / 60, whole % 60),
+        _ => format!("{}h {}m", whole / 3600, whole / 60 % 60),
+    }
+}
+
 /// A bar that is `width` characters long at 1.0, drawn to an eighth of one.
 pub(crate) fn bar(fraction: f64, width: u16) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
@@ -58,6 +68,12 @@ mod tests {
     fn thousands_are_grouped() {
         let texts = [0, 7, 999, 1000, 65_536, 1_289_981].map(thousands);
         assert_eq!(texts, ["0", "7", "999", "1,000", "65,536", "1,289,981"]);
+    }
+
+    #[test]
+    fn spans_have_two_units() {
+        let texts = [-1.0, 0.4, 59.4, 59.6, 3599.0, 3600.0, 90_061.0].map(seconds);
+        assert_eq!(texts, ["0s", "0s", "59s", "1m 0s", "59m 59s", "1h 0m", "25h 1m"]);
     }
 
     #[test]

@@ -8,10 +8,9 @@
     reason = "figures are rounded to be read"
 )]
 
-pub(crate) use super::numbers::{bar, counted, percent, thousands};
+pub(crate) use super::numbers::{bar, binary_bytes, counted, percent, seconds, thousands};
 
 use super::CliError;
-use super::numbers::binary_bytes;
 use crate::limits::MESSAGE_BYTES_MAX;
 use serde::ser::{SerializeSeq, Serializer};
 use serde::{Serialize, ser::SerializeMap};
@@ -313,6 +312,10 @@ impl Cell {
     /// A number with so many digits behind the point.
     pub(crate) fn decimals(number: f64, digits: usize) -> Self {
         Self { text: format!("{number:.digits$}"), value: number.into() }
+    }
+
+    pub(crate) fn seconds(seconds: f64) -> Self {
+        Self { text: super::numbers::seconds(seconds), value: seconds.into() }
     }
 
     /// An amount that need not be whole, which people read rounded.

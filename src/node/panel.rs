@@ -2,7 +2,7 @@
 //! threads, nor do they wait for whoever asks.
 
 use super::draining::{Draining, Left};
-use super::peers::Slots;
+use super::peers::{Moves, Slots};
 use super::shared::Shared;
 use crate::cluster::{Card, Parting, Phase, Standing, Step};
 use crate::net::Stopper;
@@ -184,6 +184,21 @@ impl Panel {
         nodes.sort_unstable_by_key(|seen| seen.node);
         let (step, number) = (overview.step, overview.number);
         Some(SeenCluster { name: self.shared.settings.cluster_name.clone(), nodes, step, number })
+    }
+
+    /// What it brings other nodes, which can be paused; none where it belongs to no cluster.
+    #[must_use]
+    pub fn moves(&self) -> Option<&Moves> {
+        self.shared.cluster.as_ref().map(|cluster| &cluster.moves)
+    }
+
+    /// What people call a node, as far as this one knows.
+    #[must_use]
+    pub fn name_of(&self, node: NodeId) -> Option<Box<str>> {
+        let overview = self.shared.cluster.as_ref()?.overview();
+        let me = overview.card.as_ref().filter(|card| card.node == node);
+        let other = || overview.members.find(node)?.card.as_ref();
+        me.or_else(other).map(|card| card.name.clone())
     }
 
     /// Asks the node to hand over all that it owns, and to stop then; returns at once.

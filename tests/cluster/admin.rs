@@ -1,7 +1,8 @@
 //! The admin ports of nodes that come, go and hand over.
 
-use super::http::{ask, get, reasons};
-use super::node::{Node, wait_until};
+use super::crowd::{has_all, met_during};
+use super::http::{address, ask, get, reasons};
+use super::node::{Node, program, wait_until};
 use super::nodes::{another, listed, nodes};
 use ringcached::admin::Token;
 use serde_json::Value;
@@ -123,7 +124,7 @@ fn slots_with_one_copy_are_never_safe() {
 fn a_node_leaves_when_it_is_asked_to() {
     let mut nodes = nodes("admin-drain", 2, "");
     store_some(&nodes[0]);
-    let admin = super::http::address(&nodes[0]);
+    let admin = address(&nodes[0]);
     let token = Token::of_name("ringcached");
     let token = format!("Authorization: Bearer {}\r\n", token.text());
     assert_eq!(ask(admin, "POST", "/v1/drain", "").status, 401);
@@ -131,7 +132,7 @@ fn a_node_leaves_when_it_is_asked_to() {
     let told = ask(admin, "POST", "/v1/drain", &token);
     assert_eq!((told.status, &told.body["state"]), (202, &"leaving".into()));
     // Answered when it has, before the node is gone.
-    assert_eq!(ask(admin, "GET", "/v1/drain?wait", "").body["state"], "handed_over");
+    assert_eq!(ask(admin, "GET", "/v1/drain?wait_ms=5000", "").body["state"], "handed_over");
     let (status, said) = nodes.remove(0).end();
     assert_eq!(status.code(), Some(0), "{said}");
     assert!(said.contains("left: others own what it did"), "{said}");
@@ -147,6 +148,110 @@ fn a_node_that_hands_nothing_over_says_so() {
     let nodes = nodes("admin-no-drain", 1, "--drain-timeout 0");
     let token = Token::of_name("ringcached");
     let token = format!("Authorization: Bearer {}\r\n", token.text());
-    let told = ask(super::http::address(&nodes[0]), "POST", "/v1/drain", &token);
+    let told = ask(address(&nodes[0]), "POST", "/v1/drain", &token);
     assert_eq!(told.status, 409, "{told:?}");
+}
+
+/// The exit code, and what is said on both streams.
+fn run(command: &str, node: &Node) -> (i32, String, String) {
+    let output = program(&format!("{command} --admin {}", address(node))).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_node_is_drained_under_load_and_nobody_notices() {
+    let mut nodes = nodes("admin-load", 4, "--profile local");
+    let all: Vec<SocketAddr> = nodes[..3].iter().map(Node::address).collect();
+    let met = met_during(&all, |crowd| {
+        crowd.goes_on(300);
+        let (code, _, said) = run("drain --wait", &nodes[3]);
+        assert_eq!(code, 0, "{said}");
+        assert!(said.contains("has left"), "{said}");
+        let (status, said) = nodes.pop().unwrap().end();
+        assert_eq!(status.code(), Some(0), "{said}");
+        assert!(said.contains("left: others own what it did"), "{said}");
+        crowd.goes_on(300);
+    });
+    assert!(met.missed.is_empty() && met.failed.is_empty(), "{met}");
+    for node in &nodes {
+        has_all(node, &met);
+    }
+}
+
+#[test]
+fn whoever_waits_for_too_long_or_in_vain_is_told_by_the_exit_code() {
+    let mut nodes = nodes("admin-exits", 2, "");
+    // It acknowledges no step.
+    nodes[1].signal("STOP");
+    let (code, _, said) = run("drain --wait --timeout 300ms", &nodes[0]);
+    assert_eq!(code, 4, "{said}");
+    nodes[1].signal("CONT");
+    let left = nodes.remove(0);
+    let admin = address(&left);
+    assert_eq!(left.end().0.code(), Some(0));
+    let output = program(&format!("drain --wait --admin {admin}")).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let alone = Node::start("admin-drain-alone", "");
+    let (code, _, said) = run("drain", &alone);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("belongs to no cluster"), "{said}");
+    assert_eq!(run("rebalance status", &alone).0, 1);
+    assert_eq!(run("drain --timeout", &alone).0, 2);
+}
+
+fn moves(node: &Node) -> Value {
+    let (_, text, said) = run("rebalance status -o json", node);
+    serde_json::from_str(&text).unwrap_or_else(|_| panic!("{said}"))
+}
+
+#[test]
+fn moves_are_paused_shown_and_resumed() {
+    let nodes = nodes("admin-pause", 2, "");
+    store_some(&nodes[0]);
+    let (code, text, said) = run("rebalance pause", &nodes[1]);
+    assert_eq!((code, text.lines().count()), (0, 3), "{said}");
+    assert!(text.lines().skip(1).all(|line| line.ends_with("yes")), "{text}");
+    assert_eq!(moves(&nodes[0])["paused"].as_array().unwrap().len(), 2);
+    let name = "cluster-admin-pause-2";
+    let join = nodes[0].ready["peer"].as_str().unwrap();
+    let flags = format!("-p 0 -t 2 --peer-listen 127.0.0.1:0 --join {join} --node-id {name}");
+    let mut third = Node::begin_as(name, &flags);
+    let mut rows = Vec::new();
+    wait_until("something is to be moved to it", || {
+        rows = moves(&nodes[0])["moves"].as_array().unwrap().clone();
+        rows.iter().any(|row| row["target"] == name)
+    });
+    let row = rows.iter().find(|row| row["target"] == name).unwrap();
+    assert!(row["source"].as_str().unwrap().starts_with("cluster-admin-pause-"), "{row}");
+    assert!(row["slots"].as_u64().unwrap() > 0, "{row}");
+    assert!((0.0..=1.0).contains(&row["share_done"].as_f64().unwrap()), "{row}");
+    let told = member(&nodes[0], name).unwrap();
+    assert_eq!(told["phase"], "joining");
+    let (code, text, said) = run("rebalance resume -o json", &nodes[0]);
+    assert_eq!(code, 0, "{said}");
+    let told: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&told["paused"], told["nodes"].as_array().unwrap().len()), (&false.into(), 3));
+    let (code, text, said) = run("rebalance status --watch", &nodes[1]);
+    assert_eq!((code, text.as_str()), (0, ""), "{said}");
+    assert!(said.contains("nothing moves"), "{said}");
+    third.become_ready();
+    assert_eq!(moves(&third)["moves"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn whoever_was_not_reached_is_named() {
+    let mut nodes = nodes("admin-unreached", 3, "--profile local");
+    nodes.push(another(&nodes, "admin-unreached", 3, "--profile local --admin-listen off"));
+    drop(nodes.remove(1));
+    wait_until("it is held for dead", || listed(&nodes[0]) == 3);
+    for command in ["rebalance pause", "rebalance status", "rebalance resume"] {
+        let (code, _, said) = run(command, &nodes[0]);
+        assert_eq!(code, 1, "{command}: {said}");
+        assert!(said.contains("cluster-admin-unreached-1: it is down"), "{command}: {said}");
+        assert!(
+            said.contains("cluster-admin-unreached-3: it has no admin port"),
+            "{command}: {said}"
+        );
+    }
 }

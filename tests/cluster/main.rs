@@ -6,6 +6,7 @@
 #[path = "../serve/node.rs"]
 mod node;
 
+#[allow(dead_code, reason = "the tests of one node look at more of it")]
 #[path = "../serve/http.rs"]
 mod http;
 

@@ -86,7 +86,7 @@ fn what_is_too_large_is_refused() {
     let node = Node::start("admin-large", "");
     let long = format!("X-Long: {}\r\n", "x".repeat(2 * ADMIN_HEAD_BYTES_MAX));
     assert_eq!(ask(address(&node), "GET", "/livez", &long).status, 431);
-    let many: String = (0..200).map(|number| format!("X-{number}: 1\r\n")).collect();
+    let many = "X: 1\r\n".repeat(200);
     assert_eq!(ask(address(&node), "GET", "/livez", &many).status, 431);
     let near = format!("X-Long: {}\r\n", "x".repeat(ADMIN_HEAD_BYTES_MAX / 2));
     assert_eq!(ask(address(&node), "GET", "/livez", &near).status, 200);

@@ -105,7 +105,7 @@ pub(super) fn min_nodes_for_writes(
 }
 
 /// The cluster's secret, from this file or from the environment.
-pub(super) fn secret(file: Option<&Path>) -> Result<Option<Secret>, CliError> {
+pub(crate) fn secret(file: Option<&Path>) -> Result<Option<Secret>, CliError> {
     if let Some(path) = file {
         return Secret::from_file(path).map(Some).map_err(wrong);
     }

@@ -12,6 +12,7 @@ mod secrets;
 mod signals;
 
 pub(crate) use args::ServeArgs;
+pub(crate) use cluster::secret;
 
 use crate::admin::Admin;
 use crate::cli::{CliError, Exit, output};

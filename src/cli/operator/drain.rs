@@ -1,0 +1,103 @@
+//! `drain`: a node hands over all that it owns, and stops.
+
+use super::{AdminArgs, Operator};
+use crate::cli::progress::Progress;
+use crate::cli::{CliError, Exit, output, units};
+use clap::Args;
+use serde_json::Value;
+use std::net::{TcpStream, ToSocketAddrs};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Which node, and how long to look on.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DrainArgs {
+    #[command(flatten)]
+    admin: AdminArgs,
+
+    /// Wait until the node has handed over all, and ended
+    #[arg(long)]
+    wait: bool,
+
+    /// How long to wait, at most: 60s, 10m. The node goes on; its own --drain-timeout says for
+    /// how long
+    #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait",
+          value_parser = units::duration)]
+    timeout: Duration,
+}
+
+/// How often to look how far it has come.
+const LOOK_MS: u64 = 500;
+
+/// How often to look whether it has ended.
+const END_LOOK: Duration = Duration::from_millis(20);
+
+/// Has the node leave, and waits for it if that is wanted.
+pub(crate) fn drain(args: &DrainArgs) -> Result<Exit, CliError> {
+    let until = Instant::now() + args.timeout;
+    let operator = Operator::new(&args.admin)?.known()?;
+    let told = operator.change(&operator.address, "/v1/drain")?;
+    let address = &operator.address;
+    if !args.wait {
+        output::note(format_args!("{address} hands over what it owns, and stops then"));
+        return Ok(Exit::Ok);
+    }
+    let late = || CliError::TimedOut(format!("{address} has not left within {:?}", args.timeout));
+    match has_left(&operator, told, until)?.as_deref() {
+        Some("handed_over") => {}
+        Some("alone") => output::note("there was nobody who could have what it owned"),
+        Some(_) => {
+            return Err(CliError::Failed(format!("{address} stopped before all was handed over")));
+        }
+        None => return Err(late()),
+    }
+    if !has_ended(address, until) {
+        return Err(late());
+    }
+    output::note(format_args!("{address} has left"));
+    Ok(Exit::Ok)
+}
+
+/// How it has left; none where it has not in time.
+fn has_left(
+    operator: &Operator,
+    mut told: Value,
+    until: Instant,
+) -> Result<Option<String>, CliError> {
+    let mut progress = Progress::new(100);
+    progress.starts("percent of what it owns is handed over".to_owned());
+    loop {
+        let state = told["state"].as_str().unwrap_or_default();
+        if state != "leaving" {
+            return Ok(Some(state.to_owned()));
+        }
+        if let Some(share) = told["share_done"].as_f64() {
+            progress.reaches((share * 100.0) as u64);
+        }
+        let left_ms = until.saturating_duration_since(Instant::now()).as_millis() as u64;
+        if left_ms == 0 {
+            return Ok(None);
+        }
+        let path = format!("/v1/drain?wait_ms={}", LOOK_MS.min(left_ms));
+        told = operator.read(&operator.address, &path).map_err(|why| match why {
+            CliError::TimedOut(_) => why,
+            // It was there, so it has ended.
+            _ => CliError::Failed(format!("{why}: nobody knows whether all was handed over")),
+        })?;
+    }
+}
+
+/// Waits until nobody listens there any more: that is given up last.
+fn has_ended(address: &str, until: Instant) -> bool {
+    let listens = || {
+        let at = address.to_socket_addrs().ok().and_then(|mut all| all.next());
+        at.is_some_and(|at| TcpStream::connect_timeout(&at, END_LOOK).is_ok())
+    };
+    while listens() {
+        if Instant::now() >= until {
+            return false;
+        }
+        thread::sleep(END_LOOK);
+    }
+    true
+}

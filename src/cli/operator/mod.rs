@@ -1,0 +1,86 @@
+//! `drain` and `rebalance`: what operators ask of nodes, at their admin ports.
+
+mod drain;
+mod http;
+mod rebalance;
+
+pub(crate) use drain::{DrainArgs, drain};
+pub(crate) use rebalance::{RebalanceArgs, rebalance};
+
+use super::{CliError, serve};
+use crate::admin::{ADMIN_PORT, Token};
+use clap::Args;
+use http::{Answer, Method};
+use serde_json::Value;
+use std::env;
+use std::path::PathBuf;
+
+/// Where the address may stand instead of a flag.
+const ADMIN_VARIABLE: &str = "RINGCACHED_ADMIN";
+
+/// Whom to ask, and as whom.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AdminArgs {
+    /// A node's admin address; or set `RINGCACHED_ADMIN` [default: 127.0.0.1:12211]
+    #[arg(long, value_name = "ADDR:PORT")]
+    admin: Option<String>,
+
+    /// File with the cluster's secret, where it has one; or set `RINGCACHED_SECRET`
+    #[arg(long, value_name = "PATH")]
+    secret_file: Option<PathBuf>,
+}
+
+/// Somebody who asks nodes.
+#[derive(Clone, Debug)]
+struct Operator {
+    /// The address that was named.
+    address: String,
+    /// What the cluster's secret makes, if it is known.
+    token: Option<Token>,
+}
+
+impl Operator {
+    fn new(args: &AdminArgs) -> Result<Self, CliError> {
+        let address = args.admin.clone().or_else(|| env::var(ADMIN_VARIABLE).ok());
+        let address = address.unwrap_or_else(|| format!("127.0.0.1:{ADMIN_PORT}"));
+        let secret = serve::secret(args.secret_file.as_deref())?;
+        Ok(Self { address, token: secret.as_ref().map(Token::of_secret) })
+    }
+
+    /// The same, with what a cluster without a secret is to be shown: its name, which it tells.
+    fn known(self) -> Result<Self, CliError> {
+        if self.token.is_some() {
+            return Ok(self);
+        }
+        let told = self.read(&self.address, "/v1/cluster")?;
+        let token = Some(Token::of_name(told["cluster"].as_str().unwrap_or_default()));
+        Ok(Self { token, ..self })
+    }
+
+    fn read(&self, address: &str, path: &str) -> Result<Value, CliError> {
+        self.ask(address, Method::Get, path)
+    }
+
+    fn change(&self, address: &str, path: &str) -> Result<Value, CliError> {
+        self.ask(address, Method::Post, path)
+    }
+
+    fn ask(&self, address: &str, method: Method, path: &str) -> Result<Value, CliError> {
+        let token = self.token.as_ref().map(Token::text);
+        let Answer { status, body } = http::ask(address, method, path, token)?;
+        match status {
+            200..=299 => Ok(body),
+            401 => Err(CliError::Failed(format!(
+                "{address} refuses: it wants the cluster's secret, by --secret-file or \
+                 RINGCACHED_SECRET"
+            ))),
+            503 if body.is_null() => {
+                Err(CliError::Failed(format!("{address} has too many connections: try again")))
+            }
+            _ => {
+                let why = body["error"].as_str().unwrap_or("it does not say why");
+                Err(CliError::Failed(format!("{address} refuses ({status}): {why}")))
+            }
+        }
+    }
+}

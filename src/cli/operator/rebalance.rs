@@ -1,0 +1,299 @@
+//! `rebalance`: what nodes bring each other, and whether they are to go on with that.
+
+use super::{AdminArgs, Operator};
+use crate::cli::output::{self, Cell, Column, Format, Table};
+use crate::cli::progress::Progress;
+use crate::cli::{CliError, Exit};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::Value;
+use std::thread;
+use std::time::Duration;
+
+/// What to do with what moves.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RebalanceArgs {
+    #[command(subcommand)]
+    command: RebalanceCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum RebalanceCommand {
+    /// Show what nodes bring each other, and how far they are
+    Status(StatusArgs),
+    /// Have all nodes bring each other nothing more until they are to go on, or are started again
+    Pause(ChangeArgs),
+    /// Have all nodes go on
+    Resume(ChangeArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+struct StatusArgs {
+    #[command(flatten)]
+    admin: AdminArgs,
+
+    /// Look on until nothing moves any more
+    #[arg(long, conflicts_with = "output")]
+    watch: bool,
+
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Format,
+}
+
+#[derive(Clone, Debug, Args)]
+struct ChangeArgs {
+    #[command(flatten)]
+    admin: AdminArgs,
+
+    /// How to print it
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Format,
+}
+
+/// How often to look on.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Nodes that are asked at a time: one that does not answer keeps the others waiting for
+/// seconds, and a thread for each of a thousand is too many.
+const ASKED_AT_ONCE: usize = 32;
+
+#[derive(Serialize)]
+struct Status {
+    owners_change: bool,
+    paused: Vec<String>,
+    unreached: Vec<Unreached>,
+    moves: Table,
+}
+
+#[derive(Serialize)]
+struct Change {
+    paused: bool,
+    unreached: Vec<Unreached>,
+    nodes: Table,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Unreached {
+    node: String,
+    why: String,
+}
+
+pub(crate) fn rebalance(args: &RebalanceArgs) -> Result<Exit, CliError> {
+    match &args.command {
+        RebalanceCommand::Status(args) if args.watch => watch(&Operator::new(&args.admin)?),
+        RebalanceCommand::Status(args) => status(&Operator::new(&args.admin)?, args.output),
+        RebalanceCommand::Pause(args) => change(args, "/v1/rebalance/pause"),
+        RebalanceCommand::Resume(args) => change(args, "/v1/rebalance/resume"),
+    }
+}
+
+/// What the members of a cluster answer.
+struct Round {
+    owners_change: bool,
+    reached: Vec<(String, Value)>,
+    unreached: Vec<Unreached>,
+}
+
+impl Round {
+    /// Asks all members that the node at the address named knows of.
+    fn ask(
+        operator: &Operator,
+        what: impl Fn(&str) -> Result<Value, CliError> + Sync,
+    ) -> Result<Self, CliError> {
+        let told = operator.read(&operator.address, "/v1/cluster")?;
+        if told["cluster"].is_null() {
+            let address = &operator.address;
+            return Err(CliError::Failed(format!("the node at {address} belongs to no cluster")));
+        }
+        let members = told["members"].as_array().map_or(&[][..], Vec::as_slice);
+        let ring = &told["ring"]["step"];
+        let owners_change = ring.as_str().is_some_and(|step| step != "settled");
+        let mut round = Self { owners_change, reached: Vec::new(), unreached: Vec::new() };
+        let ask = |member| (name(member), ask_member(member, &told, &operator.address, &what));
+        for some in members.chunks(ASKED_AT_ONCE) {
+            let answers: Vec<_> = thread::scope(|scope| {
+                let asked: Vec<_> = some.iter().map(|member| scope.spawn(|| ask(member))).collect();
+                asked.into_iter().filter_map(|answer| answer.join().ok()).collect()
+            });
+            for (node, answer) in answers {
+                match answer {
+                    Ok(answer) => round.reached.push((node, answer)),
+                    Err(why) => round.unreached.push(Unreached { node, why }),
+                }
+            }
+        }
+        Ok(round)
+    }
+
+    fn exit(&self) -> Exit {
+        if self.unreached.is_empty() { Exit::Ok } else { Exit::Failed }
+    }
+
+    fn paused(&self) -> Vec<String> {
+        let paused = self.reached.iter().filter(|(_, told)| told["paused"] == true);
+        paused.map(|(node, _)| node.clone()).collect()
+    }
+
+    fn moves(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.reached.iter().flat_map(|(node, told)| {
+            let moves = told["moves"].as_array().map_or(&[][..], Vec::as_slice);
+            moves.iter().map(move |one| (node.as_str(), one))
+        })
+    }
+
+    fn tell_unreached(&self) {
+        for Unreached { node, why } in &self.unreached {
+            output::note(format_args!("not reached: {node}: {why}"));
+        }
+    }
+}
+
+/// Asks one member, at the address that it tells; the one that was asked first at that.
+fn ask_member(
+    member: &Value,
+    told: &Value,
+    first: &str,
+    what: impl Fn(&str) -> Result<Value, CliError>,
+) -> Result<Value, String> {
+    if member["standing"] == "down" {
+        return Err("it is down".to_owned());
+    }
+    let address = match member["admin"].as_str() {
+        _ if member["node_id"] == told["node_id"] => first,
+        Some(address) => address,
+        None => return Err("it has no admin port that others can reach".to_owned()),
+    };
+    let answer = what(address).map_err(|why| why.to_string())?;
+    // Another machine's loopback address is this one's too.
+    match answer["node_id"] == member["node_id"] {
+        true => Ok(answer),
+        false => Err(format!("another node answers at {address}")),
+    }
+}
+
+/// What people call it.
+fn name(member: &Value) -> String {
+    let name = member["name"].as_str().or(member["node_id"].as_str());
+    output::seen(name.unwrap_or("unknown"))
+}
+
+fn look(operator: &Operator) -> Result<Round, CliError> {
+    Round::ask(operator, |address| operator.read(address, "/v1/rebalance"))
+}
+
+fn status(operator: &Operator, format: Format) -> Result<Exit, CliError> {
+    let round = look(operator)?;
+    let paused = round.paused();
+    let status = Status {
+        owners_change: round.owners_change,
+        unreached: round.unreached.clone(),
+        moves: table(&round),
+        paused,
+    };
+    output::print(|out| match format {
+        Format::Json => output::write_json(out, &status),
+        Format::Csv => status.moves.write_csv(out),
+        format => status.moves.write_aligned(out, format),
+    })?;
+    if !status.paused.is_empty() {
+        output::note(format_args!("paused: {}", status.paused.join(", ")));
+    }
+    round.tell_unreached();
+    Ok(round.exit())
+}
+
+fn table(round: &Round) -> Table {
+    let mut table = Table::new([
+        Column::words("source"),
+        Column::words("target"),
+        Column::numbers("slots"),
+        Column::numbers("share_done").headed("DONE"),
+        Column::numbers("items"),
+        Column::numbers("bytes"),
+        Column::numbers("bytes_per_s").headed("BYTES/S"),
+        Column::numbers("left_s").headed("TIME LEFT"),
+    ]);
+    for (source, told) in round.moves() {
+        let count = |name: &str| Cell::known(told[name].as_u64(), Cell::count);
+        let bytes = |name: &str| Cell::known(told[name].as_u64(), Cell::bytes);
+        table.push([
+            Cell::words(source),
+            Cell::words(target(told)),
+            count("slots"),
+            Cell::known(told["share_done"].as_f64(), Cell::share),
+            count("items"),
+            bytes("bytes"),
+            bytes("bytes_per_s"),
+            Cell::known(told["left_s"].as_f64(), Cell::seconds),
+        ]);
+    }
+    table
+}
+
+fn target(told: &Value) -> String {
+    let name = told["to_name"].as_str().or(told["to"].as_str());
+    output::seen(name.unwrap_or("unknown"))
+}
+
+/// Looks on until nothing moves and no owners change.
+fn watch(operator: &Operator) -> Result<Exit, CliError> {
+    let mut progress = Progress::new(100);
+    loop {
+        let round = look(operator)?;
+        let moves = round.moves().count();
+        if moves == 0 && !round.owners_change {
+            drop(progress);
+            round.tell_unreached();
+            output::note("nothing moves");
+            return Ok(round.exit());
+        }
+        progress.starts(said(&round, moves));
+        progress.reaches(percent_done(&round));
+        thread::sleep(LOOK);
+    }
+}
+
+/// What moves, in a line.
+fn said(round: &Round, moves: usize) -> String {
+    let sum = |name: &str| round.moves().filter_map(|(_, told)| told[name].as_u64()).sum::<u64>();
+    let left = round.moves().filter_map(|(_, told)| told["left_s"].as_f64()).reduce(f64::max);
+    let left = left.map_or(String::new(), |left| format!(", {} left", output::seconds(left)));
+    let (sent, rate) =
+        (output::binary_bytes(sum("bytes")), output::binary_bytes(sum("bytes_per_s")));
+    let paused = match round.paused().len() {
+        0 => String::new(),
+        nodes => format!(", {} paused", output::counted(nodes, "node")),
+    };
+    format!("percent; {}, {sent} sent, {rate}/s{left}{paused}", output::counted(moves, "move"))
+}
+
+/// How much of all that moves has come, each move by the slots it brings.
+fn percent_done(round: &Round) -> u64 {
+    let (mut done, mut all) = (0.0, 0.0);
+    for (_, told) in round.moves() {
+        let slots = told["slots"].as_f64().unwrap_or(0.0);
+        done += slots * told["share_done"].as_f64().unwrap_or(0.0);
+        all += slots;
+    }
+    if all > 0.0 { (100.0 * done / all) as u64 } else { 0 }
+}
+
+fn change(args: &ChangeArgs, path: &str) -> Result<Exit, CliError> {
+    let operator = Operator::new(&args.admin)?.known()?;
+    let round = Round::ask(&operator, |address| operator.change(address, path))?;
+    let mut nodes = Table::new([Column::words("node"), Column::words("paused")]);
+    for (node, told) in &round.reached {
+        let paused = if told["paused"] == true { "yes" } else { "no" };
+        nodes.push([Cell::words(node), Cell::words(paused)]);
+    }
+    let paused = path.ends_with("pause");
+    let change = Change { paused, unreached: round.unreached.clone(), nodes };
+    output::print(|out| match args.output {
+        Format::Json => output::write_json(out, &change),
+        Format::Csv => change.nodes.write_csv(out),
+        format => change.nodes.write_aligned(out, format),
+    })?;
+    round.tell_unreached();
+    Ok(round.exit())
+}
