@@ -90,7 +90,9 @@ fn a_node_that_leaves_is_ready_no_more() {
 
 #[test]
 fn whoever_has_full_copies_beside_it_may_stop() {
-    let mut nodes = nodes("admin-safe", 2, "--profile local --copies 2");
+    // The dead are to own nothing soon.
+    let flags = "--profile local --copies 2 --grace 1s";
+    let mut nodes = nodes("admin-safe", 2, flags);
     store_some(&nodes[0]);
     for node in &nodes {
         wait_until("all have all", || get(node, "/safe-to-stop").status == 200);
@@ -103,7 +105,7 @@ fn whoever_has_full_copies_beside_it_may_stop() {
     let told = get(&nodes[0], "/safe-to-stop");
     assert_eq!(told.status, 503, "{told:?}");
     assert_eq!(told.body["slots_without_another_owner"], told.body["slots"]);
-    nodes.push(another(&nodes, "admin-safe", 2, "--profile local --copies 2"));
+    nodes.push(another(&nodes, "admin-safe", 2, flags));
     for node in &nodes {
         wait_until("it has all", || get(node, "/safe-to-stop").status == 200);
     }
