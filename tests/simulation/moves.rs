@@ -169,18 +169,19 @@ fn a_move_that_is_paused_waits_and_goes_on() {
         }
         let source = Arc::clone(&world.nodes[0].up.as_ref().unwrap().shared);
         let moves = source.moves().unwrap();
-        let moved = || moves.progress().into_iter().find(|it| it.to == id(1)).map(|it| it.items);
+        let items_sent =
+            || moves.progress().into_iter().find(|it| it.to == id(1)).map(|it| it.items);
         world.kill(1);
         let until = world.now_ms() + LINK_IDLE_MS + 10;
         while world.now_ms() < until {
             world.step();
         }
         world.start(1, true);
-        while moved().is_none_or(|items| items == 0) {
+        while items_sent().is_none_or(|items| items == 0) {
             world.step();
         }
         moves.pause();
-        let before = moved().unwrap();
+        let before = items_sent().unwrap();
         let paused = world.now_ms();
         while world.now_ms() < paused + 5000 {
             world.step();
