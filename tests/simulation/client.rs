@@ -3,6 +3,7 @@
 use crate::world::World;
 use ringcached::net::{Answer, Next, Output};
 use ringcached::node::Session;
+use std::rc::Rc;
 use std::task::Waker;
 
 /// A client of one node.
@@ -13,8 +14,8 @@ pub(crate) struct Client {
     said: Vec<u8>,
     out: Output,
     answer: Vec<u8>,
-    /// A turn is under way.
-    busy: bool,
+    /// A turn is under way, at this node.
+    busy: Option<Rc<()>>,
     /// It has waited at one go for so long, without the time in which its node stood still.
     waited_ms: u64,
     waits_ms: u64,
@@ -35,11 +36,11 @@ impl Client {
         let (out, said, answer) = (Output::default(), Vec::new(), Vec::new());
         let (waited_ms, waits_ms, looked_ms) = (0, 0, 0);
         let session = None;
-        Self { node, session, said, out, answer, busy: false, waited_ms, waits_ms, looked_ms }
+        Self { node, session, said, out, answer, busy: None, waited_ms, waits_ms, looked_ms }
     }
 
     pub(crate) fn is_busy(&self) -> bool {
-        self.busy
+        self.busy.is_some()
     }
 
     /// How long the last turn waited, or has been waiting, at one go: a flush ends what was
@@ -50,12 +51,12 @@ impl Client {
 
     /// Begins a turn; at another node, if its own is gone.
     pub(crate) fn begin(&mut self, world: &mut World, requests: &str) -> Option<Ended> {
-        while !world.is_up(self.node) {
+        while !world.takes_clients(self.node) {
             self.node = world.random.below(world.served);
             self.session = None;
         }
         self.session.get_or_insert_with(|| world.session(self.node));
-        self.busy = true;
+        self.busy = Some(Rc::clone(&world.nodes[self.node].busy));
         (self.waited_ms, self.waits_ms, self.looked_ms) = (0, 0, world.now_ms());
         self.answer.clear();
         self.said = requests.into();
@@ -67,7 +68,7 @@ impl Client {
         let since = std::mem::replace(&mut self.looked_ms, world.now_ms());
         if world.nodes[self.node].up.is_none() {
             self.session = None;
-            self.busy = false;
+            self.busy = None;
             return Some(Ended::Unknown);
         }
         if !world.is_up(self.node) {
@@ -90,7 +91,7 @@ impl Client {
                 Next::Wait => return None,
                 Next::Write => self.waits_ms = 0,
                 Next::Read if self.said.is_empty() => {
-                    self.busy = false;
+                    self.busy = None;
                     let answer = String::from_utf8(std::mem::take(&mut self.answer)).unwrap();
                     return Some(Ended::Answer(answer));
                 }

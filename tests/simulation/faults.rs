@@ -1,7 +1,9 @@
 //! What goes wrong in a run.
 
+use crate::leaving::Leaving;
 use crate::strangers::Strange;
 use crate::world::World;
+use ringcached::cluster::Step;
 
 /// What goes wrong in a run, all of it drawn by the seed.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +53,12 @@ pub(crate) enum Kind {
     JoinAndPause,
     /// One more joins, and one that was there leaves.
     JoinAndLeave,
+    /// A node leaves, and one more joins meanwhile.
+    LeaveAndJoin,
+    /// Two nodes leave at about the same time.
+    LeaveTwo,
+    /// A node leaves, and is killed in one of the steps of that.
+    LeaverDies,
     /// A node leaves.
     Leave,
     /// A node is killed for longer than it keeps its slots.
@@ -83,6 +91,8 @@ impl Faults {
             Kind::JoinTwo,
             Kind::Leave,
             Kind::JoinAndLeave,
+            Kind::LeaveAndJoin,
+            Kind::LeaveTwo,
             Kind::Stranger,
             Kind::Unlinked,
         ];
@@ -98,6 +108,8 @@ pub(crate) struct Trouble {
     at_ms: u64,
     back_ms: u64,
     flaps: u64,
+    /// Whoever leaves is killed in this step.
+    dies_in: Option<Step>,
     /// So much longer than usual is the run.
     pub(crate) extra_ms: u64,
 }
@@ -126,7 +138,9 @@ impl Trouble {
             | Kind::JoinerRestarts
             | Kind::JoinAndPause
             | Kind::JoinTwo
-            | Kind::JoinAndLeave => 500,
+            | Kind::JoinAndLeave
+            | Kind::LeaveAndJoin
+            | Kind::LeaveTwo => 500,
             _ => 12_000,
         };
         let mut away = 10 + world.random.below(away_most) as u64;
@@ -139,7 +153,10 @@ impl Trouble {
             Kind::Flap => FLAPS * FLAP_MS + 8000,
             _ => away + 8000,
         };
-        Self { kind, node, other, at_ms, back_ms: at_ms + away, flaps: FLAPS - 1, extra_ms }
+        let steps = [Step::Write, Step::Fill, Step::HandOver, Step::Follow, Step::Settled];
+        let dies_in = (kind == Kind::LeaverDies).then(|| steps[world.random.below(steps.len())]);
+        let back_ms = at_ms + away;
+        Self { kind, node, other, at_ms, back_ms, flaps: FLAPS - 1, dies_in, extra_ms }
     }
 
     pub(crate) fn step(&mut self, world: &mut World) {
@@ -148,6 +165,18 @@ impl Trouble {
         }
         if world.now_ms() == self.back_ms {
             self.end(world);
+        }
+        if self.dies_in.is_some() && world.now_ms() > self.at_ms {
+            let leaver = &world.nodes[self.node];
+            // It begins at `settled` too.
+            let is_there = match leaver.leaves {
+                Some(Leaving::HandsOver) => leaver.step != Some(Step::Settled),
+                other => other.is_some(),
+            };
+            if is_there && leaver.step == self.dies_in {
+                self.dies_in = None;
+                world.kill(self.node);
+            }
         }
         if world.now_ms() == self.back_ms + RESTART_MS {
             match self.kind {
@@ -186,7 +215,9 @@ impl Trouble {
             | Kind::JoinerRestarts
             | Kind::JoinAndPause
             | Kind::JoinAndLeave => world.let_one_join(),
-            Kind::Leave => world.drain(self.node),
+            Kind::Leave | Kind::LeaveAndJoin | Kind::LeaveTwo | Kind::LeaverDies => {
+                world.drain(self.node);
+            }
             Kind::Stranger => world.let_stranger_join(),
             Kind::Unlinked => world.let_join(Strange::Authority),
         }
@@ -198,7 +229,8 @@ impl Trouble {
             Kind::ForgetfulRestart => world.start(self.node, false),
             Kind::Cut | Kind::CutOneWay | Kind::Partition | Kind::LongPartition => world.heal(),
             Kind::Stranger | Kind::Unlinked => world.end_strangers(),
-            Kind::JoinTwo => world.let_one_join(),
+            Kind::JoinTwo | Kind::LeaveAndJoin => world.let_one_join(),
+            Kind::LeaveTwo => world.drain(self.other),
             Kind::JoinAndKill | Kind::JoinAndRestart => world.kill(self.node),
             Kind::JoinAndLeave => world.drain(self.node),
             Kind::JoinerRestarts => world.kill(world.nodes.len() - 1),
@@ -208,6 +240,7 @@ impl Trouble {
             | Kind::Pause
             | Kind::Join
             | Kind::Leave
+            | Kind::LeaverDies
             | Kind::GiveAway => {}
         }
     }

@@ -1,9 +1,10 @@
 //! The nodes, the packets and frames between them, and the clock.
 
 use crate::faults::GRACE_MS;
+use crate::leaving::Leaving;
 use crate::run::Plan;
 use crate::strangers::Strange;
-use ringcached::cluster::{Agreed, Card, Flaw, Phase, Plan as ChangePlan, ReadFrom, View};
+use ringcached::cluster::{Agreed, Card, Flaw, Phase, Plan as ChangePlan, ReadFrom, Step, View};
 use ringcached::item::{Now, Version};
 use ringcached::lab::Random;
 use ringcached::net::gossip::{Agent, GossipConfig};
@@ -15,6 +16,7 @@ use ringcached::wire::Frames;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -77,18 +79,33 @@ pub(crate) struct Node {
     skew_ms: u64,
     /// It cannot take part.
     pub(crate) strange: Option<Strange>,
+    /// It was told to leave, and how far it has come with that.
+    pub(crate) leaves: Option<Leaving>,
+    /// How far the change of owners has come by which it goes.
+    pub(crate) step: Option<Step>,
+    /// Requests of its clients that are under way.
+    pub(crate) busy: Rc<()>,
 }
 
 impl Node {
     /// One that is not started yet.
     pub(crate) fn new(skew_ms: u64) -> Self {
-        Self { up: None, paused_until: 0, generation: 0, skew_ms, strange: None }
+        Self {
+            up: None,
+            paused_until: 0,
+            generation: 0,
+            skew_ms,
+            strange: None,
+            leaves: None,
+            step: None,
+            busy: Rc::new(()),
+        }
     }
 }
 
 pub(crate) struct Up {
     pub(crate) hub: Hub,
-    agent: Agent,
+    pub(crate) agent: Agent,
     pub(crate) shared: Arc<Shared>,
     pub(crate) links: BTreeMap<usize, Wire>,
 }
@@ -204,7 +221,7 @@ impl World {
         Now::from_unix_ms(self.now().unix_ms() + self.nodes[number].skew_ms)
     }
 
-    fn since_start(&self) -> Duration {
+    pub(crate) fn since_start(&self) -> Duration {
         Duration::from_millis(self.now_ms())
     }
 
@@ -277,7 +294,8 @@ impl World {
     /// Ends a node as SIGKILL does: nobody is told.
     pub(crate) fn kill(&mut self, number: usize) {
         self.say(&format!("node-{number} is killed"));
-        self.nodes[number].up = None;
+        let node = &mut self.nodes[number];
+        (node.up, node.leaves, node.step) = (None, None, None);
         // What it had not got out yet is lost with it, or not.
         for other in 0..self.nodes.len() {
             if self.random.below(2) == 0 {
@@ -288,14 +306,6 @@ impl World {
         }
         for other in 0..self.nodes.len() {
             self.end_link_later(other, number, false);
-        }
-    }
-
-    /// Has a node leave for good.
-    pub(crate) fn drain(&mut self, number: usize) {
-        self.say(&format!("node-{number} leaves"));
-        if let Some(up) = &mut self.nodes[number].up {
-            up.hub.drain();
         }
     }
 
@@ -348,7 +358,7 @@ impl World {
                     && member.current_card().is_some_and(|card| card.phase == Phase::Serving)
             });
             let sees_all = live.count() + 1 >= up.len() - leaving;
-            node.hub.is_settled() && sees_all || node.hub.is_drained()
+            node.hub.is_settled() && sees_all
         })
     }
 
@@ -395,10 +405,13 @@ impl World {
             if up.agent.next_timeout().is_some_and(|due| due <= since) {
                 up.agent.handle_timeout(since);
             }
-            if (now_ms + number as u64).is_multiple_of(TICK_MS) {
+            let is_there = self.nodes[number].leaves != Some(Leaving::Bids);
+            let Some(up) = &mut self.nodes[number].up else { continue };
+            if is_there && (now_ms + number as u64).is_multiple_of(TICK_MS) {
                 up.hub.handle_tick(now).unwrap();
             }
             self.settle(number);
+            self.go_on_leaving(number);
         }
     }
 
@@ -444,6 +457,9 @@ impl World {
             Delivery::Frames { to, from, number, bytes } => {
                 if self.takes_no_calls(from, to) || self.stalls.contains(&(from, to)) {
                     return self.held.push(Delivery::Frames { to, from, number, bytes });
+                }
+                if self.nodes[to].leaves == Some(Leaving::Bids) {
+                    return;
                 }
                 let Some(up) = &mut self.nodes[to].up else { return };
                 let Some(wire) = up.links.get_mut(&from) else { return };
@@ -597,6 +613,7 @@ impl World {
                 self.say(&format!("node-{number}: {name} {:?}, {}", change.what, change.cause));
             }
             Effect::TellStep(step, count) => {
+                self.nodes[number].step = Some(*step);
                 self.say(&format!("node-{number} goes by step {count}, {step}"));
             }
             Effect::TellFlaw(..) | Effect::TellStepWaits(_) | Effect::TellWrites(..) => {
