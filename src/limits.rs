@@ -442,6 +442,18 @@ pub const BEHIND_TOLD_MAX: usize = 4096;
 /// clock, at most: clocks that are kept by anything at all differ by less.
 pub const DRIFT_MS_MAX: u64 = 10_000;
 
+/// Slots of which one message asks for the digests, at most: the answer takes eight bytes for
+/// each, 32 KiB.
+pub const COMPARE_SLOTS_MAX: usize = 4096;
+
+/// Messages with which one node is asked for its digests at a time, at most: 2^20 slots take 16
+/// round trips.
+pub const COMPARES_MAX: usize = 16;
+
+/// Milliseconds after which a node that was asked for its digests is brought all that it has not
+/// told: less than a call may take, and a few round trips round the world.
+pub const COMPARE_MS: u64 = 4000;
+
 /// Milliseconds between two tries to send a node what it refuses.
 pub const REPAIR_REST_MS: u64 = 1000;
 

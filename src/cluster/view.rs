@@ -269,6 +269,14 @@ impl View {
         now.iter().chain(to_be).any(|owner| self.node(owner) == node)
     }
 
+    /// The same of a slot.
+    #[must_use]
+    pub fn gets_slot(&self, slot: u32, node: NodeId) -> bool {
+        let rings = [Some(&self.read), self.write.as_ref()].into_iter().flatten();
+        let mut owners = rings.filter_map(|ring| ring.slot_owners(slot)).flat_map(Owners::iter);
+        owners.any(|owner| self.node(owner) == node)
+    }
+
     /// Whether a node may be read from under a key: it owns it, or did, and still gets all
     /// that is written.
     #[must_use]

@@ -1,9 +1,22 @@
 //! One word for each slot of the ring that says which items this node has
 //! there, so that two nodes can tell in a glance whether their copies differ.
 
-use crate::item::Version;
+use crate::item::{Standing, Version};
 use crate::ring::KeyHash;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What a digest sees of an item beside its hash: the version, and in the bit above it whether
+/// somebody has won the right to fetch its value, which changes without a version. An expiry
+/// changes without one too and is left out: two copies may keep another one for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp(u64);
+
+impl Stamp {
+    #[inline]
+    pub(super) fn of(version: Version, standing: Standing) -> Self {
+        Self(version.0 | u64::from(standing.won) << 63)
+    }
+}
 
 /// A digest for each slot: the exclusive or over a mix of each item's hash and
 /// version. An item that comes or goes changes it in the same way, so the order
@@ -29,16 +42,18 @@ impl Digests {
         hash.slot(self.shift)
     }
 
-    /// Notes that an item of this version came or went.
+    /// Notes that an item with this stamp came or went.
     #[inline]
-    pub(super) fn turn(&self, hash: KeyHash, version: Version) {
-        self.change(hash, mix(hash, version));
+    pub(super) fn turn(&self, hash: KeyHash, stamp: Stamp) {
+        self.change(hash, mix(hash, stamp));
     }
 
-    /// Notes that one version took another's place.
+    /// Notes that one stamp took another's place.
     #[inline]
-    pub(super) fn replace(&self, hash: KeyHash, old: Version, new: Version) {
-        self.change(hash, mix(hash, old) ^ mix(hash, new));
+    pub(super) fn replace(&self, hash: KeyHash, old: Stamp, new: Stamp) {
+        if old != new {
+            self.change(hash, mix(hash, old) ^ mix(hash, new));
+        }
     }
 
     #[inline]
@@ -58,8 +73,8 @@ impl Digests {
 /// Two rounds of a multiplication folded in half: items that differ in one bit
 /// of hash or version differ in half of the bits here.
 #[inline]
-fn mix(hash: KeyHash, version: Version) -> u64 {
-    fold(fold(hash.0, 0x9e37_79b9_7f4a_7c15) ^ version.0, 0xd6e8_feb8_6659_fd93)
+fn mix(hash: KeyHash, stamp: Stamp) -> u64 {
+    fold(fold(hash.0, 0x9e37_79b9_7f4a_7c15) ^ stamp.0, 0xd6e8_feb8_6659_fd93)
 }
 
 #[inline]
@@ -78,12 +93,18 @@ mod tests {
     #[test]
     fn what_comes_and_goes_leaves_nothing() {
         let digests = Digests::new(16);
-        digests.turn(HASH, Version(5));
+        digests.turn(HASH, Stamp(5));
         assert_ne!(digests.of_slot(SLOT), Some(0));
-        digests.replace(HASH, Version(5), Version(6));
-        digests.turn(HASH, Version(6));
+        digests.replace(HASH, Stamp(5), Stamp(6));
+        digests.turn(HASH, Stamp(6));
         assert_eq!(digests.of_slot(SLOT), Some(0));
         assert_eq!(digests.of_slot(1 << 16), None);
+    }
+
+    #[test]
+    fn who_has_won_counts() {
+        let stamp = |won| Stamp::of(Version(5), Standing { won, ..Standing::default() });
+        assert_ne!(mix(HASH, stamp(true)), mix(HASH, stamp(false)));
     }
 
     #[test]
@@ -91,7 +112,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for low in 0..100 {
             for version in 0..100 {
-                assert!(seen.insert(mix(KeyHash(low), Version(version))));
+                assert!(seen.insert(mix(KeyHash(low), Stamp(version))));
             }
         }
     }

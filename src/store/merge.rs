@@ -44,7 +44,7 @@ impl Stripe {
             (Ordering::Less | Ordering::Equal, _) => Merged::Older,
             (Ordering::Greater, None) => match self.entomb(shared, request, version) {
                 Some(_) => Merged::Taken,
-                None => self.refuse(),
+                None => self.refuse(shared),
             },
             (Ordering::Greater, Some(body)) => self.take(shared, request, copied, &body),
         }
@@ -92,7 +92,7 @@ impl Stripe {
         body: &CopiedBody<'_>,
     ) -> Merged {
         if item_bytes(request.key.bytes().len(), body.value.len()) > self.item_bytes_max {
-            return self.refuse();
+            return self.refuse(shared);
         }
         let present = self.find(shared, request, false);
         let draft = Draft {
@@ -105,12 +105,13 @@ impl Stripe {
         let (present, version) = (present.as_ref(), copied.version);
         match self.write_value(shared, request, present, &draft, body.value, version) {
             Ok(_) => Merged::Taken,
-            Err(_) => self.refuse(),
+            Err(_) => self.refuse(shared),
         }
     }
 
     /// From now on others may have what this node lacks.
-    fn refuse(&mut self) -> Merged {
+    fn refuse(&mut self, shared: &Shared) -> Merged {
+        shared.lack_room();
         self.has_refused = true;
         Merged::NoRoom
     }
@@ -137,8 +138,10 @@ impl Stripe {
         };
         let segment = self.room(shared, false, new.words(), request.now)?;
         let (written, old) = self.append(shared, request.hash, segment, &new);
-        if let Some(old_version) = old.and_then(|place| self.bury(shared, place)) {
-            shared.digests.turn(request.hash, old_version);
+        // Another key may have had its place.
+        let there = old.and_then(|place| shared.hash_at(place));
+        if let Some(old) = old.and_then(|place| self.bury(shared, place)) {
+            shared.digests.turn(there.unwrap_or(request.hash), old);
             self.items -= 1;
         }
         Some(written)

@@ -398,6 +398,11 @@ impl Store {
         figures
     }
 
+    /// Whether anything went, or did not come, for want of room since this was last asked.
+    pub fn take_lacks_room(&self) -> bool {
+        self.shared.take_lacks_room()
+    }
+
     /// The digest of a slot: equal on two nodes that have the same items there.
     #[must_use]
     pub fn digest(&self, slot: usize) -> Option<u64> {

@@ -4,6 +4,7 @@
 //! of one size that are written again and again, take no more memory than they
 //! take once.
 
+use super::digest::Stamp;
 use super::record::{NewRecord, Record, USES_MAX};
 use super::shared::Shared;
 use super::stripe::{Present, Stripe, Written, note_expiry};
@@ -37,7 +38,8 @@ impl Stripe {
         NewRecord { uses, ..*new }.write(&segment.words[place.word as usize..][..words]);
         drop(held);
         note_expiry(&segment, new.expiry);
-        shared.digests.replace(hash, old.meta.version, new.version);
+        let old = Stamp::of(old.meta.version, old.meta.standing);
+        shared.digests.replace(hash, old, Stamp::of(new.version, new.standing));
         Some(Written { segment, word: place.word })
     }
 }

@@ -394,6 +394,7 @@ impl Stripe {
             let (meta, memory) = (item.meta(), item.memory());
             shared.evictions.keep(Evicted { key, meta, memory });
         }
+        shared.lack_room();
         if record.is_tombstone() {
             return self.remove(shared, hash, place);
         }

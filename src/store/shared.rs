@@ -1,7 +1,7 @@
 //! What all stripes of a store share.
 
 use super::apart::Apart;
-use super::arena::Arena;
+use super::arena::{Arena, Place};
 use super::digest::Digests;
 use super::evictions::Evictions;
 use super::index::{BYTES_PER_ITEM, Index};
@@ -36,6 +36,8 @@ pub(super) struct Shared {
     moved: AtomicU64,
     /// A delete leaves a tombstone.
     tombstones: AtomicBool,
+    /// Since somebody last asked, something went or did not come for want of room.
+    lacks_room: AtomicBool,
 }
 
 impl Shared {
@@ -55,12 +57,19 @@ impl Shared {
             flushes: AtomicU64::new(0),
             moved: AtomicU64::new(0),
             tombstones: AtomicBool::new(false),
+            lacks_room: AtomicBool::new(false),
         }
     }
 
     /// The hash of a record's key, which the record does not keep.
     pub(super) fn hash(&self, record: Record<'_>) -> KeyHash {
         KeyHash::new(self.seed, record.key(&mut KeyRoom::new()).bytes())
+    }
+
+    /// The hash of the key of what is at a place.
+    pub(super) fn hash_at(&self, place: Place) -> Option<KeyHash> {
+        let segment = self.arena.segment(place.segment)?;
+        Some(self.hash(Record::at(&segment, place.word)))
     }
 
     #[inline]
@@ -74,6 +83,19 @@ impl Shared {
 
     pub(super) fn keeps_tombstones(&self) -> bool {
         self.tombstones.load(Ordering::Relaxed)
+    }
+
+    /// Something goes, or does not come, for want of room.
+    #[inline]
+    pub(super) fn lack_room(&self) {
+        // It is read by all who evict, and written once.
+        if !self.lacks_room.load(Ordering::Relaxed) {
+            self.lacks_room.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn take_lacks_room(&self) -> bool {
+        self.lacks_room.swap(false, Ordering::Relaxed)
     }
 
     #[inline]

@@ -8,6 +8,7 @@ use super::StoreConfig;
 use super::apart::SharedValue;
 use super::arena::{Place, Segment};
 use super::compose::{SCRATCH_BYTES_KEPT, compose, number_of};
+use super::digest::Stamp;
 use super::figures::Counts;
 use super::found::Found;
 use super::ghost::Ghost;
@@ -214,9 +215,12 @@ impl Stripe {
         let Place { segment, word } = present.place;
         let segment = shared.arena.segment(segment)?;
         let mut record = Record::at(&segment, word);
+        let meta = present.old.meta;
+        let stamps = [meta.standing, standing].map(|standing| Stamp::of(meta.version, standing));
         if record.set_expiry(expiry) {
             note_expiry(&segment, expiry);
             record.set_standing(standing);
+            shared.digests.replace(request.hash, stamps[0], stamps[1]);
             return Some(present);
         }
         let apart = record.apart();
@@ -226,7 +230,6 @@ impl Stripe {
             record.append_value(&mut value);
         }
         let payload = apart.map_or(Payload::Here(&value), Payload::Apart);
-        let meta = present.old.meta;
         let new = NewRecord {
             key: request.key,
             version: meta.version,
@@ -243,6 +246,9 @@ impl Stripe {
         drop(segment);
         shared.count_moved();
         let written = self.put(shared, request, present.main, &new);
+        if written.is_some() {
+            shared.digests.replace(request.hash, stamps[0], stamps[1]);
+        }
         self.scratch = value;
         // Without room for a copy the item stays as it was, unless it went to make
         // room.
@@ -325,10 +331,19 @@ impl Stripe {
         // item or evicted it, and another key with this hash makes way too.
         let (written, old) = self.append(shared, hash, segment, &new);
         self.counts.total += u64::from(same.is_none());
+        let stamp = Stamp::of(version, draft.standing);
+        // Another key that had its place is of another slot, perhaps.
+        let other = old.filter(|_| present.is_none()).and_then(|place| shared.hash_at(place));
         match old.and_then(|place| self.bury(shared, place)) {
-            Some(old_version) => shared.digests.replace(hash, old_version, version),
+            Some(old) => match other.filter(|&other| other != hash) {
+                None => shared.digests.replace(hash, old, stamp),
+                Some(other) => {
+                    shared.digests.turn(other, old);
+                    shared.digests.turn(hash, stamp);
+                }
+            },
             None => {
-                shared.digests.turn(hash, version);
+                shared.digests.turn(hash, stamp);
                 self.items += 1;
             }
         }
@@ -379,22 +394,22 @@ impl Stripe {
     /// Takes an item away.
     pub(super) fn remove(&mut self, shared: &Shared, hash: KeyHash, place: Place) {
         shared.index.remove(hash);
-        if let Some(version) = self.bury(shared, place) {
-            shared.digests.turn(hash, version);
+        if let Some(stamp) = self.bury(shared, place) {
+            shared.digests.turn(hash, stamp);
             self.items -= 1;
         }
     }
 
-    /// Marks a record that the index does not point to any more. Says which
-    /// version is gone, if it was an item.
-    pub(super) fn bury(&mut self, shared: &Shared, place: Place) -> Option<Version> {
+    /// Marks a record that the index does not point to any more. Says what is gone, if it
+    /// was an item.
+    pub(super) fn bury(&mut self, shared: &Shared, place: Place) -> Option<Stamp> {
         let segment = shared.arena.segment(place.segment)?;
         let record = Record::at(&segment, place.word);
         self.kill(&segment, record);
         if let Some(number) = record.apart() {
             self.let_go_apart(shared, number);
         }
-        (!record.is_tombstone()).then(|| record.version())
+        (!record.is_tombstone()).then(|| Stamp::of(record.version(), record.standing()))
     }
 
     /// Marks a record as dead. Its large value, if it has one, stays: it may have

@@ -33,6 +33,10 @@ pub enum Message<'a> {
     Follow(Follow<'a>),
     /// I go by those rings, and have not done yet what the step asks for.
     Followed(Followed),
+    /// Tell me your digests of these slots.
+    Compare(Compare<'a>),
+    /// These are my digests.
+    Compared(Compared<'a>),
 }
 
 /// Requests of clients, in the order in which they are to be executed.
@@ -243,6 +247,28 @@ pub struct Followed {
     pub by: u64,
     /// Which step.
     pub number: u64,
+}
+
+/// The sender wants to know whether the receiver has the same as it has. It is answered by a
+/// [`Compared`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Compare<'a> {
+    /// Of the call.
+    pub call: u32,
+    /// The slots, four bytes each, the lowest first.
+    pub slots: &'a [u8],
+}
+
+/// The answer to a [`Compare`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Compared<'a> {
+    /// Of the call.
+    pub call: u32,
+    /// The sender's memory was full lately: it may lack what it was sent.
+    pub evicts: bool,
+    /// A digest for each slot, in order, eight bytes each, the lowest first; zero where the
+    /// sender keeps nothing. None at all where it has nothing in any slot.
+    pub digests: &'a [u8],
 }
 
 /// What was written up to a version is gone. It is answered by a [`Kept`] once the

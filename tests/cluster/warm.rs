@@ -66,6 +66,47 @@ fn what_was_deleted_meanwhile_is_not_back() {
     }
 }
 
+const MANY: usize = 100_000;
+const CHANGED: usize = 100;
+const AT_ONCE: usize = 1000;
+
+/// Items that a node has brought others.
+fn moved(node: &Node) -> usize {
+    let lines = node.connect().lines("stats cluster\r\n");
+    let count = lines.iter().find_map(|line| line.strip_prefix("STAT moved_items "));
+    count.unwrap().parse().unwrap()
+}
+
+fn write(node: &Node, keys: std::ops::Range<usize>, value: &str) {
+    let mut client = node.connect();
+    for from in keys.clone().step_by(AT_ONCE) {
+        let to = keys.end.min(from + AT_ONCE);
+        let sets = (from..to).map(|key| format!("set key-{key} 0 0 3\r\n{value}\r\n"));
+        client.ask(&sets.collect::<String>(), &"STORED\r\n".repeat(to - from));
+    }
+}
+
+/// What it has kept is not sent again.
+#[test]
+fn a_node_with_a_warm_file_is_brought_what_changed() {
+    let (mut nodes, again) = nodes_with_file("warm-few", 3, "-m 128 --grace 120");
+    write(&nodes[0], 0..MANY, "old");
+    let said = nodes.pop().unwrap().stop_by("INT");
+    assert!(said.contains(" written: "), "{said}");
+    let before: usize = nodes.iter().map(moved).sum();
+    write(&nodes[0], 0..CHANGED, "new");
+    let back = Node::start_as("cluster-warm-few-again", &again);
+    nodes.push(back);
+    all_serve(&nodes);
+    let brought = nodes[..2].iter().map(moved).sum::<usize>() - before;
+    // Each with what else is in its slot.
+    assert!((1..10 * CHANGED).contains(&brought), "{brought} of {MANY} items, not {CHANGED}");
+    for (key, value) in [(0, "new"), (CHANGED - 1, "new"), (CHANGED, "old"), (MANY - 1, "old")] {
+        let there = format!("VALUE key-{key} 0 3\r\n{value}\r\nEND\r\n");
+        nodes[2].connect().ask(&format!("get key-{key}\r\n"), &there);
+    }
+}
+
 /// Nobody else has what it had.
 #[test]
 fn the_only_copy_outlives_a_restart() {

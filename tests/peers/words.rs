@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use ringcached::limits::{ASK_REQUESTS_MAX, FRAME_BYTES_MAX, KEEP_ITEMS_MAX, KEY_BYTES_MAX};
 use ringcached::wire::{
-    Ask, Behind, Body, DecodeError, Executor, Filled, Flush, Follow, Followed, Frames, Hello, Item,
-    Keep, Kept, Message, Promise, Protocol, Relay, Relayed, Reply, Request, Say, Told,
-    append_frame,
+    Ask, Behind, Body, Compare, Compared, DecodeError, Executor, Filled, Flush, Follow, Followed,
+    Frames, Hello, Item, Keep, Kept, Message, Promise, Protocol, Relay, Relayed, Reply, Request,
+    Say, Told, append_frame,
 };
 use std::time::{Duration, Instant};
 
@@ -85,6 +85,11 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
         (
             Message::Followed(Followed { turn: 2, by: 300, number: 7 }),
             r"\x06\x00\x00\x00\x0c\x02\xfb,\x01\x07",
+        ),
+        (Message::Compare(Compare { call: 7, slots: b"slot" }), r"\x07\x00\x00\x00\r\x07\x04slot"),
+        (
+            Message::Compared(Compared { call: 7, evicts: true, digests: b"a digest" }),
+            r"\x0c\x00\x00\x00\x0e\x07\x01\x08a digest",
         ),
         (Message::Follow(Follow { call: None, rings: b"" }), r"\x03\x00\x00\x00\x0b\x00\x00"),
     ]
@@ -184,7 +189,9 @@ fn held(message: &Message<'_>) -> usize {
         | Message::Behind(_)
         | Message::Relay(_)
         | Message::Follow(_)
-        | Message::Followed(_) => 0,
+        | Message::Followed(_)
+        | Message::Compare(_)
+        | Message::Compared(_) => 0,
     }
 }
 
@@ -284,10 +291,14 @@ impl Parts {
         }
     }
 
+    fn first(&self) -> &[u8] {
+        self.texts.first().map_or(b"", |(text, ..)| text)
+    }
+
     fn message(&self) -> Message<'_> {
         let call = self.call;
         let texts = self.texts.iter();
-        match self.kind % 6 {
+        match self.kind % 8 {
             0 => {
                 let executors = [Executor::Primary, Executor::Owner, Executor::Copy];
                 let executor = executors[self.term_ms as usize % executors.len()];
@@ -298,6 +309,11 @@ impl Parts {
             2 => Message::Keep(Keep { call, floor: 300, items: texts.map(Self::item).collect() }),
             3 => Message::Kept(Kept { call, accepted: self.flag }),
             4 => Message::Behind(Behind { slot: call, node: self.term_ms.into() }),
+            5 => Message::Compare(Compare { call, slots: self.first() }),
+            6 => {
+                let (evicts, digests) = (self.flag, self.first());
+                Message::Compared(Compared { call, evicts, digests })
+            }
             _ => Message::Promise(Promise { call, term_ms: self.term_ms, open_since_ms: 7 }),
         }
     }

@@ -1,6 +1,7 @@
 //! What goes wrong in a run.
 
 use crate::leaving::Leaving;
+use crate::memory::Memory;
 use crate::strangers::Strange;
 use crate::world::World;
 use ringcached::cluster::Step;
@@ -27,6 +28,8 @@ pub(crate) enum Kind {
     Restart,
     /// The same, before anyone has noticed.
     QuickRestart,
+    /// A node is ended, and started again with its memory.
+    WarmRestart,
     /// Restarted without its memory, and not told where others are; at once, or late.
     ForgetfulRestart,
     /// The same, again and again.
@@ -110,6 +113,7 @@ pub(crate) struct Trouble {
     flaps: u64,
     /// Whoever leaves is killed in this step.
     dies_in: Option<Step>,
+    memory: Memory,
     /// So much longer than usual is the run.
     pub(crate) extra_ms: u64,
 }
@@ -155,8 +159,8 @@ impl Trouble {
         };
         let steps = [Step::Write, Step::Fill, Step::HandOver, Step::Follow, Step::Settled];
         let dies_in = (kind == Kind::LeaverDies).then(|| steps[world.random.below(steps.len())]);
-        let back_ms = at_ms + away;
-        Self { kind, node, other, at_ms, back_ms, flaps: FLAPS - 1, dies_in, extra_ms }
+        let (back_ms, flaps, memory) = (at_ms + away, FLAPS - 1, Memory::default());
+        Self { kind, node, other, at_ms, back_ms, flaps, dies_in, memory, extra_ms }
     }
 
     pub(crate) fn step(&mut self, world: &mut World) {
@@ -192,7 +196,7 @@ impl Trouble {
         }
     }
 
-    fn begin(&self, world: &mut World) {
+    fn begin(&mut self, world: &mut World) {
         match self.kind {
             Kind::Nothing => {}
             Kind::Kill
@@ -201,6 +205,10 @@ impl Trouble {
             | Kind::ForgetfulRestart
             | Kind::GiveAway
             | Kind::Flap => world.kill(self.node),
+            Kind::WarmRestart => {
+                self.memory = world.memory_of(self.node);
+                world.kill(self.node);
+            }
             Kind::Pause => world.pause(self.node, self.back_ms - self.at_ms),
             Kind::Cut => {
                 world.cut(self.node, self.other);
@@ -226,6 +234,7 @@ impl Trouble {
     fn end(&self, world: &mut World) {
         match self.kind {
             Kind::Restart | Kind::QuickRestart | Kind::Flap => world.start(self.node, true),
+            Kind::WarmRestart => world.start_with(self.node, true, &self.memory),
             Kind::ForgetfulRestart => world.start(self.node, false),
             Kind::Cut | Kind::CutOneWay | Kind::Partition | Kind::LongPartition => world.heal(),
             Kind::Stranger | Kind::Unlinked => world.end_strangers(),

@@ -2,6 +2,7 @@
 
 use crate::faults::GRACE_MS;
 use crate::leaving::Leaving;
+use crate::memory::Memory;
 use crate::run::Plan;
 use crate::strangers::Strange;
 use ringcached::cluster::{Agreed, Card, Flaw, Phase, Plan as ChangePlan, ReadFrom, Step, View};
@@ -228,6 +229,11 @@ impl World {
     /// Starts a node without anything in its memory, which is told where the others are
     /// or has to be found by them.
     pub(crate) fn start(&mut self, number: usize, has_seeds: bool) {
+        self.start_with(number, has_seeds, &Memory::default());
+    }
+
+    /// The same with what it had in its memory.
+    pub(crate) fn start_with(&mut self, number: usize, has_seeds: bool, memory: &Memory) {
         let now = self.now_at(number);
         let layout = self.nodes[number].strange.map_or(self.layout, |it| it.layout(self.layout));
         self.nodes[number].generation = now.unix_ms();
@@ -255,6 +261,7 @@ impl World {
             evicts: true,
         };
         let store = Store::new(&config, now);
+        memory.put_into(&store, layout.seed, now);
         let ring = Ring::new(&layout, &[card.ring_node()]).unwrap();
         let clock = Arc::clone(&self.clock);
         let skew_ms = self.nodes[number].skew_ms;

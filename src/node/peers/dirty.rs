@@ -22,6 +22,9 @@ struct State {
     marked: BTreeMap<NodeId, Slots>,
     /// What is being brought.
     taken: BTreeMap<NodeId, Slots>,
+    /// Those of them of which nothing is known but that the node was away: its digests may
+    /// tell that it lacks nothing there.
+    doubted: BTreeMap<NodeId, Slots>,
     /// Slots in which a node missed a write that others perhaps have acknowledged. They are
     /// marked.
     missed: BTreeMap<NodeId, Slots>,
@@ -37,11 +40,28 @@ impl State {
         self.missed.is_empty() && self.coming.is_empty()
     }
 
+    /// A copy of a slot is behind, whatever was known of it.
+    fn mark(&mut self, node: NodeId, slot: u32, slots: u32) {
+        of(&mut self.marked, node, slots).insert(slot);
+        if let Some(doubted) = self.doubted.get_mut(&node) {
+            doubted.remove(slot);
+        }
+    }
+
     fn lacks_nothing(&mut self, node: NodeId) {
         for sets in [&mut self.missed, &mut self.coming, &mut self.untold] {
             sets.remove(&node);
         }
     }
+}
+
+/// The marks of a node.
+#[derive(Debug)]
+pub(in crate::node) struct Taken {
+    /// Slots whose copies are behind.
+    pub(in crate::node) slots: Slots,
+    /// Others, of which nothing is known.
+    pub(in crate::node) doubted: Slots,
 }
 
 /// A set of slots.
@@ -65,6 +85,12 @@ impl Slots {
     pub(in crate::node) fn clear(&mut self) {
         self.words.fill(0);
         self.count = 0;
+    }
+
+    pub(in crate::node) fn remove(&mut self, slot: u32) {
+        let (word, bit) = (&mut self.words[slot as usize / 64], 1 << (slot % 64));
+        self.count -= u32::from(*word & bit != 0);
+        *word &= !bit;
     }
 
     pub(in crate::node) fn contains(&self, slot: u32) -> bool {
@@ -108,20 +134,32 @@ impl Dirty {
 
     /// The copies of these slots on this node may be behind.
     pub(in crate::node) fn mark(&self, node: NodeId, slots: impl IntoIterator<Item = u32>) {
+        let mut state = self.state();
+        slots.into_iter().for_each(|slot| state.mark(node, slot, self.slots));
+    }
+
+    /// The same, unless the node turns out to have what is here of them: nothing is known but
+    /// that it was away.
+    pub(in crate::node) fn doubt(&self, node: NodeId, slots: impl IntoIterator<Item = u32>) {
         let mut slots = slots.into_iter().peekable();
         if slots.peek().is_some() {
             let mut state = self.state();
-            let marked = self.of(&mut state.marked, node);
-            slots.for_each(|slot| marked.insert(slot));
+            let State { marked, doubted, .. } = &mut *state;
+            let (marked, doubted) = (self.of(marked, node), self.of(doubted, node));
+            for slot in slots.filter(|&slot| !marked.contains(slot)).collect::<Vec<_>>() {
+                marked.insert(slot);
+                doubted.insert(slot);
+            }
         }
     }
 
     /// Copies of what was just written in these slots did not get to this node.
     pub(super) fn miss(&self, node: NodeId, slots: impl IntoIterator<Item = u32>) {
         let mut state = self.state();
-        let State { marked, missed, untold, .. } = &mut *state;
         for slot in slots {
-            for sets in [&mut *marked, &mut *missed, &mut *untold] {
+            state.mark(node, slot, self.slots);
+            let State { missed, untold, .. } = &mut *state;
+            for sets in [missed, untold] {
                 self.of(sets, node).insert(slot);
             }
         }
@@ -130,10 +168,8 @@ impl Dirty {
     /// Another owner says so. It is not told on.
     pub(in crate::node) fn hear_missed(&self, node: NodeId, slot: u32) {
         let mut state = self.state();
-        let State { marked, missed, .. } = &mut *state;
-        for sets in [marked, missed] {
-            self.of(sets, node).insert(slot);
-        }
+        state.mark(node, slot, self.slots);
+        self.of(&mut state.missed, node).insert(slot);
     }
 
     /// All that others are to be told.
@@ -174,15 +210,17 @@ impl Dirty {
 
     /// Takes all marks of a node: whoever takes them brings the copies up to date, or marks
     /// them again, and says so in the end.
-    pub(in crate::node) fn take(&self, node: NodeId) -> Option<Slots> {
+    pub(in crate::node) fn take(&self, node: NodeId) -> Option<Taken> {
         let mut state = self.state();
-        let State { marked, taken: under_way, missed, coming, .. } = &mut *state;
-        let taken = marked.remove(&node)?;
-        self.of(under_way, node).unite(&taken);
+        let State { marked, doubted, taken, missed, coming, .. } = &mut *state;
+        let mut slots = marked.remove(&node)?;
+        self.of(taken, node).unite(&slots);
+        let doubted = doubted.remove(&node).unwrap_or_else(|| Slots::none(self.slots));
+        doubted.iter().for_each(|slot| slots.remove(slot));
         if let Some(missed) = missed.remove(&node) {
             self.of(coming, node).unite(&missed);
         }
-        Some(taken)
+        Some(Taken { slots, doubted })
     }
 
     /// What was taken was brought, or else it is still missing.
@@ -226,6 +264,7 @@ impl Dirty {
         let mut state = self.state();
         state.marked.remove(&node);
         state.taken.remove(&node);
+        state.doubted.remove(&node);
         state.lacks_nothing(node);
     }
 
@@ -245,12 +284,16 @@ impl Dirty {
 
     /// The set of a node.
     fn of<'s>(&self, sets: &'s mut BTreeMap<NodeId, Slots>, node: NodeId) -> &'s mut Slots {
-        sets.entry(node).or_insert_with(|| Slots::none(self.slots))
+        of(sets, node, self.slots)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn of(sets: &mut BTreeMap<NodeId, Slots>, node: NodeId, slots: u32) -> &mut Slots {
+    sets.entry(node).or_insert_with(|| Slots::none(slots))
 }
 
 impl Cluster {
@@ -272,7 +315,7 @@ mod tests {
         dirty.mark(NodeId(1), [3, 255, 3]);
         dirty.mark(NodeId(2), []);
         assert_eq!((dirty.count(NodeId(1)), dirty.marked()), (2, vec![NodeId(1)]));
-        let taken = dirty.take(NodeId(1)).unwrap();
+        let taken = dirty.take(NodeId(1)).unwrap().slots;
         assert!(taken.contains(3) && taken.contains(255) && !taken.contains(4));
         assert!(dirty.take(NodeId(1)).is_none());
     }
@@ -289,6 +332,24 @@ mod tests {
         assert_eq!(lacking(), [3, 4, 9]);
         dirty.end_taken(node, true);
         assert_eq!(lacking(), [9]);
+    }
+
+    #[test]
+    fn what_is_known_to_be_missing_is_not_in_doubt() {
+        let (dirty, node) = (Dirty::new(256), NodeId(1));
+        dirty.mark(node, [1]);
+        dirty.doubt(node, [1, 2, 3, 4, 5]);
+        assert_eq!(dirty.count(node), 5);
+        dirty.mark(node, [2]);
+        dirty.miss(node, [3]);
+        dirty.hear_missed(node, 4);
+        let Taken { slots, doubted } = dirty.take(node).unwrap();
+        assert_eq!(slots.iter().collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(doubted.iter().collect::<Vec<_>>(), [5]);
+        dirty.doubt(node, [6]);
+        dirty.forget(node);
+        dirty.doubt(node, []);
+        assert!(dirty.take(node).is_none());
     }
 
     #[test]
@@ -310,7 +371,7 @@ mod tests {
         assert_eq!(untold(), [3, 9]);
         assert!(dirty.tell_again());
         assert_eq!(untold(), [2, 3, 4, 255]);
-        assert_eq!(dirty.take(node).unwrap().len(), 5);
+        assert_eq!(dirty.take(node).unwrap().slots.len(), 5);
         assert!(dirty.lacks(node), "it is on its way");
         assert!(dirty.tell_again());
         assert_eq!(untold(), [2, 3, 4, 255]);

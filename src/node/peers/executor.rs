@@ -1,9 +1,9 @@
 //! Executes what other nodes ask for, and keeps the copies they send.
 
-use super::{Answer, Calls, Cluster, Ended, Replies, Said, Sent};
+use super::{Answer, Calls, Cluster, Digests, Ended, Replies, Said, Sent};
 use crate::cluster::{Card, Rings};
 use crate::item::{Key, Now, Version};
-use crate::limits::{NODES_MAX, OUTPUT_KEPT_BYTES_MAX, TOLD_BYTES_HIGH};
+use crate::limits::{COMPARE_SLOTS_MAX, NODES_MAX, OUTPUT_KEPT_BYTES_MAX, TOLD_BYTES_HIGH};
 use crate::memcache::Protocol;
 use crate::net::Output;
 use crate::net::peers::Link;
@@ -12,7 +12,8 @@ use crate::node::session::{Road, Role};
 use crate::ring::NodeId;
 use crate::store::{Merged, PREFETCH_MAX};
 use crate::wire::{
-    self, Ask, Behind, Filled, Followed, Keep, Kept, Message, Relay, Relayed, Reply, Told,
+    self, Ask, Behind, Compare, Compared, Filled, Followed, Keep, Kept, Message, Relay, Relayed,
+    Reply, Told,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -157,6 +158,11 @@ impl Executor {
             Message::Kept(kept) => {
                 let answer = if kept.accepted { Answer::Kept } else { Answer::Refused };
                 self.cluster.answered(link, kept.call, answer, now);
+            }
+            Message::Compare(compare) => self.compare(link, &compare, now)?,
+            Message::Compared(Compared { call, evicts, digests }) => {
+                let answer = Answer::Compared(Digests { evicts, bytes: digests.into() });
+                self.cluster.answered(link, call, answer, now);
             }
             Message::Ask(ask) => self.ask(link, &ask, now),
             Message::Keep(keep) => self.keep(link, &keep, now),
@@ -315,6 +321,24 @@ impl Executor {
         // Where there is no room for it, whoever waits waits in vain, and sends the
         // items again.
         let _ = link.send(|frame| kept.encode(frame));
+    }
+
+    /// Tells the digests of some slots, as they are now.
+    fn compare(&self, link: &Arc<Link>, compare: &Compare<'_>, now: Now) -> Result<(), NoMessage> {
+        let (slots, odd) = compare.slots.as_chunks();
+        if !odd.is_empty() || slots.len() > COMPARE_SLOTS_MAX {
+            return Err(NoMessage);
+        }
+        let slots = slots.iter().map(|slot| u32::from_le_bytes(*slot));
+        let digests: Vec<u8> = match self.road.has_items() {
+            true => self.road.digests(slots).into_iter().flat_map(u64::to_le_bytes).collect(),
+            false => Vec::new(),
+        };
+        let (call, evicts) = (compare.call, self.road.evicts(now));
+        let compared = Message::Compared(Compared { call, evicts, digests: &digests });
+        // Where there is no room the caller's deadline ends it.
+        let _ = link.send(|frame| compared.encode(frame));
+        Ok(())
     }
 
     fn keep_one(&self, item: &wire::Item<'_>, now: Now) -> bool {

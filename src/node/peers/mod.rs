@@ -5,6 +5,7 @@
 mod batches;
 mod breaker;
 mod calls;
+mod comparing;
 mod dirty;
 mod executor;
 mod misses;
@@ -24,8 +25,10 @@ mod throttle;
 mod turn;
 mod waited;
 mod waiting;
+mod wanted;
 
 pub(super) use breaker::Breakers;
+pub(super) use comparing::Digests;
 pub(super) use dirty::{Dirty, Slots};
 pub(super) use executor::{Executor, FilledBy, NoMessage, Word};
 pub(super) use misses::Misses;
@@ -42,18 +45,22 @@ pub(super) use settling::{Settling, Turns};
 pub(super) use succession::{Ended, HeldBack, Succession};
 pub(super) use turn::{AskedAt, Sending, Turn};
 pub(super) use waiting::{Answer, Calls, Waiting};
+pub(super) use wanted::Wanted;
 
 use super::draining::Draining;
 use super::others::plain;
 use super::refusals::Remarks;
 use crate::cluster::{Card, View};
 use crate::item::{Copied, CopiedBody, Expiry, Now, Standing, Version};
-use crate::limits::BREAKER_FAILURES;
+use crate::limits::{BREAKER_FAILURES, TOMBSTONE_S};
 use crate::net::peers::Link;
 use crate::ring::{KeyHash, NodeId};
 use crate::store::Found;
-use crate::wire::{BULK_LANE, Filled, Flush, Follow, Item, Message, Promise, Relay, Relayed, Say};
+use crate::wire::{
+    BULK_LANE, Compare, Filled, Flush, Follow, Item, Message, Promise, Relay, Relayed, Say,
+};
 use calls::Call;
+use comparing::Compares;
 use overview::Overviews;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -127,6 +134,7 @@ pub(super) struct Cluster {
     pub(super) dirty: Dirty,
     pub(super) moves: Moves,
     pub(super) waited: Waited,
+    pub(super) compares: Compares,
     pub(super) held_back: HeldBack,
     pub(super) promised: Promised,
     pub(super) turns: Turns,
@@ -154,6 +162,8 @@ pub(super) struct Cluster {
     /// The millisecond of the last tick, and of the last that came much too late.
     ticked_ms: AtomicU64,
     woke_ms: AtomicU64,
+    /// The millisecond in which it was last seen that this node lacked room.
+    lacked_room_ms: AtomicU64,
 }
 
 /// Which card of a node: one that was said later in a life, or in a later life, is
@@ -249,6 +259,7 @@ impl Cluster {
             dirty: Dirty::new(slots),
             moves: Moves::default(),
             waited: Waited::default(),
+            compares: Compares::default(),
             held_back: HeldBack::none(slots),
             promised: Promised::default(),
             breakers: Breakers::default(),
@@ -260,6 +271,7 @@ impl Cluster {
             floor_known: AtomicU64::new(0),
             ticked_ms: AtomicU64::new(0),
             woke_ms: AtomicU64::new(0),
+            lacked_room_ms: AtomicU64::new(0),
         }
     }
 
@@ -477,6 +489,14 @@ impl Cluster {
         })
     }
 
+    /// Asks a node for its digests of these slots; over when it has told them.
+    fn ask_digests(&self, slots: &[u32], of: NodeId, now: Now) -> Arc<Waiting> {
+        let slots: Vec<u8> = slots.iter().flat_map(|slot| slot.to_le_bytes()).collect();
+        self.call_all(&[of], now, |call, frame| {
+            Message::Compare(Compare { call, slots: &slots }).encode(frame);
+        })
+    }
+
     /// Asks a node not to take this one's place for so long; over when it has
     /// promised it. All that was missed up to `told` was told to it.
     pub(super) fn ask_promise(
@@ -566,6 +586,15 @@ impl Cluster {
             true => Now::from_unix_ms(self.woke_ms.load(Ordering::Acquire)),
             false => now,
         }
+    }
+
+    /// Whether this node lacked room lately, or does so now.
+    pub(super) fn evicts(&self, lacks_room: bool, now: Now) -> bool {
+        if lacks_room {
+            self.lacked_room_ms.fetch_max(now.unix_ms(), Ordering::Relaxed);
+        }
+        let last = self.lacked_room_ms.load(Ordering::Relaxed);
+        now.unix_ms() < last + u64::from(TOMBSTONE_S) * 1000
     }
 
     /// This node leaves: others take its place as soon as they hear of it.

@@ -11,7 +11,7 @@
 use super::batches::Batches;
 use super::move_rate::{MoveLimit, MoveRate};
 use super::moves::{Became, Moved, Progress};
-use super::{Cluster, Slots, Turn};
+use super::{Cluster, Slots, Turn, Wanted};
 use crate::item::Now;
 use crate::limits::{BULK_LINK_MS, BULK_LINK_REST_MS, GATHERS_MAX, PASSES_MAX};
 use crate::node::session::Road;
@@ -51,7 +51,7 @@ pub(in crate::node) struct Mover {
     links: Box<dyn BulkLinks>,
     rate: MoveRate,
     /// Moves whose link is being made, since then.
-    waiting: BTreeMap<NodeId, (Slots, Now)>,
+    waiting: BTreeMap<NodeId, (Wanted, Now)>,
     passes: Vec<Pass>,
     /// Nodes that there is a link to, and when it was last of use.
     met: BTreeMap<NodeId, Now>,
@@ -59,7 +59,7 @@ pub(in crate::node) struct Mover {
 
 /// One pass over this node's memory for some other nodes.
 struct Pass {
-    moves: BTreeMap<NodeId, Slots>,
+    moves: BTreeMap<NodeId, Wanted>,
     /// Those of them that have refused something.
     refused: BTreeSet<NodeId>,
     walk: FullWalk,
@@ -141,13 +141,13 @@ impl Mover {
     /// Has links made to those for whom there is something new, and ends those that were
     /// of no use for long.
     fn look_for_links(&mut self, now: Now) {
-        for (to, slots) in self.cluster.moves.take_asked() {
+        for (to, wanted) in self.cluster.moves.take_asked() {
             let address = self.cluster.bulk_address(to).filter(|_| self.road.has_items());
             if let Some((at, generation)) = address {
                 self.links.meet(to, at, generation);
                 self.met.insert(to, now);
             }
-            self.waiting.insert(to, (slots, now));
+            self.waiting.insert(to, (wanted, now));
         }
         let is_in_use = |node: &NodeId| {
             self.waiting.contains_key(node)
@@ -169,20 +169,20 @@ impl Mover {
             return;
         }
         let (cluster, met) = (&self.cluster, &self.met);
-        let is_ready = |&(node, (_, since)): &(&NodeId, &(Slots, Now))| {
+        let is_ready = |&(node, (_, since)): &(&NodeId, &(Wanted, Now))| {
             let may_come = met.contains_key(node) && !is_past(*since, BULK_LINK_MS, now);
             !may_come || cluster.has_bulk_link(*node)
         };
         let ready = self.waiting.iter().filter(is_ready).map(|(&node, _)| node);
         let ready: Vec<NodeId> = ready.collect();
         let slots = |node| Some((node, self.waiting.remove(&node)?.0));
-        let moves: BTreeMap<NodeId, Slots> = ready.into_iter().filter_map(slots).collect();
+        let moves: BTreeMap<NodeId, Wanted> = ready.into_iter().filter_map(slots).collect();
         if !moves.is_empty() {
             let began = self.road.elapsed();
             if self.passes.is_empty() {
                 self.rate.begin(&self.cluster.waited, began);
             }
-            let under_way = moves.iter().map(|(&to, slots)| Progress::new(to, slots.len()));
+            let under_way = moves.iter().map(|(&to, slots)| Progress::new(to, slots.all.len()));
             self.cluster.moves.begin(under_way);
             let (refused, walk, sent) = (BTreeSet::new(), FullWalk::default(), Batches::default());
             self.passes.push(Pass { moves, refused, walk, is_through: false, sent, began });
@@ -205,8 +205,9 @@ impl Mover {
 
     /// Marks all that a node was to be brought, for another pass.
     fn give_up(&self, pass: &mut Pass, to: NodeId) {
-        if let Some(slots) = pass.moves.remove(&to) {
-            self.cluster.dirty.mark(to, slots.iter());
+        if let Some(Wanted { all, deletes }) = pass.moves.remove(&to) {
+            self.cluster.dirty.mark(to, all.iter());
+            self.cluster.dirty.doubt(to, deletes.iter().flat_map(Slots::iter));
             self.cluster.moves.end(Moved { to, became: Became::Lost });
         }
     }

@@ -1,7 +1,7 @@
 //! What is to be brought to other nodes: the hub says it, on its thread, and the mover
 //! does it, on another.
 
-use super::{Sending, Slots};
+use super::{Sending, Wanted};
 use crate::ring::NodeId;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,7 +23,7 @@ pub struct Moves {
 
 #[derive(Debug, Default)]
 struct State {
-    asked: BTreeMap<NodeId, Slots>,
+    asked: BTreeMap<NodeId, Wanted>,
     ended: Vec<Moved>,
     under_way: BTreeMap<NodeId, Progress>,
 }
@@ -80,15 +80,15 @@ pub(in crate::node) enum Became {
 }
 
 impl Moves {
-    /// All that is here of these slots is to be brought to a node, for which nothing else
+    /// All that is here of this is to be brought to a node, for which nothing else
     /// is under way.
-    pub(super) fn ask(&self, to: NodeId, slots: Slots) {
-        self.state().asked.insert(to, slots);
+    pub(super) fn ask(&self, to: NodeId, wanted: Wanted) {
+        self.state().asked.insert(to, wanted);
         self.some.notify_one();
     }
 
     /// What was asked for since the last look.
-    pub(super) fn take_asked(&self) -> BTreeMap<NodeId, Slots> {
+    pub(super) fn take_asked(&self) -> BTreeMap<NodeId, Wanted> {
         std::mem::take(&mut self.state().asked)
     }
 

@@ -1,8 +1,11 @@
 //! Brings copies up to date that are behind: of the slots that are marked for a
-//! node all there is is to be brought to it, and whatever it has newer stays.
+//! node all there is is to be brought to it, and whatever it has newer stays. Where nothing is
+//! known but that it was away, it is asked first what it has.
 
+use super::comparing::{Comparing, Look};
+use super::dirty::Taken;
 use super::moves::{Became, Moved};
-use super::{Cluster, Said, Slots};
+use super::{Cluster, Said, Slots, Wanted};
 use crate::item::Now;
 use crate::limits::{REPAIR_REST_MS, REPAIR_TRIES};
 use crate::node::session::Road;
@@ -18,6 +21,9 @@ pub(in crate::node) struct Repair {
     cluster: Arc<Cluster>,
     /// Nodes that something is brought to.
     served: BTreeSet<NodeId>,
+    /// Those of them that are asked first what they have, and what they are to be brought in
+    /// any case.
+    comparing: BTreeMap<NodeId, (Taken, Comparing)>,
     /// Nodes that have come back, and are to be told when they have all: what they said
     /// of themselves before that began, and the ring that it was by.
     tell: BTreeMap<NodeId, (Said, u64)>,
@@ -35,8 +41,14 @@ impl fmt::Debug for Repair {
 
 impl Repair {
     pub(in crate::node) fn new(road: Rc<Road>, cluster: Arc<Cluster>) -> Self {
-        let served = BTreeSet::new();
-        Self { road, cluster, served, tell: BTreeMap::new(), resting: BTreeMap::new() }
+        Self {
+            road,
+            cluster,
+            served: BTreeSet::new(),
+            comparing: BTreeMap::new(),
+            tell: BTreeMap::new(),
+            resting: BTreeMap::new(),
+        }
     }
 
     /// A node came, perhaps not for the first time: nobody knows what it has of what it owns
@@ -46,10 +58,21 @@ impl Repair {
         self.tell.insert(node, (said, ring));
     }
 
-    /// A node is to be brought what is in these slots.
+    /// A node is to be brought what is in these slots and not there yet.
     pub(in crate::node) fn bring(&mut self, node: NodeId, slots: Vec<u32>) {
-        self.cluster.dirty.mark(node, slots);
+        // What it has said may be of an earlier life.
+        self.ask_anew(node);
+        self.cluster.dirty.doubt(node, slots);
         self.resting.remove(&node);
+    }
+
+    /// What a node is being asked it is asked again.
+    fn ask_anew(&mut self, node: NodeId) {
+        let Some((Taken { slots, doubted }, _)) = self.comparing.remove(&node) else { return };
+        self.served.remove(&node);
+        self.cluster.dirty.mark(node, slots.iter());
+        self.cluster.dirty.doubt(node, doubted.iter());
+        self.cluster.dirty.end_taken(node, false);
     }
 
     /// Whether this node has anything.
@@ -74,6 +97,9 @@ impl Repair {
     pub(in crate::node) fn forget(&mut self, node: NodeId) {
         self.tell.remove(&node);
         self.resting.remove(&node);
+        if self.comparing.remove(&node).is_some() {
+            self.served.remove(&node);
+        }
     }
 
     /// Whether a node has all of what is meant for it, as far as is known; or refuses the
@@ -102,13 +128,53 @@ impl Repair {
         }
         for to in self.due(now) {
             match self.cluster.dirty.take(to) {
-                Some(slots) => {
+                Some(taken) => {
                     self.served.insert(to);
-                    self.cluster.moves.ask(to, slots);
+                    self.begin(to, taken, now);
                 }
                 // It is only to be told.
                 None => self.finish(to, Became::Brought, now),
             }
+        }
+        self.compare(now);
+    }
+
+    fn begin(&mut self, to: NodeId, taken: Taken, now: Now) {
+        let Taken { mut slots, doubted } = taken;
+        // Who has nothing has nothing to compare with.
+        if doubted.len() > 0 && self.road.has_items() {
+            let comparing = Comparing::begin(to, doubted.iter().collect(), now);
+            self.comparing.insert(to, (Taken { slots, doubted }, comparing));
+        } else {
+            doubted.iter().for_each(|slot| slots.insert(slot));
+            self.cluster.moves.ask(to, Wanted::all(slots));
+        }
+    }
+
+    /// Goes on with asking nodes what they have, and has them brought what they lack.
+    fn compare(&mut self, now: Now) {
+        let (mut over, mut lost) = (Vec::new(), Vec::new());
+        for (&to, (_, comparing)) in &mut self.comparing {
+            match comparing.step(&self.cluster, now, |slot| self.road.digest(slot)) {
+                Look::UnderWay => {}
+                Look::Over(seen) => over.push((to, seen)),
+                Look::Lost => lost.push(to),
+            }
+        }
+        for (to, seen) in over {
+            self.cluster.compares.count(&seen);
+            let Some((Taken { mut slots, mut doubted }, _)) = self.comparing.remove(&to) else {
+                continue;
+            };
+            for slot in seen.differing {
+                doubted.remove(slot);
+                slots.insert(slot);
+            }
+            self.cluster.moves.ask(to, Wanted { all: slots, deletes: Some(doubted) });
+        }
+        for to in lost {
+            self.ask_anew(to);
+            self.finish(to, Became::Lost, now);
         }
     }
 
@@ -151,8 +217,11 @@ impl Repair {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::item::{Copied, CopiedBody, Expiry, Key, Standing, Version};
     use crate::net::peers::Link;
+    use crate::node::peers::{Answer, Digests};
     use crate::node::standing::{START_MS, node_of};
+    use crate::wire::{Compare, Frames, Message};
     use std::sync::atomic::AtomicU64;
 
     const ME: NodeId = NodeId(1);
@@ -184,6 +253,61 @@ mod tests {
             repair.cluster.moves.end(Moved { to: OTHER, became });
         }
         begins
+    }
+
+    /// Another node came, of whose slots this one has an item each in the first ones; what it is
+    /// brought where it says that these are its digests.
+    fn wanted(digests: impl Fn(u32, u64) -> u64, marked: u32) -> Wanted {
+        let shared = node_of(&[ME, OTHER], &Arc::new(AtomicU64::new(START_MS)));
+        let cluster = Arc::clone(shared.cluster.as_ref().unwrap());
+        let link = Arc::new(Link::detached(OTHER, 1, 1 << 20, || {}));
+        cluster.linked(&link);
+        let road = Rc::new(Road::new(&shared, 0));
+        let body = CopiedBody { flags: 0, cas: 9, standing: Standing::default(), value: b"v" };
+        let (version, expiry) = (Version(START_MS << 21), Expiry::Never);
+        let copied = Copied { version, expiry, body: Some(body) };
+        for number in 0..100 {
+            let key = format!("key-{number}");
+            road.merge(Key::new(key.as_bytes()).unwrap(), &copied, at(0));
+        }
+        let mut repair = Repair::new(Rc::clone(&road), Arc::clone(&cluster));
+        cluster.dirty.miss(OTHER, [marked]);
+        repair.came(OTHER, Said::default(), 0);
+        repair.step(at(1));
+        assert!(!repair.is_even(OTHER) && cluster.moves.take_asked().is_empty());
+        let mut frames = Frames::new(1 << 20);
+        frames.push(&link.take_outgoing());
+        for _ in 0..1 << 16 {
+            let Some(frame) = frames.next_frame().unwrap() else { break };
+            let Ok(Message::Compare(Compare { call, slots })) = Message::decode(frame) else {
+                panic!("nothing else is sent");
+            };
+            let slots = slots.as_chunks().0.iter().map(|slot| u32::from_le_bytes(*slot));
+            let mine = slots.map(|slot| digests(slot, road.digest(slot).unwrap()));
+            let bytes = mine.flat_map(u64::to_le_bytes).collect::<Vec<u8>>().into();
+            let answer = Answer::Compared(Digests { evicts: false, bytes });
+            cluster.answered(&link, call, answer, at(2));
+        }
+        repair.step(at(2));
+        let asked = cluster.moves.take_asked().remove(&OTHER).unwrap();
+        assert!(!repair.is_even(OTHER), "it is on its way");
+        cluster.moves.end(Moved { to: OTHER, became: Became::Brought });
+        repair.step(at(3));
+        assert!(repair.is_even(OTHER) && repair.rests());
+        asked
+    }
+
+    #[test]
+    fn who_has_all_is_brought_what_it_is_known_to_lack_and_the_stamps_of_deletes() {
+        let wanted = wanted(|_, mine| mine, 7);
+        assert_eq!(wanted.all.iter().collect::<Vec<_>>(), [7]);
+        assert!(wanted.has(7, false) && wanted.has(8, true) && !wanted.has(8, false));
+    }
+
+    #[test]
+    fn who_has_something_else_in_a_slot_is_brought_that() {
+        let wanted = wanted(|slot, mine| mine ^ u64::from(slot == 300), 7);
+        assert_eq!(wanted.all.iter().collect::<Vec<_>>(), [7, 300]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What somebody waits for: the answers of other nodes to what one turn asked.
 
-use super::Replies;
+use super::{Digests, Replies};
 use crate::item::Now;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -10,6 +10,8 @@ use std::task::Waker;
 pub(in crate::node) enum Answer {
     /// With these replies.
     Told(Arc<Replies>),
+    /// With these digests.
+    Compared(Digests),
     /// What was sent is kept.
     Kept,
     /// What was sent is not kept: the other holds this node for dead.

@@ -4,7 +4,7 @@ use super::elsewhere::{LATE_MS, Parts, Place};
 use crate::cluster::View;
 use crate::item::{Copied, Key, Now, Op, Outcome, Store, Version};
 use crate::limits::HEDGE_MS;
-use crate::node::peers::{Calls, Cluster, Sent, Slots, Turn, Waiting};
+use crate::node::peers::{Calls, Cluster, Sent, Slots, Turn, Waiting, Wanted};
 use crate::node::{Counters, Shared, ViewReader};
 use crate::ring::{KeyHash, NodeId, Owners};
 use crate::store::{Found, FullWalk, Merged, PREFETCH_MAX, SharedValue};
@@ -354,15 +354,15 @@ impl Road {
         &self,
         walk: &mut FullWalk,
         now: Now,
-        moves: &BTreeMap<NodeId, Slots>,
+        moves: &BTreeMap<NodeId, Wanted>,
         turn: &mut Turn,
     ) -> bool {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
         self.shared.store.walk_all(walk, now, |key, found| {
             let slot = view.slot(view.hash(key.bytes()));
-            for (&to, slots) in moves {
-                if slots.contains(slot) {
+            for (&to, wanted) in moves {
+                if wanted.has(slot, found.is_tombstone()) {
                     turn.keep(to, slot, key.bytes(), found);
                 }
             }
@@ -373,6 +373,27 @@ impl Road {
     /// How much of the memory was looked at, of 1.
     pub(in crate::node) fn walked(&self, walk: &FullWalk) -> f64 {
         self.shared.store.walked(walk)
+    }
+
+    /// This node's digests of these slots, as they are at this moment; zero for those of which
+    /// it gets nothing. What it has of them is to go, and would be gone when it is missed.
+    pub(in crate::node) fn digests(&self, slots: impl Iterator<Item = u32>) -> Vec<u64> {
+        let mut reader = self.view.borrow_mut();
+        let (view, me) = (reader.view(), self.me());
+        let gets = |slot| me.is_some_and(|me| view.gets_slot(slot, me));
+        slots.map(|slot| self.digest(slot).filter(|_| gets(slot)).unwrap_or_default()).collect()
+    }
+
+    /// This node's digest of a slot.
+    pub(in crate::node) fn digest(&self, slot: u32) -> Option<u64> {
+        self.shared.store.digest(slot as usize)
+    }
+
+    /// Whether this node lacked room within the time that a stamp of a delete is kept: it may
+    /// have let go of anything that is as young.
+    pub(in crate::node) fn evicts(&self, now: Now) -> bool {
+        let lacks = self.shared.store.take_lacks_room();
+        self.shared.cluster.as_ref().is_some_and(|cluster| cluster.evicts(lacks, now))
     }
 
     /// Whether this node has anything in its memory.

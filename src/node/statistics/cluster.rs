@@ -41,6 +41,9 @@ pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
     report.stat("move_limit", shared.settings.move_limit);
     report.stat("move_bytes_per_s", cluster.moves.bytes_per_s().unwrap_or(0));
     report.yes_no("moves_paused", cluster.moves.is_paused());
+    let (compared, differing) = cluster.compares.counts();
+    report.stat("slots_compared", compared);
+    report.stat("slots_differing", differing);
     let others = || overview.members.iter().filter(|&(node, _)| node != me.node);
     report.stat("members", others().count() + 1);
     said(me, report);
