@@ -454,6 +454,45 @@ pub const COMPARES_MAX: usize = 16;
 /// told: less than a call may take, and a few round trips round the world.
 pub const COMPARE_MS: u64 = 4000;
 
+/// Milliseconds in which a node compares each slot that it is the primary of with each other
+/// owner: well within the time for which stamps of deletes are kept.
+pub const AUDIT_ROUND_MS: u64 = 240_000;
+
+/// Slots that are compared in one look of that, at most.
+pub const AUDIT_SLOTS_MAX: usize = 256;
+
+/// Milliseconds after which slots that differed are looked at again: copies under way are there.
+pub const AUDIT_SETTLE_MS: u64 = 5000;
+
+/// Slots that have differed and wait to be looked at again, at most, and as many that have differed
+/// twice. More are found in the next round.
+pub const AUDIT_SUSPECTS_MAX: usize = 4096;
+
+/// Slots of which is known that they differ for good, at most: some 60 bytes each.
+pub const AUDIT_KNOWN_MAX: usize = 64 << 10;
+
+/// So often it is tried to make a slot even whose two digests stay as they are.
+pub const AUDIT_TRIES: u8 = 3;
+
+/// Milliseconds between two times that a node has others list what they have: each costs all of
+/// them a walk over their memory. After one that mended nothing it is twice as long.
+pub const AUDIT_REST_MS: std::ops::RangeInclusive<u64> = 1000..=300_000;
+
+/// Slots that are listed at a time, at most.
+pub const LIST_SLOTS_MAX: usize = 64;
+
+/// Items that a list has, at most: 16 bytes each, 64 KiB.
+pub const LIST_ITEMS_MAX: usize = 4096;
+
+/// Lists that a node makes for others at a time, at most.
+pub const LISTINGS_MAX: usize = 2;
+
+/// Pieces of the memory that one step of a list looks at: about a millisecond.
+pub const LIST_GATHERS_MAX: usize = 64;
+
+/// Milliseconds for which lists of others are waited for.
+pub const LIST_MS: u64 = 60_000;
+
 /// Milliseconds between two tries to send a node what it refuses.
 pub const REPAIR_REST_MS: u64 = 1000;
 

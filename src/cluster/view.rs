@@ -277,6 +277,17 @@ impl View {
         owners.any(|owner| self.node(owner) == node)
     }
 
+    /// The owners of a slot beside the first, if that is this node and all of them execute.
+    #[must_use]
+    pub fn owners_beside_first(&self, slot: u32, first: NodeId) -> Option<BTreeSet<NodeId>> {
+        let owners = self.read.slot_owners(slot)?;
+        let is_first = owners.iter().next().is_some_and(|owner| self.node(owner) == first);
+        if !is_first || !owners.iter().all(|owner| self.executes(owner)) {
+            return None;
+        }
+        Some(owners.iter().skip(1).map(|owner| self.node(owner)).collect())
+    }
+
     /// Whether a node may be read from under a key: it owns it, or did, and still gets all
     /// that is written.
     #[must_use]

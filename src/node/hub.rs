@@ -11,8 +11,8 @@ mod stepping_back;
 mod unlinked;
 
 use super::peers::{
-    Cluster, Ended, Executor, FilledBy, Misses, Mover, NoBulkLinks, NoMessage, Promises, Repair,
-    Said, Settling, Succession, Word,
+    Audit, Cluster, Ended, Executor, FilledBy, Misses, Mover, NoBulkLinks, NoMessage, Promises,
+    Repair, Said, Settling, Succession, Word,
 };
 use super::recall::Recall;
 use super::session::{Road, Session};
@@ -108,6 +108,7 @@ pub struct Hub {
     executor: Executor,
     repair: Repair,
     misses: Misses,
+    audit: Audit,
     mover: Option<Mover>,
     succession: Succession,
     promises: Promises,
@@ -178,6 +179,7 @@ impl Hub {
         let mover = config.moves_itself.then(|| {
             Mover::new(Rc::clone(&road), Arc::clone(&cluster), Box::new(NoBulkLinks), limit)
         });
+        let audit = Audit::new(Rc::clone(&road), Arc::clone(&cluster), started);
         let succession = Succession::new(road, Arc::clone(&cluster), config.notice);
         let promises = Promises::new(&cluster, config.notice);
         let unlinked = Unlinked::new(config.notice);
@@ -187,6 +189,7 @@ impl Hub {
             executor,
             repair,
             misses,
+            audit,
             mover,
             succession,
             promises,
@@ -360,6 +363,7 @@ impl Hub {
                 let is_known = ended.is_known(&self.members);
                 self.succession.asked(node, ended, is_known, now);
             }
+            Ok(Some(Word::Audited(said))) => self.audit.hear(node, said, now),
             Ok(Some(Word::Relayed(ended, is_all))) => self.succession.told(node, ended, is_all),
             Ok(Some(Word::Promised(term, open_since_ms))) => {
                 self.promises.give(node, term, self.shared.elapsed());
@@ -449,6 +453,7 @@ impl Hub {
             cluster.ask_promise(node, term_ms, told, now)
         });
         self.repair.step(now);
+        self.audit.step(self.is_settled(), now);
         if let Some(mover) = &mut self.mover {
             // It goes on with the next tick.
             mover.step(now, Waker::noop());
@@ -565,15 +570,6 @@ impl Hub {
     fn serves(&self, node: NodeId) -> bool {
         let card = self.members.current_card(node);
         card.is_some_and(|card| Able::of(card.phase) == Able::Executes)
-    }
-
-    fn live_others(&self) -> Vec<NodeId> {
-        let live = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.is_live() && member.belongs())
-            .filter(|(_, member)| member.current_card().is_some());
-        live.map(|(node, _)| node).filter(|&node| node != self.card.node).collect()
     }
 
     fn follow(&mut self, changes: Vec<Change>) -> Result<(), RingError> {

@@ -41,7 +41,7 @@ use crate::limits::{FLUSH_AHEAD_MS, STORE_BYTES_MIN, STRIPE_BYTES_MIN, STRIPES_M
 use crate::ring::KeyHash;
 use arena::Place;
 use crawl::Crawler;
-use record::Record;
+use record::{KeyRoom, Record};
 use shared::Shared;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -165,6 +165,16 @@ impl Store {
                 self.stripe(hash).clear_gone(&self.shared, Request { hash, key, now, whole: None });
                 None
             }
+        }
+    }
+
+    /// Shows what is there under a hash, the stamp of a delete too.
+    pub fn find(&self, hash: KeyHash, now: Now, visit: impl FnOnce(Key<'_>, &Found<'_>)) {
+        let Some(held) = self.shared.index.hold(hash) else { return };
+        let Some(segment) = self.shared.arena.segment(held.place().segment) else { return };
+        let record = Record::at(&segment, held.place().word);
+        if self.shared.hash(record) == hash && !self.shared.is_gone(record, now) {
+            visit(record.key(&mut KeyRoom::new()), &found(&self.shared, record));
         }
     }
 

@@ -37,6 +37,12 @@ pub enum Message<'a> {
     Compare(Compare<'a>),
     /// These are my digests.
     Compared(Compared<'a>),
+    /// Tell me what you have in these slots.
+    List(List<'a>),
+    /// This is what I have there.
+    Listed(Listed<'a>),
+    /// Send that node what you have of this.
+    Bring(Bring<'a>),
 }
 
 /// Requests of clients, in the order in which they are to be executed.
@@ -269,6 +275,37 @@ pub struct Compared<'a> {
     /// A digest for each slot, in order, eight bytes each, the lowest first; zero where the
     /// sender keeps nothing. None at all where it has nothing in any slot.
     pub digests: &'a [u8],
+}
+
+/// Copies of these slots differ. It is answered by a [`Listed`] after a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct List<'a> {
+    /// Which list of the sender's.
+    pub number: u64,
+    /// The slots, four bytes each, the lowest first.
+    pub slots: &'a [u8],
+}
+
+/// The answer to a [`List`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Listed<'a> {
+    /// Which.
+    pub number: u64,
+    /// Whether it is all that the sender was sent and knows to be deleted. It is not where there
+    /// is too much, or the sender lacked room lately.
+    pub is_all: bool,
+    /// For each item, and each delete that is known, sixteen bytes, the lowest first: the hash of
+    /// its key, and twice its version, and one more for a delete.
+    pub items: &'a [u8],
+}
+
+/// A node lacks what the receiver has under these hashes, or has it older. It is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub struct Bring<'a> {
+    /// Who is to be brought it.
+    pub node: u64,
+    /// The hashes of the keys, eight bytes each, the lowest first.
+    pub hashes: &'a [u8],
 }
 
 /// What was written up to a version is gone. It is answered by a [`Kept`] once the

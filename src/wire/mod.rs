@@ -20,7 +20,8 @@ pub use hello::{
     layout_fingerprint,
 };
 pub use message::{
-    Ask, Behind, Body, Compare, Compared, Executor, Filled, Flush, Follow, Followed, Item, Keep,
-    Kept, Message, Promise, Protocol, Relay, Relayed, Reply, Request, Say, Told,
+    Ask, Behind, Body, Bring, Compare, Compared, Executor, Filled, Flush, Follow, Followed, Item,
+    Keep, Kept, List, Listed, Message, Promise, Protocol, Relay, Relayed, Reply, Request, Say,
+    Told,
 };
 pub use rings::{NoRings, rings, rings_bytes};

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use ringcached::limits::{ASK_REQUESTS_MAX, FRAME_BYTES_MAX, KEEP_ITEMS_MAX, KEY_BYTES_MAX};
 use ringcached::wire::{
-    Ask, Behind, Body, Compare, Compared, DecodeError, Executor, Filled, Flush, Follow, Followed,
-    Frames, Hello, Item, Keep, Kept, Message, Promise, Protocol, Relay, Relayed, Reply, Request,
-    Say, Told, append_frame,
+    Ask, Behind, Body, Bring, Compare, Compared, DecodeError, Executor, Filled, Flush, Follow,
+    Followed, Frames, Hello, Item, Keep, Kept, List, Listed, Message, Promise, Protocol, Relay,
+    Relayed, Reply, Request, Say, Told, append_frame,
 };
 use std::time::{Duration, Instant};
 
@@ -91,6 +91,15 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
             Message::Compared(Compared { call: 7, evicts: true, digests: b"a digest" }),
             r"\x0c\x00\x00\x00\x0e\x07\x01\x08a digest",
         ),
+        (
+            Message::List(List { number: 300, slots: b"slot" }),
+            r"\t\x00\x00\x00\x0f\xfb,\x01\x04slot",
+        ),
+        (
+            Message::Listed(Listed { number: 7, is_all: true, items: b"an item" }),
+            r"\x0b\x00\x00\x00\x10\x07\x01\x07an item",
+        ),
+        (Message::Bring(Bring { node: 7, hashes: b"a hash" }), r"\t\x00\x00\x00\x11\x07\x06a hash"),
         (Message::Follow(Follow { call: None, rings: b"" }), r"\x03\x00\x00\x00\x0b\x00\x00"),
     ]
 }
@@ -191,7 +200,10 @@ fn held(message: &Message<'_>) -> usize {
         | Message::Follow(_)
         | Message::Followed(_)
         | Message::Compare(_)
-        | Message::Compared(_) => 0,
+        | Message::Compared(_)
+        | Message::List(_)
+        | Message::Listed(_)
+        | Message::Bring(_) => 0,
     }
 }
 
@@ -298,7 +310,7 @@ impl Parts {
     fn message(&self) -> Message<'_> {
         let call = self.call;
         let texts = self.texts.iter();
-        match self.kind % 8 {
+        match self.kind % 11 {
             0 => {
                 let executors = [Executor::Primary, Executor::Owner, Executor::Copy];
                 let executor = executors[self.term_ms as usize % executors.len()];
@@ -309,6 +321,12 @@ impl Parts {
             2 => Message::Keep(Keep { call, floor: 300, items: texts.map(Self::item).collect() }),
             3 => Message::Kept(Kept { call, accepted: self.flag }),
             4 => Message::Behind(Behind { slot: call, node: self.term_ms.into() }),
+            7 => Message::List(List { number: call.into(), slots: self.first() }),
+            8 => {
+                let (number, is_all, items) = (call.into(), self.flag, self.first());
+                Message::Listed(Listed { number, is_all, items })
+            }
+            9 => Message::Bring(Bring { node: call.into(), hashes: self.first() }),
             5 => Message::Compare(Compare { call, slots: self.first() }),
             6 => {
                 let (evicts, digests) = (self.flag, self.first());

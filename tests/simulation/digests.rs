@@ -8,7 +8,7 @@ use crate::{FIVE, THREE};
 const KEYS: usize = 600;
 const CHANGED: usize = 12;
 
-fn stat(world: &mut World, node: usize, name: &str) -> u64 {
+pub(crate) fn stat(world: &mut World, node: usize, name: &str) -> u64 {
     let text = ask(world, &mut Client::new(node), "stats cluster\r\n");
     let start = format!("STAT {name} ");
     text.lines().find_map(|line| line.strip_prefix(&start)).unwrap().parse().unwrap()

@@ -4,6 +4,7 @@
 //! `SIMULATION_SEEDS=17..18` runs one seed again, `SIMULATION_SEEDS=0..1000` many;
 //! `SIMULATION_LOG=1` tells what happens.
 
+mod audit;
 mod beginning;
 mod breaker;
 mod client;

@@ -174,6 +174,16 @@ impl Hub {
         self.members.iter().any(|(_, member)| is_strange(member))
     }
 
+    /// The other nodes that are live and of this cluster.
+    pub(super) fn live_others(&self) -> Vec<NodeId> {
+        let live = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.is_live() && member.belongs())
+            .filter(|(_, member)| member.current_card().is_some());
+        live.map(|(node, _)| node).filter(|&node| node != self.card.node).collect()
+    }
+
     /// Whether none of the others serves.
     pub(super) fn nobody_serves(&self) -> bool {
         !self.live_others().iter().any(|&node| self.serves(node))

@@ -40,8 +40,9 @@ pub(super) struct Comparing {
 /// What was seen of another node's digests.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
-    /// Slots whose digests differ, or were not told.
-    pub(super) differing: Vec<u32>,
+    /// Slots whose digests differ, and this node's and the other one's; none where that was not
+    /// told.
+    pub(super) differing: Vec<(u32, Option<[u64; 2]>)>,
     /// How many were told.
     pub(super) told: u32,
     /// The other node's memory was full lately.
@@ -99,7 +100,7 @@ impl Comparing {
                 }
                 // It has no answer to this.
                 _ => {
-                    self.seen.differing.extend(slots);
+                    self.left.extend(slots);
                     self.give_up();
                 }
             }
@@ -123,13 +124,24 @@ impl Comparing {
         match digests.of(slots.len()) {
             Some(theirs) => {
                 self.seen.told += slots.len() as u32;
-                let both = slots.into_iter().zip(theirs);
-                let differs = both.filter(|&(slot, theirs)| digest(slot) != Some(theirs));
-                self.seen.differing.extend(differs.map(|(slot, _)| slot));
+                let both = slots
+                    .into_iter()
+                    .zip(theirs)
+                    .map(|(slot, theirs)| (slot, digest(slot).map(|mine| [mine, theirs])));
+                let differs = both.filter(|(_, both)| both.is_none_or(|[one, other]| one != other));
+                self.seen.differing.extend(differs);
             }
-            // It has nothing, or talks nonsense.
+            // It has nothing, in other slots neither.
+            None if digests.bytes.is_empty() => {
+                self.seen.told += slots.len() as u32;
+                let both = slots.into_iter().map(|slot| (slot, digest(slot).unwrap_or_default()));
+                let differs = both.filter(|&(_, mine)| mine != 0);
+                self.seen.differing.extend(differs.map(|(slot, mine)| (slot, Some([mine, 0]))));
+                self.give_up();
+            }
+            // It talks nonsense.
             None => {
-                self.seen.differing.extend(slots);
+                self.left.extend(slots);
                 self.give_up();
             }
         }
@@ -138,7 +150,8 @@ impl Comparing {
     /// What was not told by now differs.
     fn give_up(&mut self) {
         let under_way = self.under_way.drain(..).flat_map(|(slots, _)| slots);
-        self.seen.differing.extend(under_way.chain(self.left.drain(..)));
+        let untold = under_way.chain(self.left.drain(..));
+        self.seen.differing.extend(untold.map(|slot| (slot, None)));
     }
 }
 
@@ -147,9 +160,19 @@ impl Comparing {
 pub(in crate::node) struct Compares {
     slots: AtomicU64,
     differing: AtomicU64,
+    mended: AtomicU64,
 }
 
 impl Compares {
+    /// So many items are brought to who has turned out to lack them.
+    pub(super) fn mend(&self, items: usize) {
+        self.mended.fetch_add(items as u64, Ordering::Relaxed);
+    }
+
+    pub(in crate::node) fn mended(&self) -> u64 {
+        self.mended.load(Ordering::Relaxed)
+    }
+
     /// Only the hub counts.
     pub(super) fn count(&self, seen: &Seen) {
         self.slots.fetch_add(seen.told.into(), Ordering::Relaxed);
@@ -219,7 +242,7 @@ mod tests {
     fn differing(look: Look) -> Vec<u32> {
         let Look::Over(mut seen) = look else { panic!("{look:?}") };
         seen.differing.sort_unstable();
-        seen.differing
+        seen.differing.into_iter().map(|(slot, _)| slot).collect()
     }
 
     #[test]
@@ -234,7 +257,7 @@ mod tests {
             scene.answer(call, slots.into_iter().map(digest));
         }
         let Look::Over(seen) = scene.step(2) else { panic!() };
-        assert_eq!(seen, Seen { differing: vec![7], told: slots, evicts: false });
+        assert_eq!(seen, Seen { differing: vec![(7, Some([7, 8]))], told: slots, evicts: false });
     }
 
     #[test]
@@ -251,12 +274,13 @@ mod tests {
 
     #[test]
     fn who_has_nothing_or_talks_nonsense_is_brought_all() {
-        for digests in [0..0, 0..5, 0..11] {
+        // There is nothing in the first slot here.
+        for (digests, first) in [(0..0, 1), (0..5, 0), (0..11, 0)] {
             let mut scene = Scene::of(10);
             scene.step(1);
             let call = scene.asked()[0].0;
-            scene.answer(call, digests.map(|slot| slot));
-            assert_eq!(differing(scene.step(2)), (0..10).collect::<Vec<_>>());
+            scene.answer(call, digests);
+            assert_eq!(differing(scene.step(2)), (first..10).collect::<Vec<_>>());
         }
         let mut scene = Scene::of(10);
         scene.step(1);

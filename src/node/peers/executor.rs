@@ -1,19 +1,23 @@
 //! Executes what other nodes ask for, and keeps the copies they send.
 
-use super::{Answer, Calls, Cluster, Digests, Ended, Replies, Said, Sent};
+use super::evening::Had;
+use super::{Answer, Audited, Calls, Cluster, Digests, Ended, Replies, Said, Sent};
 use crate::cluster::{Card, Rings};
 use crate::item::{Key, Now, Version};
-use crate::limits::{COMPARE_SLOTS_MAX, NODES_MAX, OUTPUT_KEPT_BYTES_MAX, TOLD_BYTES_HIGH};
+use crate::limits::{
+    COMPARE_SLOTS_MAX, LIST_ITEMS_MAX, LIST_SLOTS_MAX, NODES_MAX, OUTPUT_KEPT_BYTES_MAX,
+    TOLD_BYTES_HIGH,
+};
 use crate::memcache::Protocol;
 use crate::net::Output;
 use crate::net::peers::Link;
 use crate::node::Session;
 use crate::node::session::{Road, Role};
-use crate::ring::NodeId;
+use crate::ring::{KeyHash, NodeId};
 use crate::store::{Merged, PREFETCH_MAX};
 use crate::wire::{
-    self, Ask, Behind, Compare, Compared, Filled, Followed, Keep, Kept, Message, Relay, Relayed,
-    Reply, Told,
+    self, Ask, Behind, Bring, Compare, Compared, Filled, Followed, Keep, Kept, List, Listed,
+    Message, Relay, Relayed, Reply, Told,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -46,6 +50,8 @@ pub(in crate::node) enum Word {
     Followed((u64, NodeId, u64)),
     /// It goes by these rings, and tells others to where it is a call.
     Rings(Option<u32>, Rings),
+    /// Copies are compared.
+    Audited(Audited),
     /// It asks for what is here of the last writes of one who died.
     Relay(Ended),
     /// It has sent all it has of them, or is still to.
@@ -163,6 +169,25 @@ impl Executor {
             Message::Compared(Compared { call, evicts, digests }) => {
                 let answer = Answer::Compared(Digests { evicts, bytes: digests.into() });
                 self.cluster.answered(link, call, answer, now);
+            }
+            Message::List(List { number, slots }) => {
+                let (slots, odd) = slots.as_chunks();
+                if !odd.is_empty() || slots.len() > LIST_SLOTS_MAX {
+                    return Err(NoMessage);
+                }
+                let slots = slots.iter().map(|slot| u32::from_le_bytes(*slot)).collect();
+                return Ok(Some(Word::Audited(Audited::List(number, slots))));
+            }
+            Message::Listed(Listed { number, is_all, items }) => {
+                let items = words(items, 2 * LIST_ITEMS_MAX)?;
+                let list = items.chunks_exact(2).map(|item| (KeyHash(item[0]), Had(item[1])));
+                let list = is_all.then(|| list.collect());
+                return Ok(Some(Word::Audited(Audited::Listed(number, list))));
+            }
+            Message::Bring(Bring { node, hashes }) => {
+                let hashes = words(hashes, LIST_ITEMS_MAX)?.into_iter().map(KeyHash).collect();
+                let bring = Audited::Bring(NodeId(node), hashes);
+                return Ok(self.road.is_live(link.node()).then_some(Word::Audited(bring)));
             }
             Message::Ask(ask) => self.ask(link, &ask, now),
             Message::Keep(keep) => self.keep(link, &keep, now),
@@ -349,6 +374,13 @@ impl Executor {
         let merged = self.road.merge(key, &super::copied(item), now);
         matches!(merged, Merged::Taken | Merged::Older)
     }
+}
+
+/// So many words of eight bytes, at most.
+fn words(bytes: &[u8], most: usize) -> Result<Vec<u64>, NoMessage> {
+    let (words, odd) = bytes.as_chunks();
+    let is_it = odd.is_empty() && words.len() <= most;
+    is_it.then(|| words.iter().map(|word| u64::from_le_bytes(*word)).collect()).ok_or(NoMessage)
 }
 
 fn in_ours(protocol: wire::Protocol) -> Protocol {

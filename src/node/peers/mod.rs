@@ -2,11 +2,13 @@
 //! becomes of it. Moves no bytes and keeps no clock: frames come in and go out
 //! through links, and the time is passed in.
 
+mod audit;
 mod batches;
 mod breaker;
 mod calls;
 mod comparing;
 mod dirty;
+mod evening;
 mod executor;
 mod misses;
 mod move_rate;
@@ -27,6 +29,7 @@ mod waited;
 mod waiting;
 mod wanted;
 
+pub(super) use audit::{Audit, Audited};
 pub(super) use breaker::Breakers;
 pub(super) use comparing::Digests;
 pub(super) use dirty::{Dirty, Slots};
@@ -318,7 +321,7 @@ impl Cluster {
 
     /// Sends all that a turn has gathered, by a lane. What was written up to `floor` is gone.
     pub(super) fn send(&self, lane: usize, turn: Turn, floor: Version, now: Now) -> Sent {
-        let brings = turn.brings();
+        let (brings, offers) = (turn.brings(), turn.offers());
         let (sendings, needs) = turn.into_parts();
         let hurry = !needs.is_empty();
         let waiting = Arc::new(Waiting::new(sendings.len(), needs));
@@ -326,7 +329,7 @@ impl Cluster {
             let call = Call {
                 // Where nothing is needed nobody asks how it ended.
                 waits: hurry.then(|| (Arc::clone(&waiting), number as u16)),
-                slots: sending.slots(),
+                slots: if offers { Vec::new() } else { sending.slots() },
                 brings,
                 deadline: Now::from_unix_ms(now.unix_ms() + CALL_MS),
             };

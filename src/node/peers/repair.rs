@@ -166,7 +166,7 @@ impl Repair {
             let Some((Taken { mut slots, mut doubted }, _)) = self.comparing.remove(&to) else {
                 continue;
             };
-            for slot in seen.differing {
+            for (slot, _) in seen.differing {
                 doubted.remove(slot);
                 slots.insert(slot);
             }

@@ -23,6 +23,8 @@ pub(in crate::node) struct Turn {
     bytes: usize,
     /// See [`Turn::set_brings`].
     brings: bool,
+    /// See [`Turn::set_offers`].
+    offers: bool,
 }
 
 /// One call to one node.
@@ -106,6 +108,15 @@ impl Turn {
         self.brings = true;
     }
 
+    /// What it copies was there before: where a copy fails, it is left at that.
+    pub(super) fn set_offers(&mut self) {
+        self.offers = true;
+    }
+
+    pub(super) fn offers(&self) -> bool {
+        self.offers
+    }
+
     pub(super) fn brings(&self) -> bool {
         self.brings
     }
@@ -148,7 +159,7 @@ impl Turn {
     }
 
     /// The same to one who is not asked whether it has it: it is only to own the slot.
-    pub(super) fn keep_beside(
+    pub(in crate::node) fn keep_beside(
         &mut self,
         to: NodeId,
         slot: u32,

@@ -23,6 +23,7 @@ mod read;
 mod reading;
 mod road;
 mod said;
+mod slots;
 mod stats;
 mod text;
 mod tuning;

@@ -67,7 +67,7 @@ impl Road {
         view.answers(view.hash(key.bytes()), me)
     }
 
-    pub(super) fn slot(&self, hash: KeyHash) -> u32 {
+    pub(in crate::node) fn slot(&self, hash: KeyHash) -> u32 {
         self.view.borrow_mut().view().slot(hash)
     }
 

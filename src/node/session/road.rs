@@ -21,7 +21,7 @@ use std::time::Duration;
 /// request for an item goes it, so this is the one place that knows who executes
 /// for a key and who else keeps a copy.
 pub(in crate::node) struct Road {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     pub(super) view: RefCell<ViewReader>,
     worker: usize,
     /// What the turn under way sends to other nodes.
@@ -373,27 +373,6 @@ impl Road {
     /// How much of the memory was looked at, of 1.
     pub(in crate::node) fn walked(&self, walk: &FullWalk) -> f64 {
         self.shared.store.walked(walk)
-    }
-
-    /// This node's digests of these slots, as they are at this moment; zero for those of which
-    /// it gets nothing. What it has of them is to go, and would be gone when it is missed.
-    pub(in crate::node) fn digests(&self, slots: impl Iterator<Item = u32>) -> Vec<u64> {
-        let mut reader = self.view.borrow_mut();
-        let (view, me) = (reader.view(), self.me());
-        let gets = |slot| me.is_some_and(|me| view.gets_slot(slot, me));
-        slots.map(|slot| self.digest(slot).filter(|_| gets(slot)).unwrap_or_default()).collect()
-    }
-
-    /// This node's digest of a slot.
-    pub(in crate::node) fn digest(&self, slot: u32) -> Option<u64> {
-        self.shared.store.digest(slot as usize)
-    }
-
-    /// Whether this node lacked room within the time that a stamp of a delete is kept: it may
-    /// have let go of anything that is as young.
-    pub(in crate::node) fn evicts(&self, now: Now) -> bool {
-        let lacks = self.shared.store.take_lacks_room();
-        self.shared.cluster.as_ref().is_some_and(|cluster| cluster.evicts(lacks, now))
     }
 
     /// Whether this node has anything in its memory.

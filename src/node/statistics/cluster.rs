@@ -44,6 +44,7 @@ pub(super) fn report(shared: &Shared, now: Now, report: &mut Report<'_>) {
     let (compared, differing) = cluster.compares.counts();
     report.stat("slots_compared", compared);
     report.stat("slots_differing", differing);
+    report.stat("items_mended", cluster.compares.mended());
     let others = || overview.members.iter().filter(|&(node, _)| node != me.node);
     report.stat("members", others().count() + 1);
     said(me, report);
