@@ -231,7 +231,9 @@ impl Audit {
             return;
         }
         let is_due = |&(_, _, at): &(NodeId, Vec<u32>, Now)| now >= after(at, AUDIT_SETTLE_MS);
-        if let Some((node, slots, _)) = self.suspects.pop_front_if(|suspect| is_due(suspect)) {
+        if self.suspects.front().is_some_and(is_due)
+            && let Some((node, slots, _)) = self.suspects.pop_front()
+        {
             self.begin_look(node, slots, true, now);
         } else if now >= self.next_at {
             if self.left.is_empty() {

@@ -170,24 +170,9 @@ impl Executor {
                 let answer = Answer::Compared(Digests { evicts, bytes: digests.into() });
                 self.cluster.answered(link, call, answer, now);
             }
-            Message::List(List { number, slots }) => {
-                let (slots, odd) = slots.as_chunks();
-                if !odd.is_empty() || slots.len() > LIST_SLOTS_MAX {
-                    return Err(NoMessage);
-                }
-                let slots = slots.iter().map(|slot| u32::from_le_bytes(*slot)).collect();
-                return Ok(Some(Word::Audited(Audited::List(number, slots))));
-            }
-            Message::Listed(Listed { number, is_all, items }) => {
-                let items = words(items, 2 * LIST_ITEMS_MAX)?;
-                let list = items.chunks_exact(2).map(|item| (KeyHash(item[0]), Had(item[1])));
-                let list = is_all.then(|| list.collect());
-                return Ok(Some(Word::Audited(Audited::Listed(number, list))));
-            }
-            Message::Bring(Bring { node, hashes }) => {
-                let hashes = words(hashes, LIST_ITEMS_MAX)?.into_iter().map(KeyHash).collect();
-                let bring = Audited::Bring(NodeId(node), hashes);
-                return Ok(self.road.is_live(link.node()).then_some(Word::Audited(bring)));
+            message @ (Message::List(_) | Message::Listed(_) | Message::Bring(_)) => {
+                let is_live = self.road.is_live(link.node());
+                return Ok(audited(&message)?.filter(|_| is_live).map(Word::Audited));
             }
             Message::Ask(ask) => self.ask(link, &ask, now),
             Message::Keep(keep) => self.keep(link, &keep, now),
@@ -197,14 +182,7 @@ impl Executor {
             }
             Message::Filled(filled) => {
                 self.road.flushed(Version(filled.floor), now);
-                let Filled { generation, sequence, ring, own_sequence, live, .. } = filled;
-                let (live, odd) = live.as_chunks();
-                if !odd.is_empty() || live.len() > NODES_MAX {
-                    return Err(NoMessage);
-                }
-                let live = live.iter().map(|id| NodeId(u64::from_le_bytes(*id))).collect();
-                let by = FilledBy { ring, own_sequence, live };
-                return Ok(Some(Word::Filled(Said { generation, sequence }, by)));
+                return filled_by(&filled).map(Some);
             }
             Message::Follow(follow) => {
                 let rings = wire::rings(follow.rings).map_err(|_| NoMessage)?;
@@ -374,6 +352,37 @@ impl Executor {
         let merged = self.road.merge(key, &super::copied(item), now);
         matches!(merged, Merged::Taken | Merged::Older)
     }
+}
+
+/// What a node says that has sent this one all it had for it.
+fn filled_by(filled: &Filled<'_>) -> Result<Word, NoMessage> {
+    let &Filled { generation, sequence, ring, own_sequence, live, .. } = filled;
+    let live = words(live, NODES_MAX)?.into_iter().map(NodeId).collect();
+    let by = FilledBy { ring, own_sequence, live };
+    Ok(Word::Filled(Said { generation, sequence }, by))
+}
+
+/// What is said where copies are compared.
+fn audited(message: &Message<'_>) -> Result<Option<Audited>, NoMessage> {
+    Ok(Some(match *message {
+        Message::List(List { number, slots }) => {
+            let (slots, odd) = slots.as_chunks();
+            if !odd.is_empty() || slots.len() > LIST_SLOTS_MAX {
+                return Err(NoMessage);
+            }
+            Audited::List(number, slots.iter().map(|slot| u32::from_le_bytes(*slot)).collect())
+        }
+        Message::Listed(Listed { number, is_all, items }) => {
+            let items = words(items, 2 * LIST_ITEMS_MAX)?;
+            let list = items.chunks_exact(2).map(|item| (KeyHash(item[0]), Had(item[1])));
+            Audited::Listed(number, is_all.then(|| list.collect()))
+        }
+        Message::Bring(Bring { node, hashes }) => {
+            let hashes = words(hashes, LIST_ITEMS_MAX)?.into_iter().map(KeyHash).collect();
+            Audited::Bring(NodeId(node), hashes)
+        }
+        _ => return Ok(None),
+    }))
 }
 
 /// So many words of eight bytes, at most.
