@@ -108,6 +108,8 @@ impl<'a> Node<'a> {
         let name = self.name();
         match (self.word("standing"), self.word("phase")) {
             (Some("alive"), Some("serving")) => {}
+            // It was drained, and has ended. Who died before it had handed over all still owns.
+            (Some("down"), Some("leaving")) if self.number("slots") == Some(0) => return None,
             (Some("alive"), phase) => return Some(format!("{name} is {}", phase.unwrap_or("new"))),
             (standing, _) => return Some(format!("{name} is {}", standing.unwrap_or("unknown"))),
         }
@@ -161,5 +163,18 @@ mod tests {
         assert_eq!((nodes[0].name(), nodes[0].word("zone")), ("my node", None));
         assert_eq!((nodes[1].name(), nodes[1].is_me, nodes[0].is_me), ("0b", false, true));
         assert_eq!(nodes[1].trouble().unwrap(), "0b is down");
+    }
+
+    #[test]
+    fn who_has_left_is_no_trouble_and_who_died_leaving_is() {
+        let trouble = |slots| {
+            let mut seen = Seen::default();
+            for line in ["0b:standing down", "0b:phase leaving", slots] {
+                seen.take(line);
+            }
+            seen.nodes().next().unwrap().trouble()
+        };
+        assert_eq!(trouble("0b:slots 0"), None);
+        assert_eq!(trouble("0b:slots 7").unwrap(), "0b is down");
     }
 }

@@ -61,6 +61,7 @@ const ASKED_AT_ONCE: usize = 32;
 #[derive(Serialize)]
 struct Status {
     owners_change: bool,
+    step: Option<String>,
     paused: Vec<String>,
     unreached: Vec<Unreached>,
     moves: Table,
@@ -90,7 +91,8 @@ pub(crate) fn rebalance(args: &RebalanceArgs) -> Result<Exit, CliError> {
 
 /// What the members of a cluster answer.
 struct Round {
-    owners_change: bool,
+    /// The step in which a change of owners is.
+    step: Option<String>,
     reached: Vec<(String, Value)>,
     unreached: Vec<Unreached>,
 }
@@ -107,13 +109,16 @@ impl Round {
             return Err(CliError::Failed(format!("the node at {address} belongs to no cluster")));
         }
         let members = told["members"].as_array().map_or(&[][..], Vec::as_slice);
-        let ring = &told["ring"]["step"];
-        let owners_change = ring.as_str().is_some_and(|step| step != "settled");
-        let mut round = Self { owners_change, reached: Vec::new(), unreached: Vec::new() };
-        let ask = |member| (name(member), ask_member(member, &told, &operator.address, &what));
+        let step = told["ring"]["step"].as_str().filter(|&step| step != "settled");
+        let step = step.map(output::seen);
+        let mut round = Self { step, reached: Vec::new(), unreached: Vec::new() };
+        let members: Vec<&Value> = members.iter().filter(|member| !has_left(member)).collect();
+        let ask =
+            |member: &Value| (name(member), ask_member(member, &told, &operator.address, &what));
         for some in members.chunks(ASKED_AT_ONCE) {
             let answers: Vec<_> = thread::scope(|scope| {
-                let asked: Vec<_> = some.iter().map(|member| scope.spawn(|| ask(member))).collect();
+                let asked: Vec<_> =
+                    some.iter().map(|&member| scope.spawn(move || ask(member))).collect();
                 asked.into_iter().filter_map(|answer| answer.join().ok()).collect()
             });
             for (node, answer) in answers {
@@ -147,6 +152,12 @@ impl Round {
             output::note(format_args!("not reached: {node}: {why}"));
         }
     }
+}
+
+/// Whether it has handed over all, and ended; or died in the midst of it, and owners change for
+/// that.
+fn has_left(member: &Value) -> bool {
+    member["standing"] == "down" && member["phase"] == "leaving"
 }
 
 /// Asks one member, at the address that it tells; the one that was asked first at that.
@@ -186,7 +197,8 @@ fn status(operator: &Operator, format: Format) -> Result<Exit, CliError> {
     let round = look(operator)?;
     let paused = round.paused();
     let status = Status {
-        owners_change: round.owners_change,
+        owners_change: round.step.is_some(),
+        step: round.step.clone(),
         unreached: round.unreached.clone(),
         moves: table(&round),
         paused,
@@ -196,11 +208,23 @@ fn status(operator: &Operator, format: Format) -> Result<Exit, CliError> {
         Format::Csv => status.moves.write_csv(out),
         format => status.moves.write_aligned(out, format),
     })?;
+    if format.is_for_people() {
+        output::note(state(&round));
+    }
     if !status.paused.is_empty() {
         output::note(format_args!("paused: {}", status.paused.join(", ")));
     }
     round.tell_unreached();
     Ok(round.exit())
+}
+
+/// How things stand, in a line.
+fn state(round: &Round) -> String {
+    match (&round.step, round.moves().next()) {
+        (Some(step), _) => format!("owners change: {step}"),
+        (None, Some(_)) => "copies are brought up to date".to_owned(),
+        (None, None) => "nothing moves".to_owned(),
+    }
 }
 
 fn table(round: &Round) -> Table {
@@ -242,10 +266,10 @@ fn watch(operator: &Operator) -> Result<Exit, CliError> {
     loop {
         let round = look(operator)?;
         let moves = round.moves().count();
-        if moves == 0 && !round.owners_change {
+        if moves == 0 && round.step.is_none() {
             drop(progress);
             round.tell_unreached();
-            output::note("nothing moves");
+            output::note(state(&round));
             return Ok(round.exit());
         }
         progress.starts(said(&round, moves));

@@ -100,6 +100,7 @@ mod tests {
     const HASH: KeyHash = KeyHash(7);
     const LIFE_MS: u64 = TOMBSTONE_S as u64 * 1000;
 
+    #[allow(clippy::unnecessary_wraps)] // It stands beside a `None` everywhere.
     fn aged(ms: u64, is_tombstone: bool) -> Option<Had> {
         Some(Had::of(Version::end_of(Now::from_unix_ms(NOW.unix_ms() - ms)), is_tombstone))
     }
