@@ -135,7 +135,9 @@ fn what_a_full_node_has_evicted_is_not_brought_again() {
     for (key, owners) in keys(&world, 560) {
         // The full one is the last.
         if owners.contains(&2) {
-            owners.iter().for_each(|&node| put(&world, node, &key, 20_000, Some(&value)));
+            for &node in &owners {
+                put(&world, node, &key, 20_000, Some(&value));
+            }
         }
     }
     let evicted =
