@@ -30,8 +30,11 @@ impl Stripe {
         let (there, tombstone) = version_of(shared, request);
         match (version.cmp(&there), copied.body) {
             (Ordering::Equal, Some(body)) if !tombstone => {
-                let present = self.find(shared, request, false);
-                match self.compare_value(shared, present.as_ref(), body.value) {
+                // What is over here may have been touched there.
+                let Some(present) = self.find(shared, request, false) else {
+                    return self.take(shared, request, copied, &body);
+                };
+                match self.compare_value(shared, &present, body.value) {
                     // Two halves of a cluster may give one stamp to two writes: all decide
                     // alike.
                     Ordering::Less => self.take(shared, request, copied, &body),
@@ -41,11 +44,10 @@ impl Stripe {
                     }
                 }
             }
+            // The same for a stamp that two halves gave to a write and to a delete.
+            (Ordering::Equal, None) if !tombstone => self.delete(shared, request, version),
             (Ordering::Less | Ordering::Equal, _) => Merged::Older,
-            (Ordering::Greater, None) => match self.entomb(shared, request, version) {
-                Some(_) => Merged::Taken,
-                None => self.refuse(shared),
-            },
+            (Ordering::Greater, None) => self.delete(shared, request, version),
             (Ordering::Greater, Some(body)) => self.take(shared, request, copied, &body),
         }
     }
@@ -55,27 +57,30 @@ impl Stripe {
         &mut self,
         shared: &Shared,
         request: Request<'_>,
-        present: Option<Present>,
+        present: Present,
         expiry: Expiry,
         standing: Standing,
     ) -> Merged {
         // Who has won stays so until the next write: what was sent before may come after.
-        let won = present.as_ref().is_some_and(|there| there.old.meta.standing.won);
+        let won = present.old.meta.standing.won;
         let standing = Standing { won: standing.won || won, ..standing };
-        self.amend(shared, request, present, expiry, standing);
-        Merged::Taken
+        match self.amend(shared, request, Some(present), expiry, standing) {
+            Some(_) => Merged::Taken,
+            None => self.refuse(shared),
+        }
     }
 
-    /// How the value that is here stands to another; as if equal where none is.
-    fn compare_value(
-        &mut self,
-        shared: &Shared,
-        present: Option<&Present>,
-        value: &[u8],
-    ) -> Ordering {
-        let place = present.map(|present| present.place);
-        let there = place.and_then(|place| Some((shared.arena.segment(place.segment)?, place)));
-        let Some((segment, place)) = there else { return Ordering::Equal };
+    fn delete(&mut self, shared: &Shared, request: Request<'_>, version: Version) -> Merged {
+        match self.entomb(shared, request, version) {
+            Some(_) => Merged::Taken,
+            None => self.refuse(shared),
+        }
+    }
+
+    /// How the value that is here stands to another.
+    fn compare_value(&mut self, shared: &Shared, present: &Present, value: &[u8]) -> Ordering {
+        let place = present.place;
+        let Some(segment) = shared.arena.segment(place.segment) else { return Ordering::Equal };
         let mut here = std::mem::take(&mut self.scratch);
         here.clear();
         found(shared, Record::at(&segment, place.word)).append_value(&mut here);

@@ -67,6 +67,46 @@ fn of_two_writes_with_one_stamp_all_keep_the_same() {
     }
 }
 
+/// It was touched elsewhere, and is over here without anybody having looked.
+#[test]
+fn a_copy_with_more_time_is_taken_though_what_is_here_is_over() {
+    let caller = Caller::new(64 << 20);
+    let (hash, key) = (KeyHash::new(SEED, b"key"), Key::new(b"key").unwrap());
+    let merge = |seconds, at| {
+        let (version, standing) = (Version::end_of(NOW), Standing::default());
+        let body = CopiedBody { flags: 0, cas: version.0, standing, value: b"value" };
+        let copied = Copied { version, expiry: Expiry::after(seconds, NOW), body: Some(body) };
+        caller.store.merge(hash, key, at, &copied)
+    };
+    assert_eq!(merge(10, NOW), Merged::Taken);
+    let later = Now::from_unix_ms(NOW.unix_ms() + 20_000);
+    assert_eq!(merge(3600, later), Merged::Taken);
+    let left = caller.store.peek(hash, key, later, |found| found.meta().expiry);
+    assert_eq!(left, Some(Expiry::after(3600, NOW)));
+}
+
+/// As of two writes: whichever comes first, all have the same.
+#[test]
+fn of_a_write_and_a_delete_with_one_stamp_the_delete_stays() {
+    for delete_first in [false, true] {
+        let caller = Caller::new(64 << 20);
+        let (hash, key, version) =
+            (KeyHash::new(SEED, b"key"), Key::new(b"key").unwrap(), Version::end_of(NOW));
+        let expiry = Expiry::from_word(0);
+        let standing = Standing::default();
+        let body = CopiedBody { flags: 0, cas: version.0, standing, value: b"value" };
+        let mut copies =
+            [Copied { version, expiry, body: Some(body) }, Copied { version, expiry, body: None }];
+        if delete_first {
+            copies.reverse();
+        }
+        for copied in &copies {
+            caller.store.merge(hash, key, NOW, copied);
+        }
+        assert_eq!(caller.get(b"key"), None, "{delete_first}");
+    }
+}
+
 fn tombstones(caller: &Caller) -> Vec<Vec<u8>> {
     let (mut walk, mut keys) = (FullWalk::default(), Vec::new());
     while caller.store.walk_all(&mut walk, NOW, |key, found| {
