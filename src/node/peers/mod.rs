@@ -48,7 +48,7 @@ pub(super) use settling::{Settling, Turns};
 pub(super) use succession::{Ended, HeldBack, Succession};
 pub(super) use turn::{AskedAt, Sending, Turn};
 pub(super) use waiting::{Answer, Calls, Waiting};
-pub(super) use wanted::Wanted;
+pub(super) use wanted::{Kind, Wanted};
 
 use super::draining::Draining;
 use super::others::plain;

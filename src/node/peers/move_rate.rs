@@ -46,6 +46,9 @@ const SLOW_US_LEAST: u64 = 250;
 /// So long after the last move what clients wait says how it is without.
 const QUIET: Duration = Duration::from_secs(40);
 
+/// So long at the least speed, which nobody notices, what clients wait says how it is without.
+const AT_LEAST: Duration = Duration::from_secs(10);
+
 /// How fast this node brings others what they lack.
 #[derive(Debug)]
 pub(super) struct MoveRate {
@@ -58,6 +61,8 @@ pub(super) struct MoveRate {
     counts: Counts,
     /// Something was moved then.
     moved_at: Option<Duration>,
+    /// It goes at the least speed since then, when the counts were these.
+    at_least: Option<(Duration, Counts)>,
 }
 
 impl MoveRate {
@@ -75,19 +80,16 @@ impl MoveRate {
             looked_at: Duration::ZERO,
             counts: Counts::NONE,
             moved_at: None,
+            at_least: None,
         }
     }
 
     /// Something is to be moved, and nothing was just before.
     pub(super) fn begin(&mut self, waited: &Waited, at: Duration) {
         if self.moved_at.is_none_or(|moved_at| at >= moved_at + QUIET) {
-            let quiet = waited.lately();
-            // Half more than what one in a hundred waits.
-            self.slow_us = match quiet.all() {
-                QUIET_TURNS_LEAST.. => (quiet.p99_us() * 3 / 2).max(SLOW_US_LEAST),
-                _ => SLOW_US,
-            };
+            self.slow_us = slow_us(&waited.lately()).unwrap_or(SLOW_US);
         }
+        self.at_least = None;
         if self.limit == MoveLimit::Auto {
             self.set(MOVE_BYTES_PER_S_FIRST);
         }
@@ -109,6 +111,7 @@ impl MoveRate {
             return;
         }
         (self.looked_at, self.counts) = (at, counts);
+        self.learn(waited, at, &counts);
         let bytes_per_s = self.bytes_per_s;
         self.set(match slow {
             // Nobody is there who could notice.
@@ -118,6 +121,23 @@ impl MoveRate {
             _ if slow * 40 <= turns || slow == 1 && turns <= 2 * TURNS_LEAST => bytes_per_s,
             _ => bytes_per_s / 2,
         });
+    }
+
+    /// What is usual changes in a long move: clients wait less than was known, or wait long
+    /// though next to nothing is moved.
+    fn learn(&mut self, waited: &Waited, at: Duration, counts: &Counts) {
+        if let Some(lately) = slow_us(&waited.lately()).filter(|us| us * 2 < self.slow_us) {
+            self.slow_us = lately;
+        }
+        match (&self.at_least, self.bytes_per_s) {
+            (Some((since, before)), MOVE_BYTES_PER_S_LEAST) if at >= *since + AT_LEAST => {
+                self.slow_us = slow_us(&counts.since(before)).unwrap_or(self.slow_us);
+                self.at_least = Some((at, *counts));
+            }
+            (Some(_), MOVE_BYTES_PER_S_LEAST) => {}
+            (None, MOVE_BYTES_PER_S_LEAST) => self.at_least = Some((at, *counts)),
+            _ => self.at_least = None,
+        }
     }
 
     fn set(&mut self, bytes_per_s: u64) {
@@ -144,6 +164,12 @@ impl MoveRate {
             _ => self.throttle.wait(at),
         }
     }
+}
+
+/// What is long where turns usually wait for so long: half more than what one in a hundred waits.
+/// Of few nobody knows.
+fn slow_us(usual: &Counts) -> Option<u64> {
+    (usual.all() >= QUIET_TURNS_LEAST).then(|| (usual.p99_us() * 3 / 2).max(SLOW_US_LEAST))
 }
 
 /// What may go at once after a rest: what a timer that is some milliseconds late makes up for.
@@ -239,6 +265,28 @@ mod tests {
         assert_eq!(rate.slow_us, slow_us);
         rate.begin(&waited, ms(2000) + QUIET);
         assert!(rate.slow_us > 50_000);
+    }
+
+    #[test]
+    fn what_is_usual_is_learned_anew_in_a_long_move() {
+        let waited = Waited::default();
+        let mut rate = begun(&waited);
+        let mut at = ms(1000);
+        let mut go_on = |rate: &mut MoveRate, took_us, rounds| {
+            for _ in 0..rounds {
+                (0..100).for_each(|_| waited.note(Duration::from_micros(took_us), at));
+                at += ms(MOVE_LOOK_MS);
+                rate.look(&waited, at);
+            }
+        };
+        go_on(&mut rate, 8000, 30);
+        assert_eq!(rate.bytes_per_s, MOVE_BYTES_PER_S_LEAST);
+        // It is as slow at the least speed, so it is not for this.
+        go_on(&mut rate, 8000, 200);
+        assert!(rate.bytes_per_s > MOVE_BYTES_PER_S_FIRST, "{}", rate.bytes_per_s);
+        // The day is over.
+        go_on(&mut rate, 500, 400);
+        assert!(rate.slow_us < 2000, "{}", rate.slow_us);
     }
 
     #[test]

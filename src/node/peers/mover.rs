@@ -5,13 +5,16 @@
 //! A pass is as slow as the slowest it is for, and what a copy missed is not to wait for a
 //! node that is filled: so some passes go on beside each other.
 //!
+//! The stamps of deletes come first, held back by nothing: they end by themselves after a
+//! while, and what they deleted would come back where somebody has not heard of them.
+//!
 //! By a link of its own where the other node has a place for that: what is sent in bulk
 //! would hold up requests that go by the same one.
 
 use super::batches::Batches;
 use super::move_rate::{MoveLimit, MoveRate};
 use super::moves::{Became, Moved, Progress};
-use super::{Cluster, Slots, Turn, Wanted};
+use super::{Cluster, Kind, Slots, Turn, Wanted};
 use crate::item::Now;
 use crate::limits::{BULK_LINK_MS, BULK_LINK_REST_MS, GATHERS_MAX, PASSES_MAX};
 use crate::node::session::Road;
@@ -63,6 +66,8 @@ struct Pass {
     /// Those of them that have refused something.
     refused: BTreeSet<NodeId>,
     walk: FullWalk,
+    /// What the walk looks for.
+    kind: Kind,
     /// All has been looked at.
     is_through: bool,
     sent: Batches,
@@ -184,8 +189,15 @@ impl Mover {
             }
             let under_way = moves.iter().map(|(&to, slots)| Progress::new(to, slots.all.len()));
             self.cluster.moves.begin(under_way);
-            let (refused, walk, sent) = (BTreeSet::new(), FullWalk::default(), Batches::default());
-            self.passes.push(Pass { moves, refused, walk, is_through: false, sent, began });
+            self.passes.push(Pass {
+                moves,
+                refused: BTreeSet::new(),
+                walk: FullWalk::default(),
+                kind: Kind::Deletes,
+                is_through: false,
+                sent: Batches::default(),
+                began,
+            });
         }
     }
 
@@ -205,40 +217,39 @@ impl Mover {
 
     /// Marks all that a node was to be brought, for another pass.
     fn give_up(&self, pass: &mut Pass, to: NodeId) {
-        if let Some(Wanted { all, deletes }) = pass.moves.remove(&to) {
-            self.cluster.dirty.mark(to, all.iter());
-            self.cluster.dirty.doubt(to, deletes.iter().flat_map(Slots::iter));
+        if let Some(Wanted { all, marked, deletes }) = pass.moves.remove(&to) {
+            self.cluster.dirty.mark(to, marked.iter());
+            // Some of it has got there, perhaps: its digests tell.
+            let doubted = all.iter().chain(deletes.iter().flat_map(Slots::iter));
+            self.cluster.dirty.doubt(to, doubted);
             self.cluster.moves.end(Moved { to, became: Became::Lost });
         }
     }
 
     /// Sends as much as may be under way.
     fn go_on(&mut self, pass: &mut Pass, now: Now, waker: &Waker) -> Rest {
-        if self.cluster.moves.is_paused() {
-            return Rest::UntilWoken;
-        }
         let at = self.road.elapsed();
         // Where little is to be sent, much has to be looked at.
         for _ in 0..GATHERS_MAX {
             if pass.is_through || pass.sent.are_full() {
                 return Rest::UntilWoken;
             }
-            let wait = self.rate.wait(at);
-            if !wait.is_zero() {
-                return Rest::For(wait);
+            if pass.kind == Kind::Items {
+                if self.cluster.moves.is_paused() {
+                    return Rest::UntilWoken;
+                }
+                let wait = self.rate.wait(at);
+                if !wait.is_zero() {
+                    return Rest::For(wait);
+                }
             }
-            let mut turn = Turn::default();
-            pass.is_through = !self.road.gather(&mut pass.walk, now, &pass.moves, &mut turn);
-            let done = if pass.is_through { 1.0 } else { self.road.walked(&pass.walk) };
-            self.cluster.moves.walked(pass.moves.keys(), done, at.saturating_sub(pass.began));
+            let turn = self.gather(pass, now, at);
             if turn.is_empty() {
                 continue;
             }
             let bytes = turn.bytes();
             self.rate.take(bytes, at);
             self.cluster.moves.count(turn.parts(), bytes);
-            turn.wait_for_all();
-            turn.set_brings();
             let sent = self.road.send(turn, now);
             self.cluster.moves.count_to(&sent.sendings);
             // So that its end wakes this one up.
@@ -252,15 +263,39 @@ impl Mover {
         Rest::None
     }
 
+    /// Gathers some of what a pass is to bring.
+    fn gather(&self, pass: &mut Pass, now: Now, at: Duration) -> Turn {
+        let mut turn = Turn::default();
+        let what = (&mut pass.walk, pass.kind);
+        let is_over = !self.road.gather(what, now, &pass.moves, &mut turn);
+        match (pass.kind, is_over) {
+            (Kind::Deletes, false) => {}
+            (Kind::Deletes, true) => (pass.walk, pass.kind) = (FullWalk::default(), Kind::Items),
+            (Kind::Items, _) => {
+                pass.is_through = is_over;
+                let done = if is_over { 1.0 } else { self.road.walked(&pass.walk) };
+                self.cluster.moves.walked(pass.moves.keys(), done, at.saturating_sub(pass.began));
+            }
+        }
+        turn.wait_for_all();
+        turn.set_brings();
+        turn
+    }
+
     /// Nothing is to be brought to anybody who can be reached.
     fn rest(&self, now: Now) -> Rest {
         let links = self.met.values().map(|&last| (last, BULK_LINK_REST_MS));
         rest_until(self.deadlines().chain(links), now)
     }
 
-    /// Until when links are waited for.
+    /// Until when links are waited for, where another pass may begin then.
     fn deadlines(&self) -> impl Iterator<Item = (Now, u64)> {
-        self.waiting.values().map(|&(_, since)| (since, BULK_LINK_MS))
+        let waiting = (self.passes.len() < PASSES_MAX).then_some(&self.waiting);
+        waiting
+            .into_iter()
+            .flatten()
+            .map(|(_, waiting)| waiting)
+            .map(|&(_, since)| (since, BULK_LINK_MS))
     }
 }
 

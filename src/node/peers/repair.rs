@@ -166,11 +166,12 @@ impl Repair {
             let Some((Taken { mut slots, mut doubted }, _)) = self.comparing.remove(&to) else {
                 continue;
             };
+            let marked = slots.clone();
             for (slot, _) in seen.differing {
                 doubted.remove(slot);
                 slots.insert(slot);
             }
-            self.cluster.moves.ask(to, Wanted { all: slots, deletes: Some(doubted) });
+            self.cluster.moves.ask(to, Wanted { all: slots, marked, deletes: Some(doubted) });
         }
         for to in lost {
             self.ask_anew(to);
@@ -219,6 +220,7 @@ mod tests {
     use super::*;
     use crate::item::{Copied, CopiedBody, Expiry, Key, Standing, Version};
     use crate::net::peers::Link;
+    use crate::node::peers::Kind;
     use crate::node::peers::{Answer, Digests};
     use crate::node::standing::{START_MS, node_of};
     use crate::wire::{Compare, Frames, Message};
@@ -301,7 +303,8 @@ mod tests {
     fn who_has_all_is_brought_what_it_is_known_to_lack_and_the_stamps_of_deletes() {
         let wanted = wanted(|_, mine| mine, 7);
         assert_eq!(wanted.all.iter().collect::<Vec<_>>(), [7]);
-        assert!(wanted.has(7, false) && wanted.has(8, true) && !wanted.has(8, false));
+        assert!(wanted.has(7, Kind::Items) && wanted.has(8, Kind::Deletes));
+        assert!(!wanted.has(8, Kind::Items));
     }
 
     #[test]

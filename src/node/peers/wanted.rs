@@ -7,17 +7,35 @@ use super::Slots;
 #[derive(Debug)]
 pub(in crate::node) struct Wanted {
     pub(super) all: Slots,
+    /// Those of them of which its digests were not asked, or would not tell.
+    pub(super) marked: Slots,
     pub(super) deletes: Option<Slots>,
+}
+
+/// What a walk over the memory looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::node) enum Kind {
+    /// The stamps of deletes.
+    Deletes,
+    /// Items.
+    Items,
+}
+
+impl Kind {
+    pub(in crate::node) fn is(self, is_tombstone: bool) -> bool {
+        is_tombstone == (self == Self::Deletes)
+    }
 }
 
 impl Wanted {
     pub(super) fn all(slots: Slots) -> Self {
-        Self { all: slots, deletes: None }
+        Self { marked: slots.clone(), all: slots, deletes: None }
     }
 
-    /// Whether an item, or the stamp of a delete, is among it.
-    pub(in crate::node) fn has(&self, slot: u32, is_tombstone: bool) -> bool {
+    /// Whether what there is of this kind is among it.
+    pub(in crate::node) fn has(&self, slot: u32, kind: Kind) -> bool {
         self.all.contains(slot)
-            || is_tombstone && self.deletes.as_ref().is_some_and(|slots| slots.contains(slot))
+            || kind == Kind::Deletes
+                && self.deletes.as_ref().is_some_and(|slots| slots.contains(slot))
     }
 }

@@ -4,7 +4,7 @@ use super::elsewhere::{LATE_MS, Parts, Place};
 use crate::cluster::View;
 use crate::item::{Copied, Key, Now, Op, Outcome, Store, Version};
 use crate::limits::HEDGE_MS;
-use crate::node::peers::{Calls, Cluster, Sent, Slots, Turn, Waiting, Wanted};
+use crate::node::peers::{Calls, Cluster, Kind, Sent, Slots, Turn, Waiting, Wanted};
 use crate::node::{Counters, Shared, ViewReader};
 use crate::ring::{KeyHash, NodeId, Owners};
 use crate::store::{Found, FullWalk, Merged, PREFETCH_MAX, SharedValue};
@@ -348,11 +348,11 @@ impl Road {
         self.view.borrow_mut().view().slots_kept_by(node)
     }
 
-    /// Gathers some of this node's items for those that they are to be brought to, by
-    /// their slots. Whether there are more to look at.
+    /// Gathers some of this node's items, or stamps of deletes, for those that they are to be
+    /// brought to, by their slots. Whether there are more to look at.
     pub(in crate::node) fn gather(
         &self,
-        walk: &mut FullWalk,
+        (walk, kind): (&mut FullWalk, Kind),
         now: Now,
         moves: &BTreeMap<NodeId, Wanted>,
         turn: &mut Turn,
@@ -360,10 +360,12 @@ impl Road {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
         self.shared.store.walk_all(walk, now, |key, found| {
-            let slot = view.slot(view.hash(key.bytes()));
-            for (&to, wanted) in moves {
-                if wanted.has(slot, found.is_tombstone()) {
-                    turn.keep(to, slot, key.bytes(), found);
+            if kind.is(found.is_tombstone()) {
+                let slot = view.slot(view.hash(key.bytes()));
+                for (&to, wanted) in moves {
+                    if wanted.has(slot, kind) {
+                        turn.keep(to, slot, key.bytes(), found);
+                    }
                 }
             }
             !turn.is_full()
