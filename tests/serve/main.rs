@@ -282,3 +282,26 @@ fn root_becomes_another_user() {
     let uid = status.lines().find(|line| line.starts_with("Uid:")).unwrap();
     assert!(!uid.split_whitespace().skip(1).any(|id| id == "0"), "{uid}");
 }
+
+/// A node that was killed leaves its ready file: whoever waits for the next one is not to take it
+/// for the news. One that lives keeps its own.
+#[test]
+fn what_a_killed_node_left_says_nothing_of_the_next() {
+    let dead = Node::start("stale-dead", "");
+    let (left, pid) = (path("stale-left"), dead.child.id());
+    std::fs::copy(&dead.ready_file, &left).unwrap();
+    let start = |name| {
+        let mut command =
+            program("-p 0 --listen 127.0.0.1 --peer-listen 127.0.0.1:0 --join 127.0.0.1:1");
+        command.arg("--ready-file").arg(&left);
+        Node::begin_as_told(name, command)
+    };
+    let joins = start("stale-beside");
+    joins.hear("127.0.0.1:1");
+    assert!(left.exists(), "that of process {pid} stays while it lives");
+    drop(joins);
+    drop(dead);
+    let joins = start("stale-after");
+    joins.hear("127.0.0.1:1");
+    assert!(!left.exists());
+}

@@ -91,6 +91,14 @@ impl Node {
         Self::begin(command, path(&format!("{name}.ready")), stderr_file)
     }
 
+    /// The same with all that it is told, a ready file too.
+    #[allow(dead_code, reason = "only where there are several nodes")]
+    pub(crate) fn begin_as_told(name: &str, mut command: Command) -> Self {
+        let stderr_file = path(&format!("{name}.stderr"));
+        let child = command.stderr(File::create(&stderr_file).unwrap()).spawn().unwrap();
+        Self { child, ready: Value::Null, ready_file: path(&format!("{name}.ready")), stderr_file }
+    }
+
     fn begin(mut command: Command, ready_file: PathBuf, stderr_file: PathBuf) -> Self {
         let _ = fs::remove_file(&ready_file);
         let child = command.arg("--ready-file").arg(&ready_file).spawn().unwrap();

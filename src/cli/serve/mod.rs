@@ -42,6 +42,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
     let remarks = if args.verbose > 0 { remarks } else { Vec::new() };
     warnings.into_iter().chain(system).chain(remarks).for_each(output::note);
 
+    if let Some(path) = &args.ready_file {
+        process::clear_ready(path);
+    }
     let failed = |why: std::io::Error| CliError::Failed(why.to_string());
     let signals = Signals::hear().map_err(failed)?;
     let peers = config.cluster.as_ref().and_then(|cluster| cluster.certificates.clone());

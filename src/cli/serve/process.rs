@@ -75,6 +75,18 @@ pub(super) fn allow_core_files() -> Result<(), String> {
 #[derive(Debug)]
 pub(super) struct Notice<'a>(&'a Path);
 
+/// Takes away what says that a node serves, where that node was killed: whoever waits for this
+/// one is not to take it for the news. That of a node that lives stays.
+pub(super) fn clear_ready(path: &Path) {
+    let text = fs::read(path).unwrap_or_default();
+    let said = serde_json::from_slice::<serde_json::Value>(&text).unwrap_or_default();
+    let lives = |pid: u64| Path::new("/proc").join(pid.to_string()).exists();
+    if said["pid"].as_u64().is_some_and(|pid| !lives(pid)) {
+        // Where that fails the new one cannot be written either, and that is told.
+        let _ = fs::remove_file(path);
+    }
+}
+
 impl<'a> Notice<'a> {
     /// Writes it, whole or not at all.
     pub(super) fn write(path: &'a Path, text: &str) -> Result<Self, CliError> {

@@ -216,6 +216,9 @@ impl Hub {
         if matches!(step, Step::Settled | Step::Write | Step::Fill) {
             self.following.bringing.clear();
         }
+        if step == Step::Settled {
+            self.forget_marks();
+        }
         for (node, list) in to_bring {
             let mut slots = Slots::none(self.shared.store.slots());
             for &slot in &list {
@@ -241,6 +244,17 @@ impl Hub {
             self.purge(false);
         }
         Ok(())
+    }
+
+    /// Nobody waits any more for what was written for nodes that owned slots when nobody knew them
+    /// any more.
+    fn forget_marks(&self) {
+        let Some(rings) = self.following.rings() else { return };
+        for node in self.cluster.dirty.marked() {
+            if !rings.has(node) && self.members.find(node).is_none() {
+                self.cluster.dirty.forget(node);
+            }
+        }
     }
 
     /// Whether nobody executes for some keys until owners have changed, so that whoever asks for
