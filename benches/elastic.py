@@ -28,7 +28,10 @@ kill      One of 5 is killed and loses its slots; when all copies are there agai
 counters  8 clients count while nodes join, drain and restart.
 deletes   Keys are deleted, then all are flushed, while a node stands still: for
           less than --grace, and for longer. Then each node is asked for them.
-bulk      How fast one node brings another what it lacks. Not there yet.
+bulk      A node full of 1 KiB items is joined by a second one, with nothing to hold back
+          what is moved and no clients: how fast that goes, from a tenth to nine
+          tenths of it, beside a bare QUIC stream between two processes
+          (benches/stream.rs) just before and just after.
 
 moved     What nodes brought to others, by their own count, over the least that the
           change needs: the fair share of the node that comes or goes. For bytes,
@@ -44,10 +47,13 @@ import platform
 import shlex
 import shutil
 import signal
+import statistics
+import subprocess
 import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
 
 import clients
 import measure
@@ -61,6 +67,8 @@ COUNTERS, COUNTING, COUNTING_RATE = 100, 8, 400
 # Longer than a death goes unnoticed with any profile but wan.
 STANDS_S, KILL_GRACE_S = 4, 5
 LONG_S = 10
+# What is moved in bulk; how often it is looked at; and how far behind others a node has it stand.
+BULK_BYTES, BULK_LOOK_S, BULK_NICE = 1024, 0.02, 10
 
 # Of each case, what is to be reached: at most.
 MISSES, OLDER, ERRORS = "reads that miss", "answers older than acknowledged", "errors"
@@ -70,7 +78,7 @@ SLOTS, LOST = "slots that changed owner", "acknowledged writes lost"
 CHANGE = {MISSES: 0, OLDER: 0, ERRORS: 0, LATENCY: 2, ITEMS: 1.1, BYTES: 1.1, MEMORY: 64}
 COUNTS_LOST, COUNTS_MORE = "acknowledged increments lost", "increments that nobody asked for"
 BACK, GONE = "deleted or flushed items that came back", "other items that are gone"
-BULK = "speed beside a bare QUIC stream"
+BULK = "speed of a bare QUIC stream over it, median"
 GOALS = {
     "join": CHANGE,
     "drain": {**CHANGE, EXIT: 0},
@@ -78,10 +86,11 @@ GOALS = {
     "kill": {LOST: 0, OLDER: 0},
     "counters": {COUNTS_LOST: 0, COUNTS_MORE: 0, MISSES: 0},
     "deletes": {BACK: 0, GONE: 0},
-    "bulk": {BULK: None},
+    # 0.7 of that speed.
+    "bulk": {BULK: 1 / 0.7, MEMORY: 64},
 }
 # Those that few items and a short look say nothing of.
-SLOW = (LATENCY, MEMORY, ITEMS, BYTES)
+SLOW = (LATENCY, MEMORY, ITEMS, BYTES, BULK)
 
 
 class Report:
@@ -559,15 +568,121 @@ def flush(cluster, keys):
 
 
 def bulk(options, report):
-    """How fast one node brings another 1 KiB items, with nothing to hold it back,
-    beside a bare QUIC stream on this machine.
+    """A join is held against the mean of the streams before and after it."""
+    columns = ["join", "MB/s", "bare QUIC MB/s", "ratio", "TLS over TCP MB/s", "TCP MB/s", "CPU s a GiB: source",
+               "target", "bare QUIC sender", "receiver", "MiB more memory: source", "target"]
+    title = f"A second node joins one with {options.bulk_items} items of {BULK_BYTES} bytes, nothing held back"
+    ratios = []
+    with tabled(title, columns) as rows:
+        before = bare_streams(options)
+        for number in range(options.joins):
+            note(f"bulk: join {number + 1} of {options.joins}")
+            record = bulk_join(options)
+            after = bare_streams(options)
+            record["streams"] = {
+                name: {figure: (before[name][figure] + value) / 2 for figure, value in figures.items()}
+                for name, figures in after.items()
+            }
+            before = after
+            report.keep("bulk", f"join {number + 1}", record)
+            rows.append(bulk_row(number, record))
+            ratios.append(record["bytes_per_s"] / record["streams"]["quic"]["bytes_per_s"])
+            for node, more in record["memory_more"].items():
+                report.reach("bulk", MEMORY, more, f"the {node} was not seen")
+        report.reach("bulk", BULK, 1 / statistics.median(ratios))
+    print(f"\nRatio {min(ratios):.2f}, {statistics.median(ratios):.2f}, {max(ratios):.2f} (least, median, most).")
 
-    To be filled in once moves can be asked to go unthrottled and `benches/peers.rs`
-    has the bare stream: what stands here then is a join of a second node to a full
-    first one, its `moved_bytes` over the time it took."""
-    why = "moves cannot be asked to go unthrottled, and there is no bare stream to hold them against"
-    report.reach("bulk", BULK, None, why)
-    note(f"bulk: {why}")
+
+def bulk_row(number, record):
+    streams, cpu, more = record["streams"], record["cpu_s_per_gib"], record["memory_more"]
+    speeds = {name: figures["bytes_per_s"] for name, figures in streams.items()}
+    bare = (streams["quic"][f"{end}_cpu_us_per_gib"] / 1e6 for end in ("sender", "receiver"))
+    return [number + 1, f"{record['bytes_per_s'] / 1e6:.0f}", f"{speeds['quic'] / 1e6:.0f}",
+            short(record["bytes_per_s"] / speeds["quic"]), f"{speeds['tls'] / 1e6:.0f}", f"{speeds['tcp'] / 1e6:.0f}",
+            short(cpu["source"]), short(cpu["target"]), *map(short, bare), short(more["source"]), short(more["target"])]
+
+
+def bare_streams(options):
+    """What benches/stream.rs says. It stands as far behind others as what nodes move."""
+    command = ["nice", "-n", str(BULK_NICE), *options.stream]
+    done = subprocess.run(command, cwd=measure.ROOT, capture_output=True, text=True, timeout=measure.RUN_S, check=False)
+    if done.returncode:
+        raise Failed(f"{shlex.join(command)}: {done.stderr.strip()[-300:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def bulk_join(options):
+    """Of the time from a tenth to nine tenths of what is moved."""
+    with Cluster(options, 1, f"{grace(options.grace_s)} --move-limit none") as cluster:
+        source = cluster.nodes()[0]
+        fill_bulk(options, source)
+        if cluster.await_settled(options.settles_s) is None:
+            raise Failed(f"the filled node does not settle: {cluster.unrest()}")
+        steady = source.rss_max(time.monotonic() - nodes.CALM_S)
+        asking, looks = nodes.Asking(source.client), []
+        source.begin_peak()
+        # Asked here alone.
+        source.watch.look_s = options.settles_s
+        target = cluster.start(1)
+        deadline = time.monotonic() + options.settles_s
+        while not is_brought(options, looks, target):
+            said = asking.stats("cluster")
+            looks.append((time.monotonic(), int(said["moved_bytes"]), cpu_s(source.pid), cpu_s(target.pid)))
+            if time.monotonic() > deadline:
+                raise Failed("the node that joins is not brought what it lacks")
+            cluster.check_lives()
+            time.sleep(BULK_LOOK_S)
+        peaks = {"source": source.peak(0), "target": target.peak(target.began)}
+        # What it keeps in the end is no cost of the move.
+        kept = {"source": steady, "target": target.rss_max(time.monotonic() - nodes.CALM_S)}
+        brought = looks[-1][1]
+    (began, ended) = (at_bytes(looks, brought * share) for share in (0.1, 0.9))
+    seconds, source_s, target_s = (then - before for before, then in zip(began, ended))
+    gib = brought * 0.8 / (1 << 30)
+    return {
+        "moved_bytes": brought, "seconds": seconds, "bytes_per_s": brought * 0.8 / seconds,
+        "cpu_s_per_gib": {"source": source_s / gib, "target": target_s / gib},
+        "memory_more": {end: peaks[end] and kept[end] and (peaks[end] - kept[end]) / MIB for end in peaks},
+    }
+
+
+def fill_bulk(options, source):
+    """Many at a time; what comes last tells that all are stored."""
+    asking, value = nodes.Asking(source.client, 60), b"." * BULK_BYTES
+    for first in range(0, options.bulk_items, 1000):
+        keys = (clients.key(number) for number in range(first, min(first + 1000, options.bulk_items)))
+        asking.socket.sendall(b"".join(b"set %b 0 0 %d noreply\r\n%b\r\n" % (key, BULK_BYTES, value) for key in keys))
+        asking.line(b"version\r\n")
+    stored = int(asking.stats()["curr_items"])
+    asking.close()
+    if stored != options.bulk_items:
+        raise Failed(f"{stored} of {options.bulk_items} items are stored")
+
+
+def is_brought(options, looks, target):
+    """All is, and it is some time since."""
+    least = options.bulk_items * (clients.KEY_BYTES + BULK_BYTES)
+    if not looks or looks[-1][1] < least or not target.file.exists():
+        return False
+    return looks[-1][0] - next(at for at, brought, *_ in looks if brought == looks[-1][1]) >= nodes.CALM_S
+
+
+def at_bytes(looks, sent):
+    """The time when so much was sent, and what both had had of the processor by then."""
+    for before, after in zip(looks, looks[1:]):
+        if after[1] >= sent:
+            share = (sent - before[1]) / (after[1] - before[1])
+            return [before[column] + share * (after[column] - before[column]) for column in (0, 2, 3)]
+    raise Failed("too little was seen of what was moved")
+
+
+def cpu_s(pid):
+    """Seconds that a process has had of the processors so far."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
+    except OSError as error:
+        raise Failed(f"a node is gone: {error}") from error
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 CASES = {"join": join, "drain": drain, "restart": restart, "kill": kill, "counters": counters, "deletes": deletes, "bulk": bulk}
@@ -593,12 +708,19 @@ def arguments():
     parser.add_argument("--copies", metavar="N", type=int, default=2, help="owners of each key (default: 2)")
     parser.add_argument("--profile", metavar="NAME", default="lan", help="of the nodes (default: lan)")
     parser.add_argument("--rate", metavar="N", type=int, default=1000, help="requests a second of all clients (default: 1000)")
+    parser.add_argument("--stream", metavar="CMD", default="cargo bench --quiet --bench stream -- --json",
+                        help="command that measures the bare streams (default: %(default)s)")
+    parser.add_argument("--joins", metavar="N", type=int, help="joins of the case bulk (default: 5)")
     parser.add_argument("--quick", action="store_true", help="few items and short; times mean little")
     parser.add_argument("--check", action="store_true", help="exit code 1 where a goal is missed or a case gave up")
     parser.add_argument("--out", metavar="FILE", default="elastic.jsonl", help="where each step is kept")
     options = parser.parse_args()
     options.ringcached = shlex.split(options.ringcached) if options.ringcached else [measure.built()]
+    options.stream = shlex.split(options.stream)
+    options.joins = options.joins or (2 if options.quick else 5)
     options.only = [case for case in options.only.split(",") if case]
+    # As many as a node with `-m 1024` has room for.
+    options.bulk_items = min(options.items or (20_000 if options.quick else 500_000), 600_000)
     options.items = options.items or (20_000 if options.quick else 1_000_000)
     options.quiet_s, options.warm_s = (2, 0.5) if options.quick else (10, 3)
     options.settles_s, options.ends_s = (60, 60) if options.quick else (300, 300)
