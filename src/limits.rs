@@ -420,6 +420,15 @@ pub const TOLD_BYTES_HIGH: usize = 4 << 20;
 /// those that wait for none.
 pub const READY_BYTES_HIGH: usize = 1 << 20;
 
+/// Bytes that one message brings another node in bulk, beyond which it takes no more items: little
+/// enough that what it is gathered and read in stays in a core's cache and is not taken from the
+/// system anew each time, and enough that the message around them costs nothing.
+pub const BULK_TURN_BYTES: usize = 56 << 10;
+
+/// Bytes that a link gives its connection to keep at a time: larger blocks would be taken from the
+/// system and given back, page by page, for each.
+pub const LINK_PIECE_BYTES: usize = 32 << 10;
+
 /// Pieces of the memory that one step of a repair looks at, at most, until it
 /// finds something to send: some milliseconds.
 pub const GATHERS_MAX: usize = 32;

@@ -5,7 +5,9 @@ use super::known::{Seat, Target};
 use super::link::{Link, LinkParts};
 use super::refused::Refused;
 use super::{BULK_IN, Dial, Handler, Ours, Shared};
-use crate::limits::{PEER_HANDSHAKES_MAX, PEER_HANDSHAKES_UNASKED, PEER_HELLO_MS, PEER_REDIAL_MS};
+use crate::limits::{
+    LINK_PIECE_BYTES, PEER_HANDSHAKES_MAX, PEER_HANDSHAKES_UNASKED, PEER_HELLO_MS, PEER_REDIAL_MS,
+};
 use crate::ring::NodeId;
 use crate::wire::{BULK_LANE, Frames};
 use quinn::{Incoming, ReadError, RecvStream, SendStream, WriteError};
@@ -263,10 +265,13 @@ async fn write(link: &Link, ready: &Notify, mut send: SendStream) -> String {
             ready.notified().await;
             continue;
         }
-        match send.write_all(&bytes).await {
-            Ok(()) => {}
-            Err(WriteError::ConnectionLost(loss)) => return loss.to_string(),
-            Err(error) => return error.to_string(),
+        // The connection copies each piece to memory of its own, until it is acknowledged.
+        for piece in bytes.chunks(LINK_PIECE_BYTES) {
+            match send.write_all(piece).await {
+                Ok(()) => {}
+                Err(WriteError::ConnectionLost(loss)) => return loss.to_string(),
+                Err(error) => return error.to_string(),
+            }
         }
     }
 }

@@ -314,7 +314,7 @@ impl Executor {
                 self.road.flushed(Version(keep.floor), now);
             }
             for items in keep.items.chunks(PREFETCH_MAX) {
-                self.road.prefetch(items.iter().filter_map(|item| Key::new(item.key).ok()));
+                self.road.prefetch_copies(items.iter().filter_map(|item| Key::new(item.key).ok()));
                 for item in items {
                     accepted &= self.keep_one(item, now);
                 }

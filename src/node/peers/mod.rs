@@ -219,6 +219,11 @@ impl Sent {
         Self { waiting, at: now, sendings: Vec::new() }
     }
 
+    /// Nobody sends it again: its memory is free for what is sent next.
+    fn forget_bytes(&mut self) {
+        self.sendings.iter_mut().for_each(Sending::forget_bytes);
+    }
+
     /// To whom each of the calls went.
     fn receivers(&self) -> impl Iterator<Item = (u16, NodeId)> {
         (0..).zip(self.sendings.iter().map(|sending| sending.to))

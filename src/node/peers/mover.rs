@@ -226,7 +226,7 @@ impl Mover {
         }
     }
 
-    /// Sends as much as may be under way.
+    /// Sends one message, if more may be under way.
     fn go_on(&mut self, pass: &mut Pass, now: Now, waker: &Waker) -> Rest {
         let at = self.road.elapsed();
         // Where little is to be sent, much has to be looked at.
@@ -250,15 +250,14 @@ impl Mover {
             let bytes = turn.bytes();
             self.rate.take(bytes, at);
             self.cluster.moves.count(turn.parts(), bytes);
-            let sent = self.road.send(turn, now);
+            let mut sent = self.road.send(turn, now);
             self.cluster.moves.count_to(&sent.sendings);
-            // So that its end wakes this one up.
-            if sent.waiting.is_over(waker) {
-                // It could not be sent.
-                pass.sent.push(sent, 0);
-                return Rest::None;
-            }
-            pass.sent.push(sent, bytes);
+            sent.forget_bytes();
+            // So that its end wakes this one up. Is it over, it could not be sent.
+            let is_over = sent.waiting.is_over(waker);
+            pass.sent.push(sent, if is_over { 0 } else { bytes });
+            // It goes out while it is near.
+            return Rest::None;
         }
         Rest::None
     }

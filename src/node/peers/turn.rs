@@ -3,7 +3,7 @@
 
 use super::waiting::{Calls, Need};
 use crate::item::Version;
-use crate::limits::{ASK_REQUESTS_MAX, KEEP_ITEMS_MAX, TURN_BYTES_HIGH};
+use crate::limits::{ASK_REQUESTS_MAX, BULK_TURN_BYTES, KEEP_ITEMS_MAX, TURN_BYTES_HIGH};
 use crate::memcache::Protocol;
 use crate::ring::NodeId;
 use crate::store::Found;
@@ -86,6 +86,11 @@ impl Turn {
     /// Whether it has gathered so much that it is to be sent before there is more.
     pub(in crate::node) fn is_full(&self) -> bool {
         self.parts >= ASK_REQUESTS_MAX.min(KEEP_ITEMS_MAX) || self.bytes >= TURN_BYTES_HIGH
+    }
+
+    /// The same for what is brought in bulk.
+    pub(in crate::node) fn is_full_of_bulk(&self) -> bool {
+        self.parts >= KEEP_ITEMS_MAX || self.bytes >= BULK_TURN_BYTES
     }
 
     /// Requests and items that it has gathered.
@@ -285,6 +290,11 @@ impl Sending {
             wire::Item { key, version, expiry_s, body }
         };
         items.iter().map(item).collect()
+    }
+
+    /// It was sent: only to whom is still to be known.
+    pub(super) fn forget_bytes(&mut self) {
+        (self.what, self.bytes) = (What::Keep(Vec::new()), Vec::new());
     }
 
     /// How many items it has, and the bytes of all.

@@ -128,6 +128,16 @@ impl Road {
         self.prefetch_hashes(keys.map(|key| self.hash(key.bytes())));
     }
 
+    /// The same for keys of copies that come, of which this node executes for none, perhaps.
+    pub(in crate::node) fn prefetch_copies<'k>(&self, keys: impl Iterator<Item = Key<'k>>) {
+        let mut hashes = [KeyHash(0); PREFETCH_MAX];
+        let keys = keys.map(|key| self.hash(key.bytes()));
+        let count = hashes.iter_mut().zip(keys).map(|(hash, key)| *hash = key).count();
+        if count > 1 {
+            self.shared.store.prefetch(&hashes[..count]);
+        }
+    }
+
     /// The same for keys of these hashes.
     pub(super) fn prefetch_hashes(&self, keys: impl Iterator<Item = KeyHash>) {
         let mut hashes = [KeyHash(0); PREFETCH_MAX];
@@ -368,7 +378,7 @@ impl Road {
                     }
                 }
             }
-            !turn.is_full()
+            !turn.is_full_of_bulk()
         })
     }
 
