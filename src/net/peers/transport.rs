@@ -4,10 +4,11 @@
 use super::PeersConfig;
 use super::certificate::Identity;
 use super::datagrams::LaneRuntime;
+use crate::wire::BULK_LANE;
 use quinn::congestion::CubicConfig;
 use quinn::{
-    ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, IdleTimeout,
-    MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt,
+    AckFrequencyConfig, ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint,
+    EndpointConfig, IdleTimeout, MtuDiscoveryConfig, ServerConfig, TransportConfig, VarInt,
 };
 use ring::hmac::{HMAC_SHA256, Key};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -27,6 +28,11 @@ const INITIAL_WINDOW_BYTES: u64 = 256 << 10;
 /// Bytes under way on one connection: what ten gigabits and a round trip of
 /// three milliseconds need. More would only be memory for a peer that is slow.
 const WINDOW_BYTES: u32 = 4 << 20;
+
+/// Packets of what is moved in bulk that the other end may take before it acknowledges them: each
+/// acknowledgement costs both ends about as much as a packet. Less than a hundredth of what is
+/// under way, so that nobody waits for it.
+const BULK_PACKETS_PER_ACK: u32 = 16;
 
 /// The round trip that is taken for granted until one is measured: a lost first
 /// packet is sent again after three of them.
@@ -89,6 +95,11 @@ fn transport(config: &PeersConfig) -> TransportConfig {
         .mtu_discovery_config(Some(MtuDiscoveryConfig::default()))
         .enable_segmentation_offload(config.segmentation_offload)
         .congestion_controller_factory(Arc::new(cubic));
+    if config.hello.lane == BULK_LANE {
+        let mut acks = AckFrequencyConfig::default();
+        acks.ack_eliciting_threshold(VarInt::from_u32(BULK_PACKETS_PER_ACK));
+        transport.ack_frequency_config(Some(acks));
+    }
     transport
 }
 

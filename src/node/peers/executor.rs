@@ -346,11 +346,8 @@ impl Executor {
 
     fn keep_one(&self, item: &wire::Item<'_>, now: Now) -> bool {
         let Ok(key) = Key::new(item.key) else { return false };
-        if !self.road.takes(key, now) {
-            return true;
-        }
         let merged = self.road.merge(key, &super::copied(item), now);
-        matches!(merged, Merged::Taken | Merged::Older)
+        matches!(merged, None | Some(Merged::Taken | Merged::Older))
     }
 }
 

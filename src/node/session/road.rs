@@ -466,21 +466,22 @@ impl Road {
         me.map(|me| self.view.borrow_mut().view().slots_after(dead, me)).unwrap_or_default()
     }
 
-    /// Whether a copy of this is to be taken. Whoever has all by its rings, and gets nothing
-    /// under this key by them, is sent it by one who does not go by them yet: the copy has no
-    /// use, and would be found again when this node owns the slot once more.
-    pub(in crate::node) fn takes(&self, key: Key<'_>, now: Now) -> bool {
-        let Some(me) = self.me() else { return true };
+    /// Takes an item as another node has it, unless the copy has no use. Whoever has all by its
+    /// rings, and gets nothing under this key by them, is sent it by one who does not go by them
+    /// yet: it would be found again when this node owns the slot once more.
+    pub(in crate::node) fn merge(
+        &self,
+        key: Key<'_>,
+        copied: &Copied<'_>,
+        now: Now,
+    ) -> Option<Merged> {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
-        let gets = view.gets(view.hash(key.bytes()), me);
+        let hash = view.hash(key.bytes());
+        let gets = self.me().is_none_or(|me| view.gets(hash, me));
         drop(reader);
-        gets || !self.has_all(now)
-    }
-
-    /// Takes an item as another node has it.
-    pub(in crate::node) fn merge(&self, key: Key<'_>, copied: &Copied<'_>, now: Now) -> Merged {
-        self.shared.store.merge(self.hash(key.bytes()), key, now, copied)
+        let takes = gets || !self.has_all(now);
+        takes.then(|| self.shared.store.merge(hash, key, now, copied))
     }
 
     pub(in crate::node) fn turn(&self) -> RefMut<'_, Turn> {
