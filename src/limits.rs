@@ -425,6 +425,10 @@ pub const READY_BYTES_HIGH: usize = 1 << 20;
 /// system anew each time, and enough that the message around them costs nothing.
 pub const BULK_TURN_BYTES: usize = 56 << 10;
 
+/// Bytes of memory that are taken for such a message at once: as a rule its last item fits. The
+/// allocator maps from 64 KiB on.
+pub const BULK_TURN_ROOM_BYTES: usize = BULK_TURN_BYTES + (4 << 10);
+
 /// Bytes that a link gives its connection to keep at a time: larger blocks would be taken from the
 /// system and given back, page by page, for each.
 pub const LINK_PIECE_BYTES: usize = 32 << 10;

@@ -1,6 +1,8 @@
 //! What the C library's allocator is told before a node takes memory.
 
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
+use crate::limits::{BULK_TURN_ROOM_BYTES, LINK_PIECE_BYTES};
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
 use crate::store::VALUE_BYTES_MAX;
 
 /// Segments, tables of the index and large values are to be mapped one by one,
@@ -19,6 +21,9 @@ use crate::store::VALUE_BYTES_MAX;
 pub(super) fn map_large_blocks() {
     // Values from here on have memory of their own.
     const LARGE_BYTES: libc::c_int = VALUE_BYTES_MAX as libc::c_int + 1;
+    // What is made anew for each message would cost page faults each time.
+    const _: () = assert!(BULK_TURN_ROOM_BYTES < VALUE_BYTES_MAX);
+    const _: () = assert!(LINK_PIECE_BYTES < VALUE_BYTES_MAX);
     const KEPT_AT_THE_TOP_BYTES: libc::c_int = 8 << 20;
     // SAFETY: `mallopt` takes two numbers and no pointer, may be called at any
     // time, and refuses what it does not know. What it sets bears on where later

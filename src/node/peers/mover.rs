@@ -264,7 +264,7 @@ impl Mover {
 
     /// Gathers some of what a pass is to bring.
     fn gather(&self, pass: &mut Pass, now: Now, at: Duration) -> Turn {
-        let mut turn = Turn::default();
+        let mut turn = Turn::that_brings();
         let what = (&mut pass.walk, pass.kind);
         let is_over = !self.road.gather(what, now, &pass.moves, &mut turn);
         match (pass.kind, is_over) {
@@ -277,7 +277,6 @@ impl Mover {
             }
         }
         turn.wait_for_all();
-        turn.set_brings();
         turn
     }
 

@@ -3,7 +3,9 @@
 
 use super::waiting::{Calls, Need};
 use crate::item::Version;
-use crate::limits::{ASK_REQUESTS_MAX, BULK_TURN_BYTES, KEEP_ITEMS_MAX, TURN_BYTES_HIGH};
+use crate::limits::{
+    ASK_REQUESTS_MAX, BULK_TURN_BYTES, BULK_TURN_ROOM_BYTES, KEEP_ITEMS_MAX, TURN_BYTES_HIGH,
+};
 use crate::memcache::Protocol;
 use crate::ring::NodeId;
 use crate::store::Found;
@@ -21,7 +23,7 @@ pub(in crate::node) struct Turn {
     /// Requests and items, and bytes of them.
     parts: usize,
     bytes: usize,
-    /// See [`Turn::set_brings`].
+    /// See [`Turn::that_brings`].
     brings: bool,
     /// See [`Turn::set_offers`].
     offers: bool,
@@ -85,12 +87,8 @@ impl Turn {
 
     /// Whether it has gathered so much that it is to be sent before there is more.
     pub(in crate::node) fn is_full(&self) -> bool {
-        self.parts >= ASK_REQUESTS_MAX.min(KEEP_ITEMS_MAX) || self.bytes >= TURN_BYTES_HIGH
-    }
-
-    /// The same for what is brought in bulk.
-    pub(in crate::node) fn is_full_of_bulk(&self) -> bool {
-        self.parts >= KEEP_ITEMS_MAX || self.bytes >= BULK_TURN_BYTES
+        let bytes_high = if self.brings { BULK_TURN_BYTES } else { TURN_BYTES_HIGH };
+        self.parts >= ASK_REQUESTS_MAX.min(KEEP_ITEMS_MAX) || self.bytes >= bytes_high
     }
 
     /// Requests and items that it has gathered.
@@ -108,9 +106,9 @@ impl Turn {
         self.bytes += bytes;
     }
 
-    /// What it copies was there before: where a copy fails, it is brought again.
-    pub(super) fn set_brings(&mut self) {
-        self.brings = true;
+    /// One that copies in bulk what was there before: where a copy fails, it is brought again.
+    pub(super) fn that_brings() -> Self {
+        Self { brings: true, ..Self::default() }
     }
 
     /// What it copies was there before: where a copy fails, it is left at that.
@@ -222,7 +220,9 @@ impl Turn {
     ) -> u16 {
         let there = self.sendings.iter().position(|there| there.to == to && fits(&there.what));
         let place = there.unwrap_or_else(|| {
-            self.sendings.push(Sending { to, what: make(), bytes: Vec::new() });
+            // What is to be full needs no smaller memory first.
+            let room = if self.brings { BULK_TURN_ROOM_BYTES } else { 0 };
+            self.sendings.push(Sending { to, what: make(), bytes: Vec::with_capacity(room) });
             self.sendings.len() - 1
         });
         place as u16
@@ -311,5 +311,32 @@ impl Sending {
             What::Ask { .. } => Vec::new(),
             What::Keep(items) => items.iter().map(|kept| kept.slot).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A turn to which so many bytes were added.
+    fn with(mut turn: Turn, bytes: usize) -> Turn {
+        let part: &[u8] = &vec![7; bytes];
+        turn.ask(NodeId(1), wire::Executor::Copy, Protocol::Text, true, &[part]);
+        turn
+    }
+
+    #[test]
+    fn what_brings_is_full_sooner() {
+        assert!(!with(Turn::that_brings(), BULK_TURN_BYTES - 1).is_full());
+        assert!(with(Turn::that_brings(), BULK_TURN_BYTES).is_full());
+        assert!(!with(Turn::default(), TURN_BYTES_HIGH - 1).is_full());
+    }
+
+    #[test]
+    fn what_brings_is_gathered_where_it_stays() {
+        let turn = with(Turn::that_brings(), BULK_TURN_BYTES);
+        assert_eq!(turn.sendings[0].bytes.capacity(), BULK_TURN_ROOM_BYTES);
+        // One that may have a single key takes no more than it needs.
+        assert!(with(Turn::default(), 100).sendings[0].bytes.capacity() < 1000);
     }
 }

@@ -378,7 +378,7 @@ impl Road {
                     }
                 }
             }
-            !turn.is_full_of_bulk()
+            !turn.is_full()
         })
     }
 
