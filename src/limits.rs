@@ -488,8 +488,14 @@ pub const AUDIT_KNOWN_MAX: usize = 64 << 10;
 pub const AUDIT_TRIES: u8 = 3;
 
 /// Milliseconds between two times that a node has others list what they have: each costs all of
-/// them a walk over their memory. After one that mended nothing it is twice as long.
-pub const AUDIT_REST_MS: std::ops::RangeInclusive<u64> = 1000..=300_000;
+/// them a walk over their memory. After one that mended nothing it is twice as long, and half as
+/// long with each round. What an empty copy is brought has to be younger than 540 s: a round of
+/// 240 s, 5 s up to the second look, this and a list of 60 s make 425 s.
+pub const AUDIT_REST_MS: std::ops::RangeInclusive<u64> = 1000..=120_000;
+
+/// Slots that a step looks at where a round begins, at most, for who else owns them: less than a
+/// millisecond.
+pub const AUDIT_GATHER_SLOTS: u32 = 8192;
 
 /// Slots that are listed at a time, at most.
 pub const LIST_SLOTS_MAX: usize = 64;
@@ -500,11 +506,15 @@ pub const LIST_ITEMS_MAX: usize = 4096;
 /// Lists that a node makes for others at a time, at most.
 pub const LISTINGS_MAX: usize = 2;
 
-/// Pieces of the memory that one step of a list looks at: about a millisecond.
+/// Pieces of the memory that one step of all lists looks at together: about a millisecond.
 pub const LIST_GATHERS_MAX: usize = 64;
 
-/// Milliseconds for which lists of others are waited for.
+/// Milliseconds for which lists of others are waited for while nobody says that his goes on. Each
+/// says so four times within that.
 pub const LIST_MS: u64 = 60_000;
+
+/// Milliseconds after which somebody is asked again who made lists for others.
+pub const LIST_BUSY_MS: u64 = 1000;
 
 /// Milliseconds between two tries to send a node what it refuses.
 pub const REPAIR_REST_MS: u64 = 1000;

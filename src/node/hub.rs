@@ -491,6 +491,7 @@ impl Hub {
             && !self.is_stepping_back()
             && self.promises.may_take_over(self.shared.elapsed())
             && self.repair.rests()
+            && self.audit.rests()
             && self.succession.rests()
             && self.cluster.rests()
     }

@@ -16,6 +16,7 @@ mod figures;
 mod found;
 mod ghost;
 mod index;
+mod list;
 mod merge;
 mod overwrite;
 mod pool;

@@ -286,14 +286,28 @@ pub struct List<'a> {
     pub slots: &'a [u8],
 }
 
+/// What becomes of a [`List`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
+pub enum ListState {
+    /// The sender has more there than it lists.
+    TooMuch,
+    /// That is all that the sender was sent and knows to be deleted.
+    All,
+    /// The sender lacked room lately: it may have let go of anything.
+    Evicts,
+    /// It makes lists for others, and is to be asked again.
+    Busy,
+    /// It is not through yet, and says more later.
+    UnderWay,
+}
+
 /// The answer to a [`List`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, BorrowDecode)]
 pub struct Listed<'a> {
     /// Which.
     pub number: u64,
-    /// Whether it is all that the sender was sent and knows to be deleted. It is not where there
-    /// is too much, or the sender lacked room lately.
-    pub is_all: bool,
+    /// What became of it.
+    pub state: ListState,
     /// For each item, and each delete that is known, sixteen bytes, the lowest first: the hash of
     /// its key, and twice its version, and one more for a delete.
     pub items: &'a [u8],

@@ -21,7 +21,7 @@ pub use hello::{
 };
 pub use message::{
     Ask, Behind, Body, Bring, Compare, Compared, Executor, Filled, Flush, Follow, Followed, Item,
-    Keep, Kept, List, Listed, Message, Promise, Protocol, Relay, Relayed, Reply, Request, Say,
-    Told,
+    Keep, Kept, List, ListState, Listed, Message, Promise, Protocol, Relay, Relayed, Reply,
+    Request, Say, Told,
 };
 pub use rings::{NoRings, rings, rings_bytes};

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use ringcached::limits::{ASK_REQUESTS_MAX, FRAME_BYTES_MAX, KEEP_ITEMS_MAX, KEY_BYTES_MAX};
 use ringcached::wire::{
     Ask, Behind, Body, Bring, Compare, Compared, DecodeError, Executor, Filled, Flush, Follow,
-    Followed, Frames, Hello, Item, Keep, Kept, List, Listed, Message, Promise, Protocol, Relay,
-    Relayed, Reply, Request, Say, Told, append_frame,
+    Followed, Frames, Hello, Item, Keep, Kept, List, ListState, Listed, Message, Promise, Protocol,
+    Relay, Relayed, Reply, Request, Say, Told, append_frame,
 };
 use std::time::{Duration, Instant};
 
@@ -94,6 +94,10 @@ fn all_golden() -> impl Iterator<Item = (Message<'static>, &'static str)> {
     golden().into_iter().chain(golden_of_copies())
 }
 
+fn listed(state: ListState, items: &'static [u8]) -> Message<'static> {
+    Message::Listed(Listed { number: 7, state, items })
+}
+
 /// Those by which nodes compare what they keep.
 fn golden_of_copies() -> Vec<(Message<'static>, &'static str)> {
     vec![
@@ -106,10 +110,11 @@ fn golden_of_copies() -> Vec<(Message<'static>, &'static str)> {
             Message::List(List { number: 300, slots: b"slot" }),
             r"\t\x00\x00\x00\x0f\xfb,\x01\x04slot",
         ),
-        (
-            Message::Listed(Listed { number: 7, is_all: true, items: b"an item" }),
-            r"\x0b\x00\x00\x00\x10\x07\x01\x07an item",
-        ),
+        (listed(ListState::TooMuch, b""), r"\x04\x00\x00\x00\x10\x07\x00\x00"),
+        (listed(ListState::All, b"an item"), r"\x0b\x00\x00\x00\x10\x07\x01\x07an item"),
+        (listed(ListState::Evicts, b""), r"\x04\x00\x00\x00\x10\x07\x02\x00"),
+        (listed(ListState::Busy, b""), r"\x04\x00\x00\x00\x10\x07\x03\x00"),
+        (listed(ListState::UnderWay, b""), r"\x04\x00\x00\x00\x10\x07\x04\x00"),
         (Message::Bring(Bring { node: 7, hashes: b"a hash" }), r"\t\x00\x00\x00\x11\x07\x06a hash"),
     ]
 }
@@ -333,8 +338,8 @@ impl Parts {
             4 => Message::Behind(Behind { slot: call, node: self.term_ms.into() }),
             7 => Message::List(List { number: call.into(), slots: self.first() }),
             8 => {
-                let (number, is_all, items) = (call.into(), self.flag, self.first());
-                Message::Listed(Listed { number, is_all, items })
+                let state = if self.flag { ListState::All } else { ListState::UnderWay };
+                Message::Listed(Listed { number: call.into(), state, items: self.first() })
             }
             9 => Message::Bring(Bring { node: call.into(), hashes: self.first() }),
             5 => Message::Compare(Compare { call, slots: self.first() }),

@@ -24,12 +24,22 @@ fn keys(world: &World, count: usize) -> Vec<(String, Vec<usize>)> {
 
 /// Puts something into one memory that nobody else hears of; none for the stamp of a delete.
 fn put(world: &World, node: usize, key: &str, age_ms: u64, value: Option<&[u8]>) {
+    put_until(world, node, key, (age_ms, Expiry::Never), value);
+}
+
+fn put_until(
+    world: &World,
+    node: usize,
+    key: &str,
+    (age_ms, expiry): (u64, Expiry),
+    value: Option<&[u8]>,
+) {
     let (now, up) = (world.now_at(node), world.nodes[node].up.as_ref().unwrap());
     let version = Version((now.unix_ms() - age_ms) << 21);
     let (flags, cas, standing) = (0, version.0, Standing::default());
     let body = value.map(|value| CopiedBody { flags, cas, standing, value });
     let hash = up.shared.view.reader().view().hash(key.as_bytes());
-    let copied = Copied { version, expiry: Expiry::Never, body };
+    let copied = Copied { version, expiry, body };
     let _ = up.shared.store.merge(hash, Key::new(key.as_bytes()).unwrap(), now, &copied);
 }
 
@@ -148,4 +158,39 @@ fn what_a_full_node_has_evicted_is_not_brought_again() {
     assert!(sum(&mut world, "slots_compared") > compared);
     assert_eq!(sum(&mut world, "items_mended"), 0);
     assert_eq!(sum(&mut world, "moved_items"), moved);
+}
+
+/// Slots whose owners have other digests. Nothing is cleared away for it.
+fn unlike(world: &World, keys: &[(String, Vec<usize>)]) -> usize {
+    let digest = |node: usize, key: &str| {
+        let up = world.nodes[node].up.as_ref().unwrap();
+        let mut reader = up.shared.view.reader();
+        let view = reader.view();
+        up.shared.store.digest(view.slot(view.hash(key.as_bytes())) as usize)
+    };
+    let is_unlike = |(key, owners): &&(String, Vec<usize>)| {
+        let digests: Vec<_> = owners.iter().map(|&owner| digest(owner, key)).collect();
+        digests.windows(2).any(|pair| pair[0] != pair[1])
+    };
+    keys.iter().filter(is_unlike).count()
+}
+
+/// Each node clears away by itself what is over, and until then its digests tell of it.
+#[test]
+fn what_is_over_does_not_hide_what_differs() {
+    let mut world = world(1, &THREE);
+    let keys = keys(&world, 200);
+    let (over, missed) = keys.split_at(190);
+    for (number, (key, owners)) in over.iter().enumerate() {
+        let expiry = Expiry::At((world.now_at(0).unix_ms() / 1000 + 5) as u32);
+        put_until(&world, owners[number % 2], key, (20_000, expiry), Some(b"old"));
+    }
+    pass(&mut world, 6000);
+    for (key, owners) in missed {
+        put(&world, owners[0], key, 20_000, Some(b"new"));
+    }
+    assert_eq!(unlike(&world, &keys), keys.len());
+    pass(&mut world, ROUNDS_MS);
+    assert_eq!(sum(&mut world, "items_mended"), missed.len() as u64);
+    assert_eq!(unlike(&world, &keys), 0);
 }

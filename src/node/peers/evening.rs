@@ -53,8 +53,14 @@ pub(super) struct Evening {
 const MARGIN_MS: u64 = 60_000;
 
 impl Evening {
-    /// Of what all owners of some slots have, of whom one is the primary.
-    pub(super) fn of(lists: &BTreeMap<NodeId, List>, primary: NodeId, now: Now) -> Self {
+    /// Of what all owners of some slots have, of whom one is the primary. Their lists were begun
+    /// a while ago: what was written since may be in some of them only.
+    pub(super) fn of(
+        lists: &BTreeMap<NodeId, List>,
+        primary: NodeId,
+        began: Now,
+        now: Now,
+    ) -> Self {
         let mut evening = Self::default();
         let hashes: BTreeSet<KeyHash> = lists.values().flat_map(List::keys).copied().collect();
         let first = lists.get(&primary);
@@ -62,7 +68,7 @@ impl Evening {
             let is_there = first.is_some_and(|list| list.contains_key(&hash));
             let had = lists.iter().filter_map(|(&node, list)| Some((*list.get(&hash)?, node)));
             if let Some((newest, from)) = had.max() {
-                evening.even(lists, (hash, is_there), (newest, from), now);
+                evening.even(lists, (hash, is_there), (newest, from), [began, now]);
             }
         }
         evening
@@ -73,9 +79,10 @@ impl Evening {
         lists: &BTreeMap<NodeId, List>,
         (hash, is_there): (KeyHash, bool),
         (newest, from): (Had, NodeId),
-        now: Now,
+        [began, now]: [Now; 2],
     ) {
-        let age_ms = now.unix_ms().saturating_sub(newest.unix_ms());
+        let [age_then_ms, age_ms] =
+            [began, now].map(|at| at.unix_ms().saturating_sub(newest.unix_ms()));
         let is_known = age_ms + MARGIN_MS < u64::from(TOMBSTONE_S) * 1000;
         let lacks = |list: &List| match list.get(&hash) {
             Some(&had) => had < newest,
@@ -83,7 +90,7 @@ impl Evening {
         };
         let behind = lists.iter().filter(|(_, list)| lacks(list)).map(|(&node, _)| node);
         for to in behind {
-            if age_ms < UNEVEN_MS {
+            if age_then_ms < UNEVEN_MS {
                 self.young.insert(hash);
             } else {
                 self.brought.entry((from, to)).or_default().push(hash);
@@ -108,7 +115,7 @@ mod tests {
     fn evening(had: &[Option<Had>]) -> Evening {
         let list = |had: &Option<Had>| had.map(|had| (HASH, had)).into_iter().collect();
         let lists = (1..).map(NodeId).zip(had.iter().map(list)).collect();
-        Evening::of(&lists, NodeId(1), NOW)
+        Evening::of(&lists, NodeId(1), NOW, NOW)
     }
 
     /// From whom to whom something is brought.
@@ -148,6 +155,15 @@ mod tests {
         assert_eq!(ways(&[None, item, None]), []);
         assert_eq!(ways(&[aged(30_000, false), item, None]), [(2, 1), (2, 3)]);
         assert_eq!(ways(&[aged(30_000, true), item, None]), [(2, 1), (2, 3)]);
+    }
+
+    #[test]
+    fn what_was_written_while_lists_were_made_is_left_for_later() {
+        let item = aged(UNEVEN_MS, false).unwrap();
+        let lists = [(NodeId(1), [(HASH, item)].into()), (NodeId(2), List::new())].into();
+        let began = Now::from_unix_ms(NOW.unix_ms() - 1);
+        let evening = Evening::of(&lists, NodeId(1), began, NOW);
+        assert!(evening.brought.is_empty() && evening.young.contains(&HASH));
     }
 
     #[test]

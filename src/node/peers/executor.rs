@@ -369,10 +369,10 @@ fn audited(message: &Message<'_>) -> Result<Option<Audited>, NoMessage> {
             }
             Audited::List(number, slots.iter().map(|slot| u32::from_le_bytes(*slot)).collect())
         }
-        Message::Listed(Listed { number, is_all, items }) => {
+        Message::Listed(Listed { number, state, items }) => {
             let items = words(items, 2 * LIST_ITEMS_MAX)?;
             let list = items.chunks_exact(2).map(|item| (KeyHash(item[0]), Had(item[1])));
-            Audited::Listed(number, is_all.then(|| list.collect()))
+            Audited::Listed(number, state, list.collect())
         }
         Message::Bring(Bring { node, hashes }) => {
             let hashes = words(hashes, LIST_ITEMS_MAX)?.into_iter().map(KeyHash).collect();

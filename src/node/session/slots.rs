@@ -5,7 +5,7 @@ use crate::item::{Now, Version};
 use crate::node::peers::Turn;
 use crate::ring::{KeyHash, NodeId};
 use crate::store::FullWalk;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 impl Road {
     /// This node's digests of these slots, as they are at this moment; zero for those of which
@@ -17,27 +17,19 @@ impl Road {
         slots.map(|slot| self.digest(slot).filter(|_| gets(slot)).unwrap_or_default()).collect()
     }
 
-    /// The slots that this node executes for, by their other owners: those all of whose owners
-    /// execute.
-    pub(in crate::node) fn audited_slots(&self) -> BTreeMap<NodeId, Vec<u32>> {
-        let slots = self.shared.store.slots();
-        let mut audited: BTreeMap<NodeId, Vec<u32>> = BTreeMap::new();
-        for slot in 0..slots {
-            for node in self.audited_owners(slot).into_iter().flatten() {
-                audited.entry(node).or_default().push(slot);
-            }
-        }
-        audited
+    /// How many slots there are.
+    pub(in crate::node) fn slots(&self) -> u32 {
+        self.shared.store.slots()
     }
 
-    /// The other owners of such a slot.
+    /// The other owners of a slot that this node executes for, if all of them execute.
     pub(in crate::node) fn audited_owners(&self, slot: u32) -> Option<BTreeSet<NodeId>> {
         let me = self.me()?;
         self.view.borrow_mut().view().owners_beside_first(slot, me)
     }
 
     /// Shows what this node has in some slots, given in order, and which deletes it knows of.
-    /// Whether there is more to look at.
+    /// What is over there is cleared away. Whether there is more to look at.
     pub(in crate::node) fn list(
         &self,
         walk: &mut FullWalk,
@@ -45,14 +37,9 @@ impl Road {
         slots: &[u32],
         mut show: impl FnMut(KeyHash, Version, bool),
     ) -> bool {
-        let mut reader = self.view.borrow_mut();
-        let view = reader.view();
-        self.shared.store.walk_all(walk, now, |key, found| {
-            let hash = view.hash(key.bytes());
-            if slots.binary_search(&view.slot(hash)).is_ok() {
-                show(hash, found.meta().version, found.is_tombstone());
-            }
-            true
+        let is_wanted = |slot| slots.binary_search(&slot).is_ok();
+        self.shared.store.list(walk, now, is_wanted, |hash, found| {
+            show(hash, found.meta().version, found.is_tombstone());
         })
     }
 
