@@ -1,7 +1,7 @@
 //! `members` and `status`, asked of real nodes.
 
 use super::node::{Node, program, wait_until};
-use super::nodes::{listed, nodes};
+use super::nodes::{another, listed, nodes};
 use serde_json::Value;
 
 /// The exit code, and what it says.
@@ -65,6 +65,34 @@ fn a_dead_node_makes_it_unhealthy() {
     let status = json("status", &nodes[0]);
     assert!(status["slots_with_too_few_copies"].as_u64().unwrap() > 0, "{status}");
     assert_eq!(status["slots_without_any_copy"], 0, "{status}");
+}
+
+#[test]
+fn who_takes_no_writes_is_unhealthy() {
+    let node = another(&[], "unwritten", 0, "--min-nodes-for-writes 2");
+    let (code, text) = ask("status", &node, "");
+    assert_eq!(code, 1, "{text}");
+    let trouble = "cluster-unwritten-0 takes no writes: it sees fewer than 2 nodes that serve";
+    assert!(text.starts_with("UNHEALTHY") && text.contains(trouble), "{text}");
+}
+
+#[test]
+fn who_is_paused_is_unhealthy_until_it_goes_on() {
+    let node = another(&[], "halted", 0, "");
+    wait_until("all is well", || ask("status", &node, "").0 == 0);
+    let rebalance = |what: &str| {
+        let admin = node.ready["admin"].as_str().unwrap();
+        let output = program(&format!("rebalance {what} --admin {admin}")).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    };
+    rebalance("pause");
+    let status = json("status", &node);
+    assert_eq!(status["healthy"], false);
+    let trouble = status["troubles"][0].as_str().unwrap();
+    assert!(trouble.starts_with("moves are paused at cluster-halted-0"), "{trouble}");
+    assert_eq!(ask("status", &node, "").0, 1);
+    rebalance("resume");
+    assert_eq!(ask("status", &node, "").0, 0);
 }
 
 #[test]

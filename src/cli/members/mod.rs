@@ -87,6 +87,7 @@ fn alone(server: &str) -> CliError {
 
 fn judge(seen: &Seen) -> Status {
     let mut troubles: Vec<String> = seen.nodes().filter_map(Node::trouble).collect();
+    troubles.extend(seen.own_troubles());
     let behind = seen.number("slots_with_too_few_copies");
     if let Some(slots @ 1..) = behind {
         let slots = output::thousands(slots);

@@ -74,6 +74,18 @@ impl Seen {
         self.word(name).parse().ok()
     }
 
+    /// What the node that was asked says of itself that is not as it should be.
+    pub(super) fn own_troubles(&self) -> impl Iterator<Item = String> {
+        let name = self.word("name");
+        let takes_none = (self.word("takes_writes") == "no").then(|| {
+            let least = self.word("min_nodes_for_writes");
+            format!("{name} takes no writes: it sees fewer than {least} nodes that serve")
+        });
+        let is_paused = (self.word("moves_paused") == "yes")
+            .then(|| format!("moves are paused at {name}: `rebalance resume` has them go on"));
+        takes_none.into_iter().chain(is_paused)
+    }
+
     /// The nodes, by their ids.
     pub(super) fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
         self.nodes.iter().map(|(id, said)| Node { id, said, is_me: id == self.word("node_id") })
