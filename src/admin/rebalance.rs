@@ -1,7 +1,7 @@
 //! What this node brings others, and whether it is to go on with that.
 
 use super::{Desk, answer};
-use crate::node::{Moves, Progress};
+use crate::node::{Moves, Panel, Progress};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -31,19 +31,16 @@ pub(super) async fn state(State(desk): State<Desk>) -> Response {
 }
 
 pub(super) async fn pause(State(desk): State<Desk>) -> Response {
-    change(&desk, Moves::pause)
+    change(&desk, Panel::pause_moves)
 }
 
 pub(super) async fn resume(State(desk): State<Desk>) -> Response {
-    change(&desk, Moves::resume)
+    change(&desk, Panel::resume_moves)
 }
 
-fn change(desk: &Desk, change: impl FnOnce(&Moves)) -> Response {
-    match desk.panel.moves() {
-        Some(moves) => {
-            change(moves);
-            told(desk)
-        }
+fn change(desk: &Desk, change: impl FnOnce(&Panel) -> Option<&Moves>) -> Response {
+    match change(&desk.panel) {
+        Some(_) => told(desk),
         None => answer::refusal(StatusCode::CONFLICT, "this node belongs to no cluster"),
     }
 }

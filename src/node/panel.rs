@@ -186,7 +186,30 @@ impl Panel {
         Some(SeenCluster { name: self.shared.settings.cluster_name.clone(), nodes, step, number })
     }
 
-    /// What it brings other nodes, which can be paused; none where it belongs to no cluster.
+    /// Has it bring other nodes nothing more until it is to go on, and says so in the log. What
+    /// it brings then; none where it belongs to no cluster.
+    #[must_use]
+    pub fn pause_moves(&self) -> Option<&Moves> {
+        let moves = self.moves()?;
+        if !moves.is_paused() {
+            moves.pause();
+            self.shared.remarks.say("moves paused by an operator".to_owned());
+        }
+        Some(moves)
+    }
+
+    /// Has it go on, likewise.
+    #[must_use]
+    pub fn resume_moves(&self) -> Option<&Moves> {
+        let moves = self.moves()?;
+        if moves.is_paused() {
+            moves.resume();
+            self.shared.remarks.say("moves resumed by an operator".to_owned());
+        }
+        Some(moves)
+    }
+
+    /// What it brings other nodes; none where it belongs to no cluster.
     #[must_use]
     pub fn moves(&self) -> Option<&Moves> {
         self.shared.cluster.as_ref().map(|cluster| &cluster.moves)

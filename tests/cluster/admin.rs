@@ -242,6 +242,43 @@ fn moves_are_paused_shown_and_resumed() {
 }
 
 #[test]
+fn a_pause_and_a_resume_are_logged() {
+    let nodes = nodes("admin-logged", 1, "");
+    for _ in 0..2 {
+        assert_eq!(run("rebalance pause", &nodes[0]).0, 0);
+    }
+    nodes[0].hear("moves paused by an operator");
+    assert_eq!(run("rebalance resume", &nodes[0]).0, 0);
+    let said = nodes[0].hear("moves resumed by an operator");
+    assert_eq!(said.matches("by an operator").count(), 2, "what changes nothing is not told");
+}
+
+/// Two nodes without copies, paused at both: whoever leaves cannot hand over.
+fn paused(name: &str, flags: &str) -> Vec<Node> {
+    let nodes = nodes(name, 2, &format!("--copies 1 {flags}"));
+    store_some(&nodes[0]);
+    wait_until("owners do not change", || {
+        get(&nodes[0], "/v1/cluster").body["ring"]["step"] == "settled"
+    });
+    let (code, _, said) = run("rebalance pause", &nodes[0]);
+    assert_eq!(code, 0, "{said}");
+    nodes
+}
+
+#[test]
+fn a_drain_says_that_it_is_paused() {
+    let mut nodes = paused("admin-halted", "");
+    let (code, _, said) = run("drain --wait --timeout 3s", &nodes[0]);
+    assert_eq!(code, 4, "{said}");
+    let names = "cluster-admin-halted-0, cluster-admin-halted-1";
+    assert!(said.contains(&format!("moves are paused at {names}")), "{said}");
+    assert_eq!(run("rebalance resume", &nodes[1]).0, 0);
+    let (status, said) = nodes.remove(0).end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("left: others own what it did"), "{said}");
+}
+
+#[test]
 fn whoever_was_not_reached_is_named() {
     let mut nodes = nodes("admin-unreached", 3, "--profile local");
     nodes.push(another(&nodes, "admin-unreached", 3, "--profile local --admin-listen off"));

@@ -1,11 +1,13 @@
 //! `drain`: a node hands over all that it owns, and stops.
 
+use super::rebalance::paused_nodes;
 use super::{AdminArgs, Operator};
 use crate::cli::progress::Progress;
 use crate::cli::{CliError, Exit, output, units};
 use clap::Args;
 use serde_json::Value;
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,6 +30,9 @@ pub(crate) struct DrainArgs {
 
 /// How often to look how far it has come.
 const LOOK_MS: u64 = 500;
+
+/// How often to look whether it can come any further.
+const PAUSED_LOOK: Duration = Duration::from_secs(5);
 
 /// How often to look whether it has ended.
 const END_LOOK: Duration = Duration::from_millis(20);
@@ -66,7 +71,14 @@ fn has_left(
 ) -> Result<Option<String>, CliError> {
     let mut progress = Progress::new(100);
     progress.starts("percent of what it owns is handed over".to_owned());
+    let paused = look_for_paused(operator);
     loop {
+        if let Some(nodes) = paused.try_iter().last() {
+            progress.says(format_args!(
+                "moves are paused at {}: this waits until `ringcached rebalance resume`",
+                nodes.join(", ")
+            ));
+        }
         let state = told["state"].as_str().unwrap_or_default();
         if state != "leaving" {
             return Ok(Some(state.to_owned()));
@@ -85,6 +97,25 @@ fn has_left(
             _ => CliError::Failed(format!("{why}: nobody knows whether all was handed over")),
         })?;
     }
+}
+
+/// Tells of the nodes that are paused, again where they change. Nobody waits for that: one
+/// that does not answer takes seconds.
+fn look_for_paused(operator: &Operator) -> Receiver<Vec<String>> {
+    let (found, paused) = channel();
+    let operator = operator.clone();
+    thread::spawn(move || {
+        let mut known = Vec::new();
+        loop {
+            let nodes = paused_nodes(&operator);
+            if nodes != known && !nodes.is_empty() && found.send(nodes.clone()).is_err() {
+                return;
+            }
+            known = nodes;
+            thread::sleep(PAUSED_LOOK);
+        }
+    });
+    paused
 }
 
 /// Waits until nobody listens there any more: that is given up last.

@@ -154,6 +154,11 @@ impl Round {
     }
 }
 
+/// The nodes that bring nothing because somebody wants that, as far as they answer; by name.
+pub(super) fn paused_nodes(operator: &Operator) -> Vec<String> {
+    look(operator).map_or_else(|_| Vec::new(), |round| round.paused())
+}
+
 /// Whether it has handed over all, and ended; or died in the midst of it, and owners change for
 /// that.
 fn has_left(member: &Value) -> bool {
