@@ -123,6 +123,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
     scaled(number, nanoseconds).map(Duration::from_nanos)
 }
 
+/// The same where a number alone is of seconds, as memcached has them: `30`, `30s`, `5m`.
+pub(crate) fn time(text: &str) -> Result<Duration, UnitError> {
+    let seconds = text.parse().map(Duration::from_secs);
+    seconds.or_else(|_| duration(text))
+}
+
 /// A part of a whole: `90%`, `2.5%`.
 pub(crate) fn share(text: &str) -> Result<f64, UnitError> {
     match factor(text)? {
@@ -256,6 +262,13 @@ mod tests {
             bound("5").unwrap_err().to_string(),
             "it needs a unit: a percentage such as 5%, or none"
         );
+    }
+
+    #[test]
+    fn times_have_a_unit_or_are_seconds() {
+        let times = ["30", "30s", "5m"].map(|text| time(text).unwrap().as_secs());
+        assert_eq!(times, [30, 30, 300]);
+        assert!(time("").is_err() && time("-1").is_err() && time("soon").is_err());
     }
 
     #[test]

@@ -266,9 +266,9 @@ fn paused(name: &str, flags: &str) -> Vec<Node> {
 }
 
 #[test]
-fn a_drain_says_that_it_is_paused() {
+fn a_drain_says_that_it_is_paused_and_gives_up_in_plain_seconds() {
     let mut nodes = paused("admin-halted", "");
-    let (code, _, said) = run("drain --wait --timeout 3s", &nodes[0]);
+    let (code, _, said) = run("drain --wait --timeout 3", &nodes[0]);
     assert_eq!(code, 4, "{said}");
     let names = "cluster-admin-halted-0, cluster-admin-halted-1";
     assert!(said.contains(&format!("moves are paused at {names}")), "{said}");
@@ -276,6 +276,17 @@ fn a_drain_says_that_it_is_paused() {
     let (status, said) = nodes.remove(0).end();
     assert_eq!(status.code(), Some(0), "{said}");
     assert!(said.contains("left: others own what it did"), "{said}");
+}
+
+#[test]
+fn a_drain_outlasts_the_node_that_gives_up() {
+    let mut nodes = paused("admin-gives-up", "--drain-timeout 1s");
+    let (code, _, said) = run("drain --wait", &nodes[0]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("stopped before all was handed over"), "{said}");
+    assert!(nodes.remove(0).end().1.contains("not all is handed over"));
+    let help = String::from_utf8(program("drain --help").output().unwrap().stdout).unwrap();
+    assert!(help.contains("[default: 90s]"), "longer than --drain-timeout: {help}");
 }
 
 #[test]

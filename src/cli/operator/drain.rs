@@ -21,10 +21,10 @@ pub(crate) struct DrainArgs {
     #[arg(long)]
     wait: bool,
 
-    /// How long to wait, at most: 60s, 10m. The node goes on; its own --drain-timeout says for
-    /// how long
-    #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait",
-          value_parser = units::duration)]
+    /// How long to wait, at most: 90s, 10m; seconds without a unit. The node goes on; its own
+    /// --drain-timeout (60 s) says for how long, and less than that tells nothing of how it ends
+    #[arg(long, value_name = "TIME", default_value = "90s", requires = "wait",
+          value_parser = units::time)]
     timeout: Duration,
 }
 
