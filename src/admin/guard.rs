@@ -61,12 +61,14 @@ fn has_token(desk: &Desk, headers: &HeaderMap) -> bool {
 }
 
 /// Whether a browser that sent this was told an address, or the name that always means this
-/// machine: any other name may have been made to lead here by whoever owns it.
+/// machine: any other name may have been made to lead here by whoever owns it. Who names none is
+/// no browser, as checks of load balancers by HTTP/1.0: those always say whom they mean.
 fn is_for_this_machine(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
+        (None, _) => true,
         (Some(host), None) => host.to_str().is_ok_and(is_local_name),
-        _ => false,
+        (Some(_), Some(_)) => false,
     }
 }
 
