@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 /// Raised when a field is taken away or changes its meaning.
-const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 1;
 
 #[derive(Serialize)]
 struct Versioned<'a, T> {
@@ -48,6 +48,13 @@ pub(super) fn refusal(status: StatusCode, error: &str) -> Response {
 pub(super) fn unknown(error: &str) -> Response {
     let challenge = [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
     (challenge, refusal(StatusCode::UNAUTHORIZED, error)).into_response()
+}
+
+pub(super) async fn not_so() -> Response {
+    refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "GET reads; POST is for /v1/drain, /v1/rebalance/pause and /v1/rebalance/resume",
+    )
 }
 
 pub(super) async fn nothing_there() -> Response {

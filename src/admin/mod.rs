@@ -113,6 +113,7 @@ fn routes(desk: Desk) -> Router {
         .route("/v1/rebalance/resume", post(rebalance::resume))
         .route("/v1/drain", post(drain::begin).get(drain::state))
         .fallback(answer::nothing_there)
+        .method_not_allowed_fallback(answer::not_so)
         .layer(from_fn_with_state(desk.clone(), guard::guard))
         .with_state(desk)
 }

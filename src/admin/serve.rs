@@ -1,6 +1,7 @@
 //! Connections of operators: so many, for so long, and one request each. That bounds what they
 //! hold, whatever they send or leave unread.
 
+use super::answer::SCHEMA_VERSION;
 use super::guard::Caller;
 use super::{Debt, FAREWELL};
 use crate::limits::{
@@ -18,9 +19,16 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// What whoever is one too many is told.
-const TOO_MANY: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// What whoever is one too many is told, before he has asked.
+fn too_many() -> String {
+    let error = format!("there are {ADMIN_CONNECTIONS_MAX} connections already: try again");
+    let body = format!("{{\"schema_version\":{SCHEMA_VERSION},\"error\":\"{error}\"}}\n");
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
 
 /// Answers all who come, until it is to stop.
 pub(super) async fn serve(
@@ -80,5 +88,5 @@ async fn connection(stream: TcpStream, routes: Router) {
 
 fn turn_away(stream: TcpStream) {
     // It would only be a courtesy: nobody waits for it to be taken.
-    let _ = stream.into_std().and_then(|mut stream| stream.write(TOO_MANY));
+    let _ = stream.into_std().and_then(|mut stream| stream.write(too_many().as_bytes()));
 }

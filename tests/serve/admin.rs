@@ -29,7 +29,9 @@ fn a_node_alone_says_how_it_is() {
     assert!(told.body["cluster"].is_null(), "{told:?}");
     assert_eq!(get(&node, "/no/such/thing").status, 404);
     let token = bearer(&Token::of_name(""));
-    assert_eq!(ask(address(&node), "POST", "/livez", &token).status, 405);
+    let told = ask(address(&node), "POST", "/livez", &token);
+    assert_eq!((told.status, &told.body["schema_version"]), (405, &1.into()));
+    assert!(told.head.contains("allow: get"), "{told:?}");
 }
 
 #[test]
@@ -114,7 +116,12 @@ fn the_slow_and_the_many_keep_nobody_out_for_long() {
     wait_until("there is no place left", || {
         let answer = raw(admin, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
         // It may be cut off before it has read why.
-        answer.is_empty() || answer.starts_with("HTTP/1.1 503 ")
+        let is_told = answer.starts_with("HTTP/1.1 503 ");
+        if is_told {
+            let why = told(&answer).body["error"].as_str().unwrap().to_owned();
+            assert!(why.contains("connections"), "{answer}");
+        }
+        answer.is_empty() || is_told
     });
     let mut client = node.connect();
     client.ask("set k 0 0 1\r\nv\r\nget k\r\n", "STORED\r\nVALUE k 0 1\r\nv\r\nEND\r\n");

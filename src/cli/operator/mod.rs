@@ -74,9 +74,6 @@ impl Operator {
                 "{address} refuses: it wants the cluster's secret, by --secret-file or \
                  RINGCACHED_SECRET"
             ))),
-            503 if body.is_null() => {
-                Err(CliError::Failed(format!("{address} has too many connections: try again")))
-            }
             _ => {
                 let why = body["error"].as_str().unwrap_or("it does not say why");
                 Err(CliError::Failed(format!("{address} refuses ({status}): {why}")))
