@@ -159,6 +159,32 @@ mod program {
     }
 
     #[test]
+    fn what_is_no_admin_address_is_two() {
+        for wrong in [
+            "nonsense",
+            "127.0.0.1",
+            "http://127.0.0.1:1",
+            ":1",
+            "a:0",
+            "a:65536",
+            "::1:5",
+            "[::1]",
+        ] {
+            for command in ["drain", "rebalance status", "rebalance pause"] {
+                let said = run(&format!("{command} --admin {wrong}")).complaint(2);
+                assert!(said.contains("127.0.0.1:12211") && said.contains("[::1]:"), "{said}");
+            }
+            let mut asked = program();
+            let asked = asked.args(["rebalance", "status"]).env("RINGCACHED_ADMIN", wrong);
+            let said = Run::from(asked.output().unwrap()).complaint(2);
+            assert!(said.contains("RINGCACHED_ADMIN"), "{said}");
+        }
+        for nobody in ["localhost:1", "[::1]:1", "127.0.0.1:1"] {
+            run(&format!("drain --admin {nobody}")).complaint(3);
+        }
+    }
+
+    #[test]
     fn missing_cluster_names_both_ways() {
         let complaint = run("ring show").complaint(2);
         assert!(complaint.contains("--nodes") && complaint.contains("--cluster-file"));

@@ -13,6 +13,8 @@ use clap::Args;
 use http::{Answer, Method};
 use serde_json::Value;
 use std::env;
+use std::net::Ipv6Addr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 /// Where the address may stand instead of a flag.
@@ -30,6 +32,25 @@ pub(crate) struct AdminArgs {
     secret_file: Option<PathBuf>,
 }
 
+/// What was named here, if it can be an address at all: a name or an address, and a port.
+fn address(named_by: &str, text: &str) -> Result<String, CliError> {
+    let is_one = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let is_host = match bare {
+            Some(bare) => bare.parse::<Ipv6Addr>().is_ok(),
+            None => !host.is_empty() && !host.contains(|c: char| "/:[]@".contains(c) || c <= ' '),
+        };
+        is_host && port.parse::<NonZeroU16>().is_ok()
+    });
+    if is_one {
+        return Ok(text.to_owned());
+    }
+    Err(CliError::Usage(format!(
+        "{named_by} `{text}`: an address has a port and no http://, as 127.0.0.1:{ADMIN_PORT}, \
+         cache-1:{ADMIN_PORT} or [::1]:{ADMIN_PORT}"
+    )))
+}
+
 /// Somebody who asks nodes.
 #[derive(Clone, Debug)]
 struct Operator {
@@ -41,8 +62,11 @@ struct Operator {
 
 impl Operator {
     fn new(args: &AdminArgs) -> Result<Self, CliError> {
-        let address = args.admin.clone().or_else(|| env::var(ADMIN_VARIABLE).ok());
-        let address = address.unwrap_or_else(|| format!("127.0.0.1:{ADMIN_PORT}"));
+        let address = match (&args.admin, env::var(ADMIN_VARIABLE).ok()) {
+            (Some(named), _) => address("--admin", named)?,
+            (None, Some(named)) => address(ADMIN_VARIABLE, &named)?,
+            (None, None) => format!("127.0.0.1:{ADMIN_PORT}"),
+        };
         let secret = serve::secret(args.secret_file.as_deref())?;
         Ok(Self { address, token: secret.as_ref().map(Token::of_secret) })
     }
