@@ -290,6 +290,20 @@ fn a_drain_outlasts_the_node_that_gives_up() {
 }
 
 #[test]
+fn a_node_that_dies_while_it_is_drained_is_told_of() {
+    let nodes = paused("admin-dies", "");
+    let mut drain = program(&format!("drain --wait --admin {}", address(&nodes[0])));
+    let drain = drain.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    nodes[0].hear("leaving: hands over what it owns");
+    nodes[0].signal("KILL");
+    let output = drain.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("ended before it was through"), "{said}");
+    assert!(!said.contains("something else"), "{said}");
+}
+
+#[test]
 fn whoever_was_not_reached_is_named() {
     let mut nodes = nodes("admin-unreached", 3, "--profile local");
     nodes.push(another(&nodes, "admin-unreached", 3, "--profile local --admin-listen off"));

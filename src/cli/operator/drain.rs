@@ -37,6 +37,9 @@ const PAUSED_LOOK: Duration = Duration::from_secs(5);
 /// How often to look whether it has ended.
 const END_LOOK: Duration = Duration::from_millis(20);
 
+/// How long a node that was killed may take until nobody listens there any more.
+const END_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Has the node leave, and waits for it if that is wanted.
 pub(crate) fn drain(args: &DrainArgs) -> Result<Exit, CliError> {
     let until = Instant::now() + args.timeout;
@@ -93,7 +96,14 @@ fn has_left(
         let path = format!("/v1/drain?wait_ms={}", LOOK_MS.min(left_ms));
         told = operator.read(&operator.address, &path).map_err(|why| match why {
             CliError::TimedOut(_) => why,
-            // It was there, so it has ended.
+            // It was there.
+            _ if has_ended(&operator.address, Instant::now() + END_PATIENCE) => {
+                CliError::Failed(format!(
+                    "the node at {} ended before it was through: nobody knows whether all was \
+                     handed over",
+                    operator.address
+                ))
+            }
             _ => CliError::Failed(format!("{why}: nobody knows whether all was handed over")),
         })?;
     }

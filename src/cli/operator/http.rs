@@ -59,7 +59,10 @@ pub(super) fn ask(
     let mut answer = Vec::new();
     stream.take(ADMIN_ANSWER_BYTES_MAX).read_to_end(&mut answer).map_err(failed)?;
     parse(&answer).ok_or_else(|| {
-        CliError::Failed(format!("{address} answers something else than an admin port does"))
+        CliError::Failed(match answer.is_empty() {
+            true => format!("{address} ends the connection without an answer"),
+            false => format!("{address} answers something else than an admin port does"),
+        })
     })
 }
 
