@@ -7,13 +7,15 @@ use std::fmt::Display;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Work of a known number of steps.
+/// Work of a known number of steps, or of which a share is known.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
-    steps: u64,
+    /// None where it is counted in percent.
+    steps: Option<u64>,
     done: u64,
     now: String,
-    told: Instant,
+    /// When a line was written; none has to wait for the first.
+    told: Option<Instant>,
 }
 
 /// How often a line is written where no bar can be drawn.
@@ -21,14 +23,16 @@ const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 impl Progress {
     pub(super) fn new(steps: u64) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
-            let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {msg}  {elapsed}");
-            // The clock goes on during a long step, so that it does not look stuck.
-            bar.enable_steady_tick(Duration::from_millis(250));
-            bar.with_style(style.expect("a template that parses"))
-        });
-        Self { bar, steps, done: 0, now: String::new(), told: Instant::now() }
+        let bar = bar(steps, "{bar:30} {pos}/{len}  {msg}  {elapsed}");
+        let told = Some(Instant::now());
+        Self { bar, steps: Some(steps), done: 0, now: String::new(), told }
+    }
+
+    /// The same for what is done by others, in percent: the first line comes at once, and says
+    /// that there is something to wait for.
+    pub(super) fn of_percent() -> Self {
+        let bar = bar(100, "{bar:30} {pos}%  {msg}  {elapsed}");
+        Self { bar, steps: None, done: 0, now: String::new(), told: None }
     }
 
     /// Names the step that begins.
@@ -51,9 +55,13 @@ impl Progress {
 
     /// Writes the line of this interval, where there is no bar.
     fn tell(&mut self) {
-        if self.bar.is_none() && self.told.elapsed() >= LINE_INTERVAL {
-            self.told = Instant::now();
-            output::note(format_args!("{} of {}: {}", self.done, self.steps, self.now));
+        let is_time = self.told.is_none_or(|told| told.elapsed() >= LINE_INTERVAL);
+        if self.bar.is_none() && is_time {
+            self.told = Some(Instant::now());
+            match self.steps {
+                Some(steps) => output::note(format_args!("{} of {steps}: {}", self.done, self.now)),
+                None => output::note(format_args!("{}%  {}", self.done, self.now)),
+            }
         }
     }
 
@@ -74,6 +82,16 @@ impl Progress {
             None => output::note(message),
         }
     }
+}
+
+fn bar(steps: u64, template: &str) -> Option<ProgressBar> {
+    std::io::stderr().is_terminal().then(|| {
+        let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template(template).expect("a template that parses");
+        // The clock goes on during a long step, so that it does not look stuck.
+        bar.enable_steady_tick(Duration::from_millis(250));
+        bar.with_style(style)
+    })
 }
 
 impl Drop for Progress {

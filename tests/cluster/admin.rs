@@ -6,6 +6,7 @@ use super::node::{Node, program, wait_until};
 use super::nodes::{another, listed, nodes};
 use ringcached::admin::Token;
 use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 
 fn store_some(node: &Node) {
@@ -301,6 +302,33 @@ fn a_node_that_dies_while_it_is_drained_is_told_of() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("ended before it was through"), "{said}");
     assert!(!said.contains("something else"), "{said}");
+}
+
+#[test]
+fn watching_says_a_plain_line_at_once() {
+    let nodes = paused("admin-watch", "");
+    let join = nodes[0].ready["peer"].as_str().unwrap();
+    let name = "cluster-admin-watch-2";
+    let flags =
+        format!("-p 0 -t 2 --copies 1 --peer-listen 127.0.0.1:0 --join {join} --node-id {name}");
+    let mut third = Node::begin_as(name, &flags);
+    wait_until("something is to be moved to it", || {
+        moves(&nodes[0])["moves"].as_array().is_some_and(|moves| !moves.is_empty())
+    });
+    let mut watch = program(&format!("rebalance status --watch --admin {}", address(&nodes[0])));
+    let mut watch = watch.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(watch.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    let (share, rest) = line.split_once("%  ").unwrap_or_else(|| panic!("{line}"));
+    assert!(share.parse::<u8>().is_ok() && rest.contains(" sent, "), "{line}");
+    assert!(line.contains(" paused") && !line.contains("percent"), "{line}");
+    assert_eq!(run("rebalance resume", &nodes[0]).0, 0);
+    third.become_ready();
+    assert_eq!(watch.wait().unwrap().code(), Some(0));
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert!(rest.ends_with("nothing moves\n"), "{rest}");
 }
 
 #[test]

@@ -72,8 +72,8 @@ fn has_left(
     mut told: Value,
     until: Instant,
 ) -> Result<Option<String>, CliError> {
-    let mut progress = Progress::new(100);
-    progress.starts("percent of what it owns is handed over".to_owned());
+    let mut progress = Progress::of_percent();
+    progress.starts("of what it owns is handed over".to_owned());
     let paused = look_for_paused(operator);
     loop {
         if let Some(nodes) = paused.try_iter().last() {

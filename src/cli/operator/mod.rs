@@ -3,6 +3,7 @@
 mod drain;
 mod http;
 mod rebalance;
+mod watch;
 
 pub(crate) use drain::{DrainArgs, drain};
 pub(crate) use rebalance::{RebalanceArgs, rebalance};

@@ -1,14 +1,13 @@
 //! `rebalance`: what nodes bring each other, and whether they are to go on with that.
 
+use super::watch::watch;
 use super::{AdminArgs, Operator};
 use crate::cli::output::{self, Cell, Column, Format, Table};
-use crate::cli::progress::Progress;
 use crate::cli::{CliError, Exit};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::Value;
 use std::thread;
-use std::time::Duration;
 
 /// What to do with what moves.
 #[derive(Clone, Debug, Args)]
@@ -51,9 +50,6 @@ struct ChangeArgs {
     output: Format,
 }
 
-/// How often to look on.
-const LOOK: Duration = Duration::from_millis(500);
-
 /// Nodes that are asked at a time: one that does not answer keeps the others waiting for
 /// seconds, and a thread for each of a thousand is too many.
 const ASKED_AT_ONCE: usize = 32;
@@ -75,7 +71,7 @@ struct Change {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Unreached {
+pub(super) struct Unreached {
     node: String,
     why: String,
 }
@@ -90,11 +86,13 @@ pub(crate) fn rebalance(args: &RebalanceArgs) -> Result<Exit, CliError> {
 }
 
 /// What the members of a cluster answer.
-struct Round {
+pub(super) struct Round {
     /// The step in which a change of owners is.
-    step: Option<String>,
-    reached: Vec<(String, Value)>,
-    unreached: Vec<Unreached>,
+    pub(super) step: Option<String>,
+    /// The number of that step, or of the last one.
+    pub(super) number: Option<u64>,
+    pub(super) reached: Vec<(String, Value)>,
+    pub(super) unreached: Vec<Unreached>,
 }
 
 impl Round {
@@ -111,7 +109,8 @@ impl Round {
         let members = told["members"].as_array().map_or(&[][..], Vec::as_slice);
         let step = told["ring"]["step"].as_str().filter(|&step| step != "settled");
         let step = step.map(output::seen);
-        let mut round = Self { step, reached: Vec::new(), unreached: Vec::new() };
+        let number = told["ring"]["number"].as_u64();
+        let mut round = Self { step, number, reached: Vec::new(), unreached: Vec::new() };
         let members: Vec<&Value> = members.iter().filter(|member| !has_left(member)).collect();
         let ask =
             |member: &Value| (name(member), ask_member(member, &told, &operator.address, &what));
@@ -131,23 +130,23 @@ impl Round {
         Ok(round)
     }
 
-    fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> Exit {
         if self.unreached.is_empty() { Exit::Ok } else { Exit::Failed }
     }
 
-    fn paused(&self) -> Vec<String> {
+    pub(super) fn paused(&self) -> Vec<String> {
         let paused = self.reached.iter().filter(|(_, told)| told["paused"] == true);
         paused.map(|(node, _)| node.clone()).collect()
     }
 
-    fn moves(&self) -> impl Iterator<Item = (&str, &Value)> {
+    pub(super) fn moves(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.reached.iter().flat_map(|(node, told)| {
             let moves = told["moves"].as_array().map_or(&[][..], Vec::as_slice);
             moves.iter().map(move |one| (node.as_str(), one))
         })
     }
 
-    fn tell_unreached(&self) {
+    pub(super) fn tell_unreached(&self) {
         for Unreached { node, why } in &self.unreached {
             output::note(format_args!("not reached: {node}: {why}"));
         }
@@ -194,7 +193,7 @@ fn name(member: &Value) -> String {
     output::seen(name.unwrap_or("unknown"))
 }
 
-fn look(operator: &Operator) -> Result<Round, CliError> {
+pub(super) fn look(operator: &Operator) -> Result<Round, CliError> {
     Round::ask(operator, |address| operator.read(address, "/v1/rebalance"))
 }
 
@@ -224,7 +223,7 @@ fn status(operator: &Operator, format: Format) -> Result<Exit, CliError> {
 }
 
 /// How things stand, in a line.
-fn state(round: &Round) -> String {
+pub(super) fn state(round: &Round) -> String {
     match (&round.step, round.moves().next()) {
         (Some(step), _) => format!("owners change: {step}"),
         (None, Some(_)) => "copies are brought up to date".to_owned(),
@@ -263,49 +262,6 @@ fn table(round: &Round) -> Table {
 fn target(told: &Value) -> String {
     let name = told["to_name"].as_str().or(told["to"].as_str());
     output::seen(name.unwrap_or("unknown"))
-}
-
-/// Looks on until nothing moves and no owners change.
-fn watch(operator: &Operator) -> Result<Exit, CliError> {
-    let mut progress = Progress::new(100);
-    loop {
-        let round = look(operator)?;
-        let moves = round.moves().count();
-        if moves == 0 && round.step.is_none() {
-            drop(progress);
-            round.tell_unreached();
-            output::note(state(&round));
-            return Ok(round.exit());
-        }
-        progress.starts(said(&round, moves));
-        progress.reaches(percent_done(&round));
-        thread::sleep(LOOK);
-    }
-}
-
-/// What moves, in a line.
-fn said(round: &Round, moves: usize) -> String {
-    let sum = |name: &str| round.moves().filter_map(|(_, told)| told[name].as_u64()).sum::<u64>();
-    let left = round.moves().filter_map(|(_, told)| told["left_s"].as_f64()).reduce(f64::max);
-    let left = left.map_or(String::new(), |left| format!(", {} left", output::seconds(left)));
-    let (sent, rate) =
-        (output::binary_bytes(sum("bytes")), output::binary_bytes(sum("bytes_per_s")));
-    let paused = match round.paused().len() {
-        0 => String::new(),
-        nodes => format!(", {} paused", output::counted(nodes, "node")),
-    };
-    format!("percent; {}, {sent} sent, {rate}/s{left}{paused}", output::counted(moves, "move"))
-}
-
-/// How much of all that moves has come, each move by the slots it brings.
-fn percent_done(round: &Round) -> u64 {
-    let (mut done, mut all) = (0.0, 0.0);
-    for (_, told) in round.moves() {
-        let slots = told["slots"].as_f64().unwrap_or(0.0);
-        done += slots * told["share_done"].as_f64().unwrap_or(0.0);
-        all += slots;
-    }
-    if all > 0.0 { (100.0 * done / all) as u64 } else { 0 }
 }
 
 fn change(args: &ChangeArgs, path: &str) -> Result<Exit, CliError> {
