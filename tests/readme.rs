@@ -123,6 +123,8 @@ enum Wanted {
     Member(Vec<String>),
     /// The program with these arguments, which ask that cluster.
     Status(Vec<String>),
+    /// The program with these arguments, which ask it as operators do.
+    Operator(Vec<String>),
     /// The program with these arguments, which start a cluster.
     Demo(Vec<String>),
     /// The program with these arguments, which ask a node at this one's place.
@@ -158,6 +160,9 @@ impl Wanted {
             }
             ["cargo", "run", "--release", "--", asks @ ("status" | "members"), ref rest @ ..] => {
                 Ok(Self::Status(owned([asks].iter().chain(rest))))
+            }
+            ["cargo", "run", "--release", "--", "rebalance", ref rest @ ..] => {
+                Ok(Self::Operator(owned(["rebalance"].iter().chain(rest))))
             }
             ["cargo", "run", "--release", "--", first, ref rest @ ..] => {
                 let arguments = owned([first].iter().chain(rest));
@@ -249,6 +254,12 @@ impl Reader {
                     }
                 }
             }
+            Wanted::Operator(mut arguments) => {
+                let members = self.members.borrow();
+                let last = members.last().ok_or("there is no cluster to ask")?;
+                arguments.extend(["--admin".to_owned(), last.admin.clone()]);
+                says_something(&run(&arguments)?)
+            }
             Wanted::Demo(arguments) => demo(&arguments),
             Wanted::Question(mut arguments, at) => {
                 arguments[at] = self.node()?.address.to_string();
@@ -298,6 +309,8 @@ struct Node {
     address: SocketAddr,
     /// Where others join it, if they can.
     peer: String,
+    /// Where operators ask it.
+    admin: String,
     /// Where the README says that they do.
     told: String,
 }
@@ -318,7 +331,8 @@ impl Node {
             .spawn()
             .unwrap();
         let address = DEFAULT_ADDRESS.parse().unwrap();
-        let mut node = Self { child, folder, address, peer: String::new(), told: String::new() };
+        let (peer, admin, told) = (String::new(), String::new(), String::new());
+        let mut node = Self { child, folder, address, peer, admin, told };
         let started = Instant::now();
         while !ready.exists() {
             if let Some(status) = node.child.try_wait().unwrap() {
@@ -332,6 +346,7 @@ impl Node {
         // It is written whole.
         let told: serde_json::Value = serde_json::from_str(&read(&ready)).unwrap();
         told["peer"].as_str().unwrap_or_default().clone_into(&mut node.peer);
+        told["admin"].as_str().unwrap_or_default().clone_into(&mut node.admin);
         node.address = told["client"].as_str().unwrap().parse().unwrap();
         Ok(node)
     }
