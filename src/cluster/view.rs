@@ -312,7 +312,8 @@ impl View {
     }
 
     /// The slots that a node owns.
-    fn slots_of(&self, node: NodeId) -> Vec<u32> {
+    #[must_use]
+    pub fn slots_of(&self, node: NodeId) -> Vec<u32> {
         let Some(index) = self.index_of(node) else { return Vec::new() };
         let slots = (0..).zip(self.read.slots());
         slots.filter(|(_, owners)| owners.contains(index)).map(|(slot, _)| slot).collect()

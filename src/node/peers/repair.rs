@@ -54,7 +54,8 @@ impl Repair {
     /// A node came, perhaps not for the first time: nobody knows what it has of what it owns
     /// by this ring.
     pub(in crate::node) fn came(&mut self, node: NodeId, said: Said, ring: u64) {
-        self.bring(node, self.road.slots_kept_by(node));
+        // What it is to own only is for the plan of the change to bring, each slot by one owner.
+        self.bring(node, self.road.slots_of(node));
         self.tell.insert(node, (said, ring));
     }
 

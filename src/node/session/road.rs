@@ -353,9 +353,9 @@ impl Road {
         view.index_of(node).is_some_and(|index| view.is_live(index))
     }
 
-    /// The slots of which a node gets what is written.
-    pub(in crate::node) fn slots_kept_by(&self, node: NodeId) -> Vec<u32> {
-        self.view.borrow_mut().view().slots_kept_by(node)
+    /// The slots that a node owns by the ring that is read.
+    pub(in crate::node) fn slots_of(&self, node: NodeId) -> Vec<u32> {
+        self.view.borrow_mut().view().slots_of(node)
     }
 
     /// Gathers some of this node's items, or stamps of deletes, for those that they are to be
