@@ -12,6 +12,7 @@ mod numbers;
 mod operator;
 mod output;
 mod progress;
+mod reach;
 mod ring;
 mod serve;
 mod units;

@@ -1,13 +1,12 @@
 //! How a node is reached: in the clear or by TLS, and as which of its users.
 
-use crate::cli::CliError;
+use crate::cli::{CliError, reach};
 use crate::limits::CREDENTIALS_BYTES_MAX;
 use crate::net::ClientFiles;
 use clap::Args;
 use std::env;
 use std::fs::File;
-use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use std::time::Duration;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
-/// How long a node may take to be reached, and to say a line.
+/// How long a node may take to say a line.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where a password may stand instead of a file.
@@ -66,7 +65,7 @@ impl Access {
     /// Connects to a node.
     pub(super) fn connect(&self, server: &str) -> Result<Box<dyn Stream>, CliError> {
         let files = self.files()?;
-        let stream = connect(server)?;
+        let stream = reach::connect(server, PATIENCE)?;
         let Some(files) = files else { return Ok(Box::new(stream)) };
         let config = files.open().map_err(|why| CliError::Usage(format!("TLS: {why}")))?;
         let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
@@ -76,7 +75,7 @@ impl Access {
         let session = session.map_err(|why| CliError::Failed(format!("TLS: {why}")))?;
         let mut stream = StreamOwned::new(session, stream);
         let shaken = stream.conn.complete_io(&mut stream.sock);
-        shaken.map_err(|why| failed(server, &why))?;
+        shaken.map_err(|why| reach::failed(server, &why))?;
         Ok(Box::new(stream))
     }
 
@@ -110,16 +109,6 @@ impl Access {
     }
 }
 
-/// What became of a connection.
-pub(super) fn failed(server: &str, why: &io::Error) -> CliError {
-    match why.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            CliError::TimedOut(format!("{server} does not answer"))
-        }
-        _ => CliError::Failed(format!("{server}: {why}")),
-    }
-}
-
 /// The first line of a file that not everybody may read.
 fn password_of(path: &Path) -> Result<String, CliError> {
     let wrong = |why: String| CliError::Usage(format!("--password-file {}: {why}", path.display()));
@@ -135,21 +124,4 @@ fn password_of(path: &Path) -> Result<String, CliError> {
         Some(line) if !line.is_empty() => Ok(line.to_owned()),
         _ => Err(wrong("it is empty".to_owned())),
     }
-}
-
-fn connect(server: &str) -> Result<TcpStream, CliError> {
-    let refused =
-        |why: io::Error| CliError::CannotConnect(format!("cannot connect to {server}: {why}"));
-    let mut last = io::Error::other("there is no such address");
-    for address in server.to_socket_addrs().map_err(refused)? {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(stream) => {
-                stream.set_read_timeout(Some(PATIENCE)).map_err(refused)?;
-                stream.set_write_timeout(Some(PATIENCE)).map_err(refused)?;
-                return Ok(stream);
-            }
-            Err(why) => last = why,
-        }
-    }
-    Err(refused(last))
 }

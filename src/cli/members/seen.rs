@@ -1,7 +1,7 @@
 //! What a node says of its cluster: `stats cluster`, asked for and read.
 
-use super::access::{self, Access};
-use crate::cli::CliError;
+use super::access::Access;
+use crate::cli::{CliError, reach};
 use crate::limits::NODES_MAX;
 use crate::wire::CARD_BYTES_MAX;
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub(super) struct Seen {
 impl Seen {
     /// Asks the node at this address.
     pub(super) fn ask(server: &str, access: &Access) -> Result<Self, CliError> {
-        let failed = |why: io::Error| access::failed(server, &why);
+        let failed = |why: io::Error| reach::failed(server, &why);
         let introduction = access.introduction()?;
         let mut stream = BufReader::new(access.connect(server)?);
         if let Some(introduction) = introduction {
@@ -137,7 +137,7 @@ impl<'a> Node<'a> {
 
 /// The next line of an answer.
 fn line(stream: &mut impl BufRead, server: &str) -> Result<String, CliError> {
-    let failed = |why: io::Error| access::failed(server, &why);
+    let failed = |why: io::Error| reach::failed(server, &why);
     if stream.fill_buf().map_err(failed)?.first() == Some(&TLS_ALERT) {
         return Err(CliError::Failed(format!("{server} speaks TLS: say --tls")));
     }

@@ -1,15 +1,11 @@
 //! One request to an admin port, and its answer. Whoever asks waits for it: a client of this
 //! size needs no runtime.
 
-use crate::cli::CliError;
+use crate::cli::{CliError, reach};
 use crate::limits::{ADMIN_ANSWER_BYTES_MAX, ADMIN_REQUEST_MS};
 use serde_json::Value;
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
-
-/// How long a node may take to be reached.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long it may say nothing: it gives up a request before.
 const READ_PATIENCE: Duration = Duration::from_millis(ADMIN_REQUEST_MS + 2000);
@@ -44,13 +40,8 @@ pub(super) fn ask(
     path: &str,
     token: Option<&str>,
 ) -> Result<Answer, CliError> {
-    let mut stream = connect(address)?;
-    let failed = |why: io::Error| match why.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
-            CliError::TimedOut(format!("{address} does not answer"))
-        }
-        _ => CliError::Failed(format!("{address}: {why}")),
-    };
+    let mut stream = reach::connect(address, READ_PATIENCE)?;
+    let failed = |why: io::Error| reach::failed(address, &why);
     // A name may mean anything: the node takes only an address.
     let host = stream.peer_addr().map_err(failed)?;
     let token = token.map_or(String::new(), |token| format!("Authorization: Bearer {token}\r\n"));
@@ -64,23 +55,6 @@ pub(super) fn ask(
             false => format!("{address} answers something else than an admin port does"),
         })
     })
-}
-
-fn connect(address: &str) -> Result<TcpStream, CliError> {
-    let refused =
-        |why: io::Error| CliError::CannotConnect(format!("cannot connect to {address}: {why}"));
-    let mut last = io::Error::other("there is no such address");
-    for at in address.to_socket_addrs().map_err(refused)? {
-        match TcpStream::connect_timeout(&at, CONNECT_PATIENCE) {
-            Ok(stream) => {
-                stream.set_read_timeout(Some(READ_PATIENCE)).map_err(refused)?;
-                stream.set_write_timeout(Some(CONNECT_PATIENCE)).map_err(refused)?;
-                return Ok(stream);
-            }
-            Err(why) => last = why,
-        }
-    }
-    Err(refused(last))
 }
 
 /// A whole answer; none where it is none, or was cut.
