@@ -20,6 +20,14 @@ fn keys(world: &World, owners: [usize; 2]) -> Vec<String> {
     (0..10_000).map(|number| format!("key-{number}")).filter(is_theirs).take(KEYS).collect()
 }
 
+/// Stores the same under each of these keys.
+fn store(world: &mut World, keys: &[String], value: &str) {
+    for key in keys {
+        let set = format!("set {key} 0 0 {}\r\n{value}\r\n", value.len());
+        assert_eq!(ask(world, &mut Client::new(0), &set), "STORED\r\n");
+    }
+}
+
 fn stat(world: &mut World, name: &str) -> u64 {
     let text = ask(world, &mut Client::new(0), "stats cluster\r\n");
     let start = format!("STAT {name} ");
@@ -87,11 +95,8 @@ fn a_move_that_is_broken_off_is_begun_again() {
 fn what_a_copy_missed_does_not_wait_for_a_node_that_is_filled() {
     let mut world = World::new(1, &Plan::USUAL);
     rest(&mut world, 1, "at the start");
-    let (value, kept) = ("x".repeat(VALUE_BYTES), keys(&world, [0, 1]));
-    for key in &kept {
-        let set = format!("set {key} 0 0 {VALUE_BYTES}\r\n{value}\r\n");
-        assert_eq!(ask(&mut world, &mut Client::new(0), &set), "STORED\r\n");
-    }
+    let kept = keys(&world, [0, 1]);
+    store(&mut world, &kept, &"x".repeat(VALUE_BYTES));
     world.cut_calls(0, 2);
     let until = world.now_ms() + LINK_IDLE_MS + 10;
     while world.now_ms() < until {
@@ -129,11 +134,8 @@ fn a_node_that_asks_again_is_brought_everything_once() {
     for seed in 1..6 {
         let mut world = World::new(seed, &Plan::USUAL);
         rest(&mut world, seed, "at the start");
-        let value = "x".repeat(VALUE_BYTES);
-        for key in keys(&world, [0, 1]) {
-            let set = format!("set {key} 0 0 {VALUE_BYTES}\r\n{value}\r\n");
-            assert_eq!(ask(&mut world, &mut Client::new(0), &set), "STORED\r\n");
-        }
+        let kept = keys(&world, [0, 1]);
+        store(&mut world, &kept, &"x".repeat(VALUE_BYTES));
         world.kill(1);
         world.start(1, true);
         let before = stat(&mut world, "moved_items");
@@ -163,11 +165,8 @@ fn a_move_that_is_paused_waits_and_goes_on() {
     for seed in 1..4 {
         let mut world = World::new(seed, &Plan::USUAL);
         rest(&mut world, seed, "at the start");
-        let value = "x".repeat(VALUE_BYTES);
-        for key in keys(&world, [0, 1]) {
-            let set = format!("set {key} 0 0 {VALUE_BYTES}\r\n{value}\r\n");
-            assert_eq!(ask(&mut world, &mut Client::new(0), &set), "STORED\r\n");
-        }
+        let kept = keys(&world, [0, 1]);
+        store(&mut world, &kept, &"x".repeat(VALUE_BYTES));
         let source = Arc::clone(&world.nodes[0].up.as_ref().unwrap().shared);
         let moves = source.moves().unwrap();
         let items_sent =
@@ -208,10 +207,7 @@ fn deletes_are_told_though_moves_are_paused() {
     let mut world = World::new(1, &Plan::USUAL);
     rest(&mut world, 1, "at the start");
     let kept = keys(&world, [0, 1]);
-    for key in &kept {
-        let set = format!("set {key} 0 0 5\r\nvalue\r\n");
-        assert_eq!(ask(&mut world, &mut Client::new(0), &set), "STORED\r\n");
-    }
+    store(&mut world, &kept, "value");
     let has = |world: &World, key: &str| {
         let shared = &world.nodes[1].up.as_ref().unwrap().shared;
         let hash = shared.view.reader().view().hash(key.as_bytes());
@@ -229,10 +225,7 @@ fn deletes_are_told_though_moves_are_paused() {
         let delete = format!("delete {key}\r\n");
         assert_eq!(ask(&mut world, &mut Client::new(0), &delete), "DELETED\r\n");
     }
-    for key in others {
-        let set = format!("set {key} 0 0 5\r\nother\r\n");
-        assert_eq!(ask(&mut world, &mut Client::new(0), &set), "STORED\r\n");
-    }
+    store(&mut world, others, "other");
     for node in [0, 2] {
         world.nodes[node].up.as_ref().unwrap().shared.moves().unwrap().pause();
     }

@@ -221,8 +221,7 @@ mod tests {
     use super::*;
     use crate::item::{Copied, CopiedBody, Expiry, Key, Standing, Version};
     use crate::net::peers::Link;
-    use crate::node::peers::Kind;
-    use crate::node::peers::{Answer, Digests};
+    use crate::node::peers::{Answer, Digests, Kind};
     use crate::node::standing::{START_MS, node_of};
     use crate::wire::{Compare, Frames, Message};
     use std::sync::atomic::AtomicU64;
