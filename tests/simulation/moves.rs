@@ -1,9 +1,13 @@
 //! What a node lacks is brought to it, whatever comes between.
 
 use crate::client::Client;
+use crate::digests;
 use crate::run::{Plan, ask, rest};
 use crate::world::{LINK_IDLE_MS, World, id};
+use ringcached::cluster::Step;
 use ringcached::item::Key;
+use ringcached::ring::NodeId;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const KEYS: usize = 100;
@@ -154,6 +158,55 @@ fn a_node_that_asks_again_is_brought_everything_once() {
         // Some of it may have gone out by the link to its earlier life.
         let brought = stat(&mut world, "moved_items") - before;
         assert!(brought < 2 * KEYS as u64, "{brought} are all {KEYS} of them twice");
+        assert_eq!(world.unequal_copies(), Vec::<String>::new());
+    }
+}
+
+/// Who owns a key, by the ring that is read.
+fn owners(world: &World, key: &str) -> BTreeSet<NodeId> {
+    let mut reader = world.nodes[0].up.as_ref().unwrap().shared.view.reader();
+    let view = reader.view();
+    view.readers(view.hash(key.as_bytes())).iter().map(|owner| view.node(owner)).collect()
+}
+
+/// Items that all nodes have sent others by themselves.
+fn moved(world: &mut World) -> u64 {
+    (0..world.nodes.len()).map(|node| digests::stat(world, node, "moved_items")).sum()
+}
+
+/// The planner hears of one that joins and tells the others of the change, while gossip of the
+/// joiner has not come to one of them. That one, too, brings it only what the plan says: it owns
+/// nothing yet that nobody knows of.
+#[test]
+fn a_joiner_that_an_owner_hears_of_after_the_change_is_brought_everything_once() {
+    let planner = (0..3).min_by_key(|&node| id(node)).unwrap();
+    let others = (0..3).filter(|&node| node != planner);
+    for (seed, late) in others.flat_map(|late| (1..4).map(move |seed| (seed, late))) {
+        let mut world = World::new(seed, &Plan::USUAL);
+        rest(&mut world, seed, "at the start");
+        let kept: Vec<String> = (0..600).map(|number| format!("key-{number}")).collect();
+        store(&mut world, &kept, "value");
+        let before: Vec<_> = kept.iter().map(|key| owners(&world, key)).collect();
+        let moved_before = moved(&mut world);
+        world.unheard.insert(late);
+        let joined = world.now_ms();
+        world.let_one_join();
+        while world.nodes[late].step != Some(Step::Write) {
+            world.step();
+            assert!(world.now_ms() < joined + 5000, "seed {seed}: {}", world.describe());
+        }
+        let heard = world.nodes[late].up.as_ref().unwrap().hub.members().find(id(3));
+        assert!(heard.is_none(), "seed {seed}: it has heard of the joiner before");
+        world.unheard.clear();
+        rest(&mut world, seed, "in the end");
+        let least: usize = kept
+            .iter()
+            .zip(&before)
+            .map(|(key, before)| owners(&world, key).difference(before).count())
+            .sum();
+        assert!(least > 100, "{least}");
+        let brought = moved(&mut world) - moved_before;
+        assert_eq!(brought, least as u64, "seed {seed}, node-{late} hears late");
         assert_eq!(world.unequal_copies(), Vec::<String>::new());
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct World {
     pub(crate) call_cuts: BTreeSet<(usize, usize)>,
     /// Links bring nothing from the one to the other.
     pub(crate) stalls: BTreeSet<(usize, usize)>,
+    /// Gossip to these nodes waits.
+    pub(crate) unheard: BTreeSet<usize>,
     /// What was sent over links that are cut: it is sent again until it arrives or
     /// the link is at its end.
     pub(crate) held: Vec<Delivery>,
@@ -189,6 +191,7 @@ impl World {
             cuts: BTreeSet::new(),
             call_cuts: BTreeSet::new(),
             stalls: BTreeSet::new(),
+            unheard: BTreeSet::new(),
             held: Vec::new(),
             plan: Agreed::plan,
             told: Vec::new(),
@@ -457,6 +460,9 @@ impl World {
         }
         match delivery {
             Delivery::Packet { to, from, bytes } => {
+                if self.unheard.contains(&to) {
+                    return self.plan(self.now_ms() + 1, Delivery::Packet { to, from, bytes });
+                }
                 let Some(up) = &mut self.nodes[to].up else { return };
                 up.agent.handle_packet(address(from), &bytes, since);
                 self.settle(to);
