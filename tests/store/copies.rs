@@ -1,10 +1,11 @@
 //! Items as other nodes have them.
 
-use super::{Caller, NOW, SEED, delete};
-use ringcached::item::{Copied, CopiedBody, Expiry, Key, Now, Outcome, Standing, Version};
+use super::{Caller, NOW, SEED, delete, expiring};
+use ringcached::item::{Copied, CopiedBody, Expiry, Key, Now, Op, Outcome, Standing, Version};
 use ringcached::limits::DRIFT_MS_MAX;
 use ringcached::ring::KeyHash;
 use ringcached::store::{FullWalk, Merged};
+use std::collections::BTreeSet;
 
 /// Sends a copy that was written so many milliseconds from now.
 fn merge(caller: &Caller, key: &[u8], ahead_ms: u64) -> Merged {
@@ -85,6 +86,32 @@ fn a_copy_with_more_time_is_taken_though_what_is_here_is_over() {
     assert_eq!(left, Some(Expiry::after(3600, NOW)));
 }
 
+/// An expiry changes without a version: two copies may keep another one for ever, and would be
+/// compared, and listed, for nothing.
+#[test]
+fn digests_are_alike_whatever_the_expiry() {
+    let (hash, key) = (KeyHash::new(SEED, b"key"), Key::new(b"key").unwrap());
+    let digest = |caller: &Caller| caller.store.digest((hash.0 >> 52) as usize).unwrap();
+    let copies = [Expiry::Never, Expiry::after(10, NOW), Expiry::after(3600, NOW)].map(|expiry| {
+        let caller = Caller::new(64 << 20);
+        let (version, standing) = (Version::end_of(NOW), Standing::default());
+        let body = CopiedBody { flags: 0, cas: version.0, standing, value: b"value" };
+        let copied = Copied { version, expiry, body: Some(body) };
+        assert_eq!(caller.store.merge(hash, key, NOW, &copied), Merged::Taken);
+        caller
+    });
+    let first = digest(&copies[0]);
+    assert_ne!(first, 0);
+    assert!(copies.iter().all(|copy| digest(copy) == first));
+    for copy in &copies {
+        // In its place, and with more room.
+        for expiry in [Expiry::after(20, NOW), Expiry::after(30, NOW), Expiry::Never] {
+            copy.apply(b"key", &Op::Touch(expiry));
+            assert_eq!(digest(copy), first, "{expiry:?}");
+        }
+    }
+}
+
 /// As of two writes: whichever comes first, all have the same.
 #[test]
 fn of_a_write_and_a_delete_with_one_stamp_the_delete_stays() {
@@ -145,4 +172,46 @@ fn a_delete_of_what_was_evicted_is_told() {
     }
     let told = tombstones(&caller);
     assert!(gone.iter().all(|key| told.contains(&key.as_bytes().to_vec())), "{told:?}");
+}
+
+fn list(caller: &Caller, now: Now, is_wanted: impl Fn(u32) -> bool) -> BTreeSet<KeyHash> {
+    let (mut walk, mut hashes) = (FullWalk::default(), BTreeSet::new());
+    while caller.store.list(&mut walk, now, &is_wanted, |hash, _| {
+        hashes.insert(hash);
+    }) {}
+    hashes
+}
+
+/// It would be in the digests of some copies and not of others for as long as nobody looks.
+#[test]
+fn what_is_over_or_flushed_goes_from_slots_that_are_listed() {
+    let (mut caller, now) = (Caller::new(64 << 20), NOW);
+    let slot = |hash: KeyHash| (hash.0 >> 52) as u32;
+    let hashes = |name: &str| -> Vec<KeyHash> {
+        let keys = (0..100).map(|number| format!("{name}-{number}"));
+        keys.map(|key| KeyHash::new(SEED, key.as_bytes())).collect()
+    };
+    for number in 0..100 {
+        caller.set(format!("flushed-{number}").as_bytes(), b"value");
+    }
+    caller.store.flush(now, now);
+    caller.now = Now::from_unix_ms(now.unix_ms() + 3000);
+    for number in 0..100 {
+        let over = expiring(b"value", Expiry::after(10, caller.now));
+        caller.apply(format!("over-{number}").as_bytes(), &over);
+        caller.set(format!("stays-{number}").as_bytes(), b"value");
+    }
+    let later = Now::from_unix_ms(caller.now.unix_ms() + 20_000);
+    let is_wanted = |slot: u32| slot.is_multiple_of(2);
+    let wanted = |name: &str| -> BTreeSet<KeyHash> {
+        hashes(name).into_iter().filter(|&hash| is_wanted(slot(hash))).collect()
+    };
+    let all = caller.store.figures().items;
+    assert_eq!(list(&caller, later, is_wanted), wanted("stays"));
+    let gone = wanted("over").len() + wanted("flushed").len();
+    assert_eq!(caller.store.figures().items, all - gone as u64);
+    let stays: BTreeSet<u32> = hashes("stays").into_iter().map(slot).collect();
+    let digest = |&slot: &u32| caller.store.digest(slot as usize).unwrap();
+    let emptied = (0..1 << 12).filter(|slot| is_wanted(*slot) && !stays.contains(slot));
+    assert!(emptied.collect::<Vec<_>>().iter().all(|slot| digest(slot) == 0));
 }
