@@ -63,3 +63,45 @@ impl Road {
         self.shared.cluster.as_ref().is_some_and(|cluster| cluster.evicts(lacks, now))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::View;
+    use crate::item::{Copied, CopiedBody, Expiry, Key, Standing};
+    use crate::node::standing::{START_MS, node_of};
+    use crate::ring::{Layout, Node, Ring};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+
+    /// Whoever takes this node for an owner brings it what it lacks: what is to go is lacking.
+    #[test]
+    fn what_is_still_there_of_a_slot_that_is_not_kept_is_in_no_digest() {
+        let nodes = [NodeId(1), NodeId(2)];
+        let shared = node_of(&nodes, &Arc::new(AtomicU64::new(START_MS)));
+        let road = Road::new(&shared, 0);
+        let body = CopiedBody { flags: 0, cas: 9, standing: Standing::default(), value: b"v" };
+        let version = Version(START_MS << 21);
+        let copied = Copied { version, expiry: Expiry::Never, body: Some(body) };
+        let layout = Layout::default();
+        let keys: Vec<String> = (0..100).map(|number| format!("key-{number}")).collect();
+        let slots: Vec<u32> = keys
+            .iter()
+            .map(|key| {
+                road.merge(Key::new(key.as_bytes()).unwrap(), &copied, Now::from_unix_ms(START_MS));
+                road.slot(KeyHash::new(layout.seed, key.as_bytes()))
+            })
+            .collect();
+        let before = road.digests(slots.iter().copied());
+        assert!(before.iter().all(|&digest| digest != 0));
+        let ring = Ring::new(&Layout { copies: 1, ..layout }, &nodes.map(Node::new)).unwrap();
+        shared.view.publish(View::settled(&ring));
+        let mine = road.view.borrow_mut().view().slots_of(nodes[0]);
+        let after = road.digests(slots.iter().copied());
+        for ((slot, before), after) in slots.iter().zip(before).zip(&after) {
+            let is_mine = mine.binary_search(slot).is_ok();
+            assert_eq!(*after, if is_mine { before } else { 0 });
+        }
+        assert!(after.contains(&0) && after.iter().any(|&digest| digest != 0));
+    }
+}
