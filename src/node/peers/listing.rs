@@ -117,3 +117,50 @@ impl Listings {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::item::{Copied, CopiedBody, Expiry, Key, Standing, Version};
+    use crate::node::standing::{START_MS, node_of};
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+
+    const OTHER: NodeId = NodeId(2);
+
+    /// A node with some thousand items: more than is looked at in a few pieces.
+    fn road() -> Road {
+        let shared = node_of(&[NodeId(1)], &Arc::new(AtomicU64::new(START_MS)));
+        let road = Road::new(&shared, 0);
+        let body = CopiedBody { flags: 0, cas: 9, standing: Standing::default(), value: b"" };
+        let version = Version(START_MS << 21);
+        let copied = Copied { version, expiry: Expiry::Never, body: Some(body) };
+        for number in 0..5000 {
+            let key = format!("key-{number}");
+            road.merge(Key::new(key.as_bytes()).unwrap(), &copied, Now::from_unix_ms(START_MS));
+        }
+        road
+    }
+
+    /// Whoever waits gives up where nobody says anything for [`LIST_MS`].
+    #[test]
+    fn who_waits_for_a_list_is_told_that_it_goes_on() {
+        let (road, mut listings) = (road(), Listings::default());
+        assert!(listings.begin(OTHER, 7, vec![0], Now::from_unix_ms(START_MS)));
+        let mut told = |ms| {
+            let (now, mut told) = (Now::from_unix_ms(START_MS + ms), Vec::new());
+            // There are so many others that it is one piece.
+            listings.step(&road, LIST_GATHERS_MAX, now, |node, listed| {
+                told.push((node, listed.number, listed.state));
+            });
+            told
+        };
+        let under_way = (OTHER, 7, ListState::UnderWay);
+        assert_eq!(told(LIST_MS / 4 - 1), []);
+        assert_eq!(told(LIST_MS / 4), [under_way]);
+        assert_eq!(told(LIST_MS / 2 - 1), []);
+        assert_eq!(told(LIST_MS / 2), [under_way]);
+        let rest: Vec<_> = (0..1000).flat_map(|_| told(LIST_MS / 2)).collect();
+        assert_eq!(rest, [(OTHER, 7, ListState::All)]);
+    }
+}

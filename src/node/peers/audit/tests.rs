@@ -48,11 +48,45 @@ impl Scene {
     }
 
     fn differ(&mut self) {
-        let Audit { road, differing, .. } = &mut self.audit;
+        let road = &self.audit.road;
         let slots = (0..road.slots()).filter(|slot| road.audited_owners(*slot).is_some());
-        let slots: Vec<u32> = slots.take(LIST_SLOTS_MAX).collect();
+        let slots = slots.take(LIST_SLOTS_MAX).collect();
+        self.differ_in(slots);
+    }
+
+    fn differ_in(&mut self, slots: Vec<u32>) {
         let before = slots.iter().map(|&slot| (slot, Some(1))).collect();
-        differing.saw(OTHER, slots.into_iter().map(|slot| (slot, 1)), Some(&before), at(0));
+        let differ = slots.into_iter().map(|slot| (slot, 1));
+        self.audit.differing.saw(OTHER, differ, Some(&before), at(0));
+    }
+
+    /// This node has this, and has had it for a while.
+    fn put(&self, key: &str, value: &[u8]) -> KeyHash {
+        let body = CopiedBody { flags: 0, cas: 9, standing: Standing::default(), value };
+        let version = Version((at(0).unix_ms() - 30_000) << 21);
+        let copied = Copied { version, expiry: Expiry::Never, body: Some(body) };
+        self.audit.road.merge(Key::new(key.as_bytes()).unwrap(), &copied, at(0));
+        KeyHash::new(crate::ring::Layout::default().seed, key.as_bytes())
+    }
+
+    /// A slot in which this node, its primary, has something that the other one lacks. Both
+    /// are asked for what they have.
+    fn mending() -> (Self, u32) {
+        let mut scene = Self::new();
+        let keys = (0..100).map(|number| format!("key-{number}"));
+        let mut slots = keys.map(|key| scene.audit.road.slot(scene.put(&key, b"value")));
+        let is_mine = |slot: &u32| scene.audit.road.audited_owners(*slot).is_some();
+        let slot = slots.find(is_mine).unwrap();
+        scene.differ_in(vec![slot]);
+        scene.audit.step(true, at(0));
+        assert_eq!(scene.heard(), [Heard::List(1)]);
+        (scene, slot)
+    }
+
+    fn steps(&mut self, ms: u64) {
+        for _ in 0..1000 {
+            self.audit.step(true, at(ms));
+        }
     }
 
     fn hear(&mut self, state: ListState, ms: u64) {
@@ -124,32 +158,65 @@ fn it_does_not_rest_while_somebody_waits_for_a_list_and_tells_one_more_that_it_i
     assert_eq!(scene.heard(), []);
     scene.audit.hear(OTHER, Audited::List(1, vec![7]), at(0));
     assert_eq!(scene.heard(), [Heard::Listed(ListState::Busy)]);
-    for _ in 0..1000 {
-        scene.audit.step(true, at(1));
-    }
+    scene.steps(1);
     assert!(scene.audit.rests());
     scene.audit.hear(OTHER, Audited::List(2, vec![7]), at(1));
-    for _ in 0..1000 {
-        scene.audit.step(true, at(1));
-    }
+    scene.steps(1);
     assert_eq!(scene.heard(), [Heard::Listed(ListState::All)]);
 }
 
 #[test]
 fn only_what_is_sent_counts_as_mended() {
     let scene = Scene::new();
-    let audit = &scene.audit;
     let value = vec![b'x'; TURN_BYTES_HIGH / 4];
-    let keys: Vec<String> = (0..100).map(|number| format!("key-{number}")).collect();
-    for key in &keys {
-        let body = CopiedBody { flags: 0, cas: 9, standing: Standing::default(), value: &value };
-        let version = Version(START_MS << 21);
-        let copied = Copied { version, expiry: Expiry::Never, body: Some(body) };
-        audit.road.merge(Key::new(key.as_bytes()).unwrap(), &copied, at(0));
+    let keys = (0..100).map(|number| format!("key-{number}"));
+    let hashes: Vec<KeyHash> = keys.map(|key| scene.put(&key, &value)).collect();
+    scene.audit.bring(OTHER, &hashes, at(0));
+    assert_eq!(scene.audit.cluster.compares.mended(), 4);
+}
+
+#[test]
+fn what_was_mended_is_tried_again_where_it_still_differs() {
+    let (mut scene, slot) = Scene::mending();
+    scene.hear(ListState::All, 1);
+    scene.steps(1);
+    let audit = &mut scene.audit;
+    assert!(audit.exchange.is_none() && audit.differing.is_empty());
+    assert_eq!(audit.cluster.compares.mended(), 1);
+    assert_eq!(audit.rest_ms, *AUDIT_REST_MS.start());
+    let due = audit.differing.take_due(at(1 + AUDIT_SETTLE_MS));
+    assert_eq!(due, Some((OTHER, [(slot, None)].into())));
+    scene.differ_in(vec![slot]);
+    assert!(!scene.audit.differing.is_empty());
+}
+
+#[test]
+fn what_was_listed_in_vain_is_left_and_the_next_list_comes_later() {
+    let mut scene = Scene::exchanging();
+    scene.hear(ListState::All, 1);
+    assert!(scene.audit.exchange.is_none());
+    assert_eq!(scene.audit.rest_ms, 2 * AUDIT_REST_MS.start());
+    scene.differ();
+    assert!(scene.audit.differing.is_empty());
+}
+
+#[test]
+fn others_are_not_given_up_while_ones_own_list_goes_on() {
+    let mut scene = Scene::new();
+    for number in 0..50_000 {
+        scene.put(&format!("key-{number}"), b"");
     }
-    let hash = |key: &String| KeyHash::new(crate::ring::Layout::default().seed, key.as_bytes());
-    audit.bring(OTHER, &keys.iter().map(hash).collect::<Vec<_>>(), at(0));
-    assert_eq!(audit.cluster.compares.mended(), 4);
+    // Of three lists at a time each goes on more slowly.
+    for node in 0..LISTINGS_MAX as u64 {
+        scene.audit.hear(NodeId(10 + node), Audited::List(1, vec![7]), at(0));
+    }
+    scene.differ();
+    scene.audit.step(true, at(0));
+    for ms in [1, LIST_MS, 2 * LIST_MS - 1] {
+        scene.audit.step(true, at(ms));
+        let exchange = scene.audit.exchange.as_ref();
+        assert!(exchange.is_some_and(|it| !it.mine.is_over()), "{ms}");
+    }
 }
 
 #[test]
