@@ -261,6 +261,20 @@ mod tests {
     }
 
     #[test]
+    fn it_is_seen_if_one_answer_of_several_says_that_room_was_lacking() {
+        let mut scene = Scene::of(2 * COMPARE_SLOTS_MAX as u32);
+        scene.step(1);
+        for (number, (call, slots)) in scene.asked().into_iter().enumerate() {
+            let bytes: Vec<u8> =
+                slots.iter().flat_map(|&slot| u64::from(slot).to_le_bytes()).collect();
+            let digests = Digests { evicts: number == 0, bytes: bytes.into() };
+            scene.cluster.answered(&scene.link, call, Answer::Compared(digests), at(1));
+        }
+        let Look::Over(seen) = scene.step(2) else { panic!() };
+        assert!(seen.evicts && seen.differing.is_empty());
+    }
+
+    #[test]
     fn much_is_asked_bit_by_bit() {
         let mut scene = Scene::of((COMPARES_MAX * COMPARE_SLOTS_MAX) as u32 + 1);
         scene.step(1);

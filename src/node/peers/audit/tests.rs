@@ -220,6 +220,43 @@ fn others_are_not_given_up_while_ones_own_list_goes_on() {
 }
 
 #[test]
+fn who_lacked_room_is_not_compared_and_has_no_list() {
+    let mut scene = Scene::new();
+    let audit = &mut scene.audit;
+    let seen = Seen { evicts: true, differing: vec![(7, Some([1, 2]))], told: 1 };
+    audit.saw(OTHER, seen, None, at(0));
+    assert_eq!(audit.differing.take_due(at(AUDIT_SETTLE_MS)), None);
+    audit.hear(OTHER, Audited::List(1, vec![7]), at(0));
+    audit.begin_look(OTHER, vec![7], None, at(0));
+    assert!(audit.looking.take().is_some());
+    audit.cluster.evicts(true, at(0));
+    audit.begin_look(OTHER, vec![7], None, at(0));
+    assert!(audit.looking.is_none());
+    scene.steps(1);
+    assert_eq!(scene.heard(), [Heard::Listed(ListState::Evicts)], "since the list was begun");
+    scene.audit.hear(OTHER, Audited::List(2, vec![7]), at(1));
+    assert_eq!(scene.heard(), [Heard::Listed(ListState::Evicts)]);
+}
+
+#[test]
+fn who_lacked_room_while_lists_were_made_mends_nothing() {
+    let (mut scene, _) = Scene::mending();
+    scene.audit.cluster.evicts(true, at(0));
+    scene.hear(ListState::All, 1);
+    scene.steps(1);
+    assert!(scene.audit.exchange.is_none() && scene.audit.differing.is_empty());
+    assert_eq!(scene.audit.cluster.compares.mended(), 0);
+}
+
+#[test]
+fn what_is_marked_is_brought_and_not_compared() {
+    let mut scene = Scene::new();
+    scene.audit.cluster.dirty.miss(OTHER, [7]);
+    scene.audit.begin_look(OTHER, vec![8], None, at(0));
+    assert!(scene.audit.looking.is_none());
+}
+
+#[test]
 fn a_round_begins_bit_by_bit_and_has_all_slots() {
     let mut scene = Scene::new();
     let audit = &mut scene.audit;
