@@ -8,6 +8,7 @@ mod door;
 mod drain;
 mod guard;
 mod health;
+mod places;
 mod rebalance;
 mod seen;
 mod serve;

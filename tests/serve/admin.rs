@@ -1,14 +1,15 @@
 //! The admin port of one node: what it tells, whom it refuses, and what it bears.
 
 use crate::http::{address, ask, connect, get, raw, reasons, rest, told};
-use crate::node::{Node, path, wait_until};
+use crate::node::{Node, path};
 use ringcached::admin::Token;
-use ringcached::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_HEAD_BYTES_MAX};
+use ringcached::limits::{ADMIN_HEAD_BYTES_MAX, ADMIN_REQUEST_MS, ADMIN_WAIT_MS};
 use ringcached::net::Secret;
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 fn bearer(token: &Token) -> String {
     format!("Authorization: Bearer {}\r\n", token.text())
@@ -102,37 +103,100 @@ fn what_is_too_large_is_refused() {
     assert_eq!(get(&node, "/livez").status, 200);
 }
 
-/// All places are taken by those who say nothing, or not all, or take no answer: others are
-/// told so, and are let in when the time of those is up. Clients notice nothing.
+/// A probe gives up after a second, where nobody told it otherwise.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+
+const HEAD: &[u8] = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+#[track_caller]
+fn is_probed_in_time(admin: SocketAddr) {
+    let started = Instant::now();
+    let answer = raw(admin, HEAD);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+    assert!(started.elapsed() < PROBE_PATIENCE, "{:?}", started.elapsed());
+}
+
+/// A node of a cluster has requests that wait.
+fn start_with_waits(name: &str) -> Node {
+    Node::start(name, "--peer-listen 127.0.0.1:0")
+}
+
+/// Asks what is answered after this time, and not before.
+fn wait_for(admin: SocketAddr, wait_ms: u64) -> TcpStream {
+    let mut stream = connect(admin);
+    let head = format!("GET /v1/drain?wait_ms={wait_ms} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    stream
+}
+
 #[test]
-fn the_slow_and_the_many_keep_nobody_out_for_long() {
+fn the_silent_keep_no_probe_out() {
+    let node = start_with_waits("admin-silent");
+    let admin = address(&node);
+    let mut asks = wait_for(admin, 500);
+    let mut silent: Vec<TcpStream> = (0..64).map(|_| connect(admin)).collect();
+    is_probed_in_time(admin);
+    // Those who were silent for longest are gone, others than them are not.
+    assert_eq!(rest(&mut silent[0]), "");
+    silent.last_mut().unwrap().write_all(HEAD).unwrap();
+    assert!(rest(silent.last_mut().unwrap()).starts_with("HTTP/1.1 200 "));
+    assert_eq!(told(&rest(&mut asks)).body["state"], "stays");
+}
+
+/// A node that stood still finds many before its door at once.
+#[test]
+fn who_has_asked_is_answered_before_many_come_in() {
+    let node = Node::start("admin-many", "");
+    let admin = address(&node);
+    node.signal("STOP");
+    let mut asks = connect(admin);
+    asks.write_all(HEAD).unwrap();
+    let _silent: Vec<TcpStream> = (0..64).map(|_| connect(admin)).collect();
+    node.signal("CONT");
+    let answer = rest(&mut asks);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+}
+
+/// They come back as soon as they are closed, too.
+#[test]
+fn those_who_say_a_byte_at_a_time_keep_no_probe_out() {
     let node = Node::start("admin-slow", "");
     let admin = address(&node);
-    let mut slow: Vec<TcpStream> = (0..ADMIN_CONNECTIONS_MAX).map(|_| connect(admin)).collect();
-    for stream in slow.iter_mut().step_by(2) {
-        stream.write_all(b"GET /livez HTTP/1.1\r\nHost: local").unwrap();
-    }
-    // They are let in one after another.
-    wait_until("there is no place left", || {
-        let answer = raw(admin, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        // It may be cut off before it has read why.
-        let is_told = answer.starts_with("HTTP/1.1 503 ");
-        if is_told {
-            let why = told(&answer).body["error"].as_str().unwrap().to_owned();
-            assert!(why.contains("connections"), "{answer}");
+    let mut slow: Vec<TcpStream> = (0..64).map(|_| connect(admin)).collect();
+    for byte in &HEAD[..HEAD.len() - 2] {
+        for stream in &mut slow {
+            if stream.write_all(&[*byte]).is_err() {
+                *stream = connect(admin);
+            }
         }
-        answer.is_empty() || is_told
-    });
+        is_probed_in_time(admin);
+    }
     let mut client = node.connect();
     client.ask("set k 0 0 1\r\nv\r\nget k\r\n", "STORED\r\nVALUE k 0 1\r\nv\r\nEND\r\n");
-    for stream in &mut slow {
-        let answer = rest(stream);
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    }
-    wait_until("there is room again", || {
-        raw(admin, b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").starts_with("HTTP/1.1 200 ")
-    });
-    client.ask("get k\r\n", "VALUE k 0 1\r\nv\r\nEND\r\n");
+}
+
+#[test]
+fn those_who_wait_for_an_answer_keep_no_probe_out() {
+    let node = start_with_waits("admin-waits");
+    let admin = address(&node);
+    let mut waits: Vec<TcpStream> = (0..64).map(|_| wait_for(admin, ADMIN_WAIT_MS)).collect();
+    is_probed_in_time(admin);
+    let _silent: Vec<TcpStream> = (0..64).map(|_| connect(admin)).collect();
+    is_probed_in_time(admin);
+    assert_eq!(rest(&mut waits[0]), "");
+    assert_eq!(told(&rest(waits.last_mut().unwrap())).body["state"], "stays");
+}
+
+#[test]
+fn who_says_nothing_is_closed_though_there_is_room() {
+    let node = Node::start("admin-alone-silent", "");
+    let started = Instant::now();
+    assert_eq!(rest(&mut connect(address(&node))), "");
+    assert!(
+        started.elapsed() >= Duration::from_millis(ADMIN_REQUEST_MS),
+        "{:?}",
+        started.elapsed()
+    );
 }
 
 /// The address by which this machine would reach others, if it has one.
