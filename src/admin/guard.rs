@@ -27,7 +27,7 @@ const NOT_LOCAL: &str = "the Host header names neither an address nor localhost:
 
 const NO_TOKEN: &str = "reading from another machine, and changing from anywhere, needs the header \
                         `Authorization: Bearer TOKEN`, with the token that the cluster's secret \
-                        makes";
+                        makes: `ringcached admin-token` prints it";
 
 const NO_BODY: &str = "no request here has a body";
 

@@ -147,6 +147,8 @@ enum Command {
     Drain(operator::DrainArgs),
     /// Show what nodes bring each other, have them pause, or go on
     Rebalance(operator::RebalanceArgs),
+    /// Print the token that the admin port wants, for requests by curl
+    AdminToken(operator::TokenArgs),
     /// Print a shell's completions
     Completions {
         /// The shell to print them for
@@ -193,6 +195,7 @@ impl Command {
             Self::Members(args) => members::members(args),
             Self::Drain(args) => operator::drain(args),
             Self::Rebalance(args) => operator::rebalance(args),
+            Self::AdminToken(args) => operator::admin_token(args),
             Self::Completions { shell } => completions(*shell),
             Self::Man { command } => man(command),
         }

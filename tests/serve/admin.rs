@@ -1,14 +1,18 @@
 //! The admin port of one node: what it tells, whom it refuses, and what it bears.
 
 use crate::http::{address, ask, connect, get, raw, reasons, rest, told};
-use crate::node::{Node, path};
+use crate::node::{Node, path, program};
 use ringcached::admin::Token;
 use ringcached::limits::{ADMIN_HEAD_BYTES_MAX, ADMIN_REQUEST_MS, ADMIN_WAIT_MS};
 use ringcached::net::Secret;
+use serde_json::Value;
+use std::env;
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 fn bearer(token: &Token) -> String {
@@ -199,6 +203,73 @@ fn who_says_nothing_is_closed_though_there_is_room() {
     );
 }
 
+/// A file with a cluster's secret.
+fn secret_file(name: &str) -> PathBuf {
+    let file = path(name);
+    fs::write(&file, "correct horse\n").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    file
+}
+
+/// The exit code, and what is said on both streams.
+fn run(line: &str) -> (i32, String, String) {
+    let output = program(line).env_remove("RINGCACHED_SECRET").output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_token_is_printed_alone() {
+    let file = secret_file("admin-printed").display().to_string();
+    let of_secret = Token::of_secret(&Secret::new("correct horse").unwrap());
+    let of_name = Token::of_name("name");
+    for (flags, token) in [
+        (format!("--secret-file {file}"), &of_secret),
+        (format!("--secret-file {file} --cluster name"), &of_secret),
+        ("--cluster name".to_owned(), &of_name),
+    ] {
+        let (code, token_line, said) = run(&format!("admin-token {flags}"));
+        assert_eq!((code, token_line, said.as_str()), (0, format!("{}\n", token.text()), ""));
+    }
+    fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+    for flags in ["", "--secret-file /no/such/file", &format!("--secret-file {file}")] {
+        let (code, token_line, said) = run(&format!("admin-token {flags}"));
+        assert_eq!((code, token_line.as_str()), (2, ""), "{flags}: {said}");
+        assert!(said.starts_with("error: "), "{flags}: {said}");
+    }
+}
+
+/// The line of the docs, with this machine's program, file and port.
+#[test]
+fn a_node_is_drained_as_the_docs_say_with_curl() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        return println!("skipped: there is no curl");
+    }
+    let file = secret_file("admin-curl");
+    let node = Node::start("admin-curl", &format!("--secret-file {}", file.display()));
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
+    let page = fs::read_to_string(page).unwrap();
+    let mut lines =
+        page.lines().filter(|line| line.contains("admin-token") && line.contains(" | curl "));
+    let line = lines.next().expect("the docs show it");
+    for there in ["/etc/ringcached/secret", "127.0.0.1:12211"] {
+        assert!(line.contains(there), "{line}");
+    }
+    let line = line.replace("/etc/ringcached/secret", file.to_str().unwrap());
+    let line = line.replace("127.0.0.1:12211", &address(&node).to_string());
+    let programs = Path::new(env!("CARGO_BIN_EXE_ringcached")).parent().unwrap();
+    let paths = format!("{}:{}", programs.display(), env::var("PATH").unwrap());
+    let output = Command::new("sh").arg("-c").arg(&line).env("PATH", paths).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (answer, said) = (text(output.stdout), text(output.stderr));
+    assert!(output.status.success(), "{line}: {said}");
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["node_id"], node.ready["node_id"]);
+    let (status, said) = node.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("leaving: hands over what it owns"), "{said}");
+}
+
 /// The address by which this machine would reach others, if it has one.
 fn own_address() -> Option<SocketAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
@@ -209,9 +280,7 @@ fn own_address() -> Option<SocketAddr> {
 #[test]
 fn from_elsewhere_all_needs_the_token() {
     let Some(own) = own_address() else { return println!("skipped: there is only loopback") };
-    let file = path("admin-secret");
-    fs::write(&file, "correct horse\n").unwrap();
-    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let file = secret_file("admin-secret");
     let flags = format!("--admin-listen 0.0.0.0:0 --secret-file {}", file.display());
     let node = Node::start("admin-elsewhere", &flags);
     let port = address(&node).port();

@@ -1,12 +1,15 @@
-//! `drain` and `rebalance`: what operators ask of nodes, at their admin ports.
+//! `drain` and `rebalance`: what operators ask of nodes, at their admin ports; and `admin-token`,
+//! for whoever asks by other means.
 
 mod drain;
 mod http;
 mod rebalance;
+mod token;
 mod watch;
 
 pub(crate) use drain::{DrainArgs, drain};
 pub(crate) use rebalance::{RebalanceArgs, rebalance};
+pub(crate) use token::{TokenArgs, admin_token};
 
 use super::{CliError, serve};
 use crate::admin::{ADMIN_PORT, Token};
