@@ -10,6 +10,7 @@ mod hub;
 mod inbox;
 mod lane;
 mod log;
+mod log_times;
 mod others;
 mod panel;
 mod peers;

@@ -1,7 +1,10 @@
 //! What the program says while it runs, and to whom.
 
-use crate::node::{Node, wait_until};
+use crate::node::{Node, path, program, wait_until};
+use std::fs::File;
 use std::io::BufRead;
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 use std::thread;
 
 #[test]
@@ -39,6 +42,53 @@ fn connections_are_said_at_vv() {
     let said = node.hear(&format!("from tcp:{last} closed: refused"));
     assert!(said.contains(&format!("connected from tcp:{peer}")), "{said}");
     assert!(!said.contains(&format!("connected from tcp:{last}")), "{said}");
+}
+
+/// As nodes write it, of now.
+fn now() -> String {
+    let output = Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%S.%3NZ"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn lines_have_their_time_and_the_banner_has_none() {
+    let before = now();
+    let node = Node::start("times", "-vv");
+    drop(node.connect());
+    node.hear("closed: ");
+    let said = node.stop();
+    let after = now();
+    assert!(said.starts_with("ringcached ") && said.contains("\nclients  "), "{said}");
+    for what in ["connected from tcp:", "stopping: answers what has arrived"] {
+        let line = said.lines().find(|line| line.contains(what)).unwrap();
+        let (time, rest) = line.split_once(' ').unwrap();
+        assert!(rest.contains(what), "{line}");
+        // They sort as texts.
+        assert_eq!(time.len(), before.len(), "{line}");
+        assert!(*before <= *time && *time <= *after, "{before} {line} {after}");
+    }
+}
+
+/// A node whose lines go to what this says of the file they go to, where the journal is.
+fn said_with_journal(name: &str, journal: impl Fn(&File) -> String) -> String {
+    let stderr_file = path(&format!("{name}.stderr"));
+    let stderr = File::create(&stderr_file).unwrap();
+    let mut command = program("-p 0");
+    command.env("JOURNAL_STREAM", journal(&stderr)).stderr(stderr);
+    Node::spawn(command, path(&format!("{name}.ready")), stderr_file).stop()
+}
+
+#[test]
+fn the_journal_has_times_of_its_own() {
+    let here = |file: &File| {
+        let file = file.metadata().unwrap();
+        format!("{}:{}", file.dev(), file.ino())
+    };
+    let said = said_with_journal("journal", here);
+    assert!(said.contains("\nstopping: "), "{said}");
+    // Of a service that has started this one, whose lines go elsewhere.
+    let said = said_with_journal("no-journal", |file| format!("{}0", here(file)));
+    assert!(said.contains("Z stopping: "), "{said}");
 }
 
 #[test]

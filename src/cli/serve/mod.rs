@@ -87,10 +87,11 @@ fn serves(running: &Running) -> bool {
             Serving::Yes => return true,
             Serving::Never => return false,
             Serving::NotYet(nodes) if nodes.is_empty() => {
-                output::note("still joining: no other node answers");
+                running.log().say("still joining: no other node answers".to_owned());
             }
             Serving::NotYet(nodes) => {
-                output::note(format_args!("still joining: waits for {}", nodes.join(", ")));
+                let said = format!("still joining: waits for {}", nodes.join(", "));
+                running.log().say(output::readable(&said));
             }
         }
     }
