@@ -3,7 +3,7 @@
 use super::census::Peer;
 use super::socket::Plain;
 use super::tls::Tls;
-use socket2::{Domain, SockAddr, Type};
+use socket2::{Domain, SockAddr, SockRef, Type};
 use std::fs;
 use std::io;
 use std::net::{self, SocketAddr};
@@ -19,9 +19,10 @@ pub struct Listener {
     pub(super) name: Arc<String>,
     pub(super) tls: Option<Arc<Tls>>,
     address: Option<SocketAddr>,
+    backlog: i32,
 }
 
-/// A socket that listens.
+/// A socket that listens, or will.
 #[derive(Debug)]
 pub(super) enum Sockets {
     Tcp(net::TcpListener),
@@ -34,6 +35,17 @@ impl Listener {
     /// # Errors
     /// Where the system refuses.
     pub fn tcp(address: SocketAddr, backlog: u32, tls: Option<Arc<Tls>>) -> io::Result<Self> {
+        let listener = Self::closed(address, backlog, tls)?;
+        listener.open()?;
+        Ok(listener)
+    }
+
+    /// The same, where whoever comes before [`Listener::open`] is refused. The address is
+    /// this one's; but another process that does the same finds out only when it opens.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn closed(address: SocketAddr, backlog: u32, tls: Option<Arc<Tls>>) -> io::Result<Self> {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         if address.is_ipv6() {
             // The other family has a listener of its own.
@@ -43,11 +55,22 @@ impl Listener {
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&SockAddr::from(address))?;
-        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         let listener = net::TcpListener::from(socket);
         let address = listener.local_addr()?;
         let name = Peer::from(address).to_string().into();
-        Ok(Self { sockets: Sockets::Tcp(listener), name, tls, address: Some(address) })
+        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
+        Ok(Self { sockets: Sockets::Tcp(listener), name, tls, address: Some(address), backlog })
+    }
+
+    /// From now on whoever comes waits to be let in. Where that was so before, it stays so.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn open(&self) -> io::Result<()> {
+        match &self.sockets {
+            Sockets::Tcp(listener) => SockRef::from(listener).listen(self.backlog),
+            Sockets::Unix(listener, _) => SockRef::from(listener).listen(self.backlog),
+        }
     }
 
     /// Listens on a path, which only those may use whom the mode lets. A socket
@@ -64,10 +87,12 @@ impl Listener {
         let file = SocketFile(path.to_owned());
         // Nobody can connect before it listens, so nobody slips in between.
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-        socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+        let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         let name = format!("unix:{}", path.display()).into();
         let sockets = Sockets::Unix(UnixListener::from(socket), file);
-        Ok(Self { sockets, name, tls: None, address: None })
+        let listener = Self { sockets, name, tls: None, address: None, backlog };
+        listener.open()?;
+        Ok(listener)
     }
 
     /// The address, with the port that the system chose; none for a path.

@@ -1,4 +1,9 @@
 //! From the addresses asked for to sockets that listen.
+//!
+//! A node of a cluster that has its memory to read first lets nobody in by TCP meanwhile: the
+//! system would take clients in as soon as it listens, and they would wait for all that time
+//! though other nodes answer. Who is refused turns to those. Clients of a node alone wait, and
+//! so do those of a path: they have nobody else to ask.
 
 use super::server::{ListenAt, ServerConfig, Speech, StartError, TakenPort};
 use crate::limits::PORTS_TRIED;
@@ -42,7 +47,7 @@ fn host_name() -> Option<String> {
     Some(name.trim_end().to_owned())
 }
 
-/// Listens everywhere, or nowhere.
+/// Takes all addresses, or none, and listens there; by TCP perhaps not before [`open`].
 pub(super) fn all(
     config: &ServerConfig,
     tls: Option<&Arc<Tls>>,
@@ -57,7 +62,18 @@ pub(super) fn all(
     Ok((listeners, Bound { addresses, moved_from }))
 }
 
-/// Listens at all addresses, with other ports than those asked for if need be
+/// Lets clients in, wherever that was not so yet.
+pub(super) fn open(listeners: &[Listener]) -> Result<(), StartError> {
+    for listener in listeners {
+        let opened = listener.open();
+        if let (Err(why), Some(address)) = (opened, listener.address()) {
+            return Err(refused(address, why));
+        }
+    }
+    Ok(())
+}
+
+/// Takes all addresses, with other ports than those asked for if need be
 /// and that is wanted.
 fn addresses(
     config: &ServerConfig,
@@ -69,7 +85,7 @@ fn addresses(
     };
     let mut raised = 0;
     loop {
-        let bound = config.listen.iter().map(|at| one(at, raised, config.settings.backlog, tls));
+        let bound = config.listen.iter().map(|at| one(at, raised, config, tls));
         match bound.collect() {
             Err(StartError::Taken(_)) if raised < tries => raised += 1,
             Err(error) => return Err(error),
@@ -84,7 +100,7 @@ fn addresses(
 fn one(
     at: &ListenAt,
     raised: u16,
-    backlog: u32,
+    config: &ServerConfig,
     tls: Option<&Arc<Tls>>,
 ) -> Result<Listener, StartError> {
     let mut address = at.address;
@@ -93,8 +109,17 @@ fn one(
         Speech::Plain => None,
         Speech::Tls => Some(Arc::clone(tls.ok_or(StartError::NoCertificates)?)),
     };
-    Listener::tcp(address, backlog, tls).map_err(|why| match why.kind() {
+    let backlog = config.settings.backlog;
+    let listener = match config.warm_file.is_some() && config.cluster.is_some() {
+        true => Listener::closed(address, backlog, tls),
+        false => Listener::tcp(address, backlog, tls),
+    };
+    listener.map_err(|why| refused(address, why))
+}
+
+fn refused(address: SocketAddr, why: io::Error) -> StartError {
+    match why.kind() {
         io::ErrorKind::AddrInUse => StartError::Taken(address),
         _ => StartError::Address(address, why),
-    })
+    }
 }

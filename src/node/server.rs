@@ -210,6 +210,7 @@ impl Running {
         let lobby = Lobby::new(clients.workers);
         let log = Arc::new(Log::start().map_err(StartError::Thread)?);
         let (store, warm) = memory(&config, &layout, &log)?;
+        bind::open(&listeners)?;
         let told = config.cluster.as_ref();
         let settings = Settings {
             cluster_name: told.map(|cluster| cluster.name.clone()).unwrap_or_default(),

@@ -3,6 +3,7 @@
 use super::nodes::{all_serve, nodes};
 use crate::node::{Node, path, wait_until};
 use std::fs;
+use std::net::TcpStream;
 use std::path::PathBuf;
 
 const KEYS: usize = 100;
@@ -105,6 +106,25 @@ fn a_node_with_a_warm_file_is_brought_what_changed() {
         let there = format!("VALUE key-{key} 0 3\r\n{value}\r\nEND\r\n");
         nodes[2].connect().ask(&format!("get key-{key}\r\n"), &there);
     }
+}
+
+/// The others answer meanwhile: whoever were let in would only wait.
+#[test]
+fn nobody_is_let_in_before_the_file_is_read() {
+    let (mut nodes, again) = nodes_with_file("warm-door", 2, "-m 128");
+    write(&nodes[0], 0..MANY, "old");
+    let (last, file) = (nodes.pop().unwrap(), warm_file("warm-door"));
+    let client = last.ready["client"].as_str().unwrap().to_owned();
+    let said = last.stop_by("INT");
+    assert!(said.contains(" written: "), "{said}");
+    let port = client.rsplit(':').next().unwrap();
+    let again = again.replacen("-p 0", &format!("-p {port}"), 1);
+    let mut back = Node::begin_as("cluster-warm-door-again", &again);
+    wait_until("it lets somebody in", || TcpStream::connect(&client).is_ok());
+    assert!(!file.exists(), "it is still to be read");
+    back.become_ready();
+    nodes.push(back);
+    all_serve(&nodes);
 }
 
 /// Nobody else has what it had.
