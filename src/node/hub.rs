@@ -5,6 +5,7 @@ mod few;
 mod following;
 mod joining;
 mod leaving;
+mod parting;
 mod planning;
 mod shown;
 mod stepping_back;
@@ -27,6 +28,7 @@ use crate::ring::{Layout, NodeId, RingError};
 use crate::wire::{Kept, Life, Message};
 use following::Following;
 use joining::Beginning;
+use parting::Parting;
 use planning::Planner;
 pub use planning::StepWait;
 use std::collections::{BTreeMap, VecDeque};
@@ -140,8 +142,10 @@ pub struct Hub {
     unlinked: Unlinked,
     /// While this node ends to execute, to join again.
     stepping_back: Option<SteppingBack>,
-    /// While this node ends: what has to end before.
-    leaving: Option<Settling>,
+    /// While this node ends.
+    parting: Option<Parting>,
+    /// Those that have said that they end, and in which life.
+    parted: BTreeMap<NodeId, u64>,
     /// It is to hand over all that it owns.
     drains: bool,
     /// It has served in this process, and may have what others lack.
@@ -206,7 +210,8 @@ impl Hub {
             burying: Vec::new(),
             unlinked,
             stepping_back: None,
-            leaving: None,
+            parting: None,
+            parted: BTreeMap::new(),
             drains: false,
             has_served: false,
             ask_again_at: Now::from_unix_ms(started.unix_ms() + ASK_WAIT_MS),
@@ -302,7 +307,7 @@ impl Hub {
         // What was told by the link before may not have come.
         self.misses.tell_again();
         self.follow_link(link.node())?;
-        if self.is_joining(link.node()) {
+        if self.is_joining(link.node()) && !self.has_parted(link.node()) {
             // It may have been told that it has all by a link that was over already.
             self.came_again(link.node());
         }
@@ -373,8 +378,12 @@ impl Hub {
             // Nobody speaks for another.
             Ok(Some(Word::Card(_, card))) if card.node != node => return Ok(false),
             Ok(Some(Word::Card(call, card))) => {
+                let parts = self.hear_parting(&card);
                 self.handle_event(&Event::Heard(card), now)?;
-                let settling = Settling::begin(&self.cluster, Some(node));
+                let settling = match parts {
+                    true => Settling::of_all_work(&self.cluster, node),
+                    false => Settling::begin(&self.cluster, Some(node)),
+                };
                 // Whoever calls anew waits no more for the call before.
                 self.settling.retain(|(other, ..)| other.node() != node);
                 self.settling.push((Arc::clone(link), call, settling));
@@ -396,26 +405,16 @@ impl Hub {
 
     /// Says which cards this node acts by, with all that it does.
     fn acknowledge(&mut self) {
-        let (cluster, repair) = (&self.cluster, &self.repair);
-        // What could not be sent counts as ended, and is marked.
+        let (cluster, repair, parted) = (&self.cluster, &self.repair, &self.parted);
+        // What could not be sent counts as ended, and is marked. Who ends is brought nothing.
         let is_over = |(link, _, that): &mut (Arc<Link>, u32, Settling)| {
-            that.is_over(cluster) && repair.is_even(link.node())
+            let parts = parted.get(&link.node()) == Some(&link.generation());
+            that.is_over(cluster) && (parts || repair.is_even(link.node()))
         };
         for (link, call, _) in self.settling.extract_if(.., is_over) {
             let kept = Message::Kept(Kept { call, accepted: true });
             let _ = link.send(|frame| kept.encode(frame));
         }
-    }
-
-    /// This node executes no more from now on. What it has begun has ended when this
-    /// says so.
-    #[must_use]
-    pub fn leave(&mut self) -> bool {
-        if self.leaving.is_none() {
-            self.cluster.leave();
-        }
-        let leaving = self.leaving.get_or_insert_with(|| Settling::begin(&self.cluster, None));
-        leaving.is_over(&self.cluster)
     }
 
     /// Time passed.
@@ -546,7 +545,7 @@ impl Hub {
     /// What is flushed here stands on the card, so that whoever was away learns it.
     fn follow_floor(&mut self, now: Now) {
         let floor = self.shared.store.flush_floor(now);
-        if floor <= self.card.flush_floor || self.beginning.is_some() {
+        if floor <= self.card.flush_floor || self.beginning.is_some() || self.parting.is_some() {
             return;
         }
         self.card.flush_floor = floor;
@@ -622,6 +621,7 @@ impl Hub {
                 self.cluster.forget(node);
                 self.succession.forget(node);
                 self.repair.forget(node);
+                self.parted.remove(&node);
                 self.effects.push_back(Effect::Forget(node));
             }
             What::Returned | What::Found => {
@@ -641,7 +641,8 @@ impl Hub {
                     // It executes no more: it stood still, or has stepped back.
                     self.succession.lost(&[Ended { node, generation }], self.shared.now());
                 }
-                if self.is_joining(node) && self.served.get(&node) == Some(&generation) {
+                let is_served = self.served.get(&node) == Some(&generation);
+                if self.is_joining(node) && is_served && !self.has_parted(node) {
                     // It wants all that there is for it.
                     self.came_again(node);
                 }

@@ -137,3 +137,15 @@ fn a_second_signal_ends_what_is_handed_over() {
     nodes[0].signal("TERM");
     nodes[0].hear("stopping: answers what has arrived");
 }
+
+/// With this profile what a dead node was promised lasts for longer than a write is tried. Not
+/// all of the others hear of its end by itself: gossip tells some, who tell the others.
+#[test]
+fn nobody_waits_for_a_node_that_was_stopped() {
+    let mut nodes = nodes("elastic-stopped", 5, "--profile wan");
+    nodes.pop().unwrap().stop_by("INT");
+    let mut client = nodes[0].connect();
+    for number in 0..300 {
+        client.ask(&format!("set key-{number} 0 0 1\r\nv\r\n"), "STORED\r\n");
+    }
+}

@@ -30,6 +30,8 @@ pub(crate) enum Kind {
     QuickRestart,
     /// A node is ended, and started again with its memory.
     WarmRestart,
+    /// A node is told to stop, and started again without its memory.
+    Stop,
     /// Restarted without its memory, and not told where others are; at once, or late.
     ForgetfulRestart,
     /// The same, again and again.
@@ -96,6 +98,7 @@ impl Faults {
             Kind::JoinAndLeave,
             Kind::LeaveAndJoin,
             Kind::LeaveTwo,
+            Kind::Stop,
             Kind::Stranger,
             Kind::Unlinked,
         ];
@@ -125,6 +128,9 @@ const FLAP_MS: u64 = 6000;
 /// A node that is killed while one joins is started again after so long.
 const RESTART_MS: u64 = 20;
 
+/// A node that stops has ended after so long.
+const STOP_MS: u64 = 2000;
+
 /// A node that is down keeps its slots for so long.
 pub(crate) const GRACE_MS: u64 = 30_000;
 
@@ -150,6 +156,10 @@ impl Trouble {
         let mut away = 10 + world.random.below(away_most) as u64;
         if matches!(kind, Kind::GiveAway | Kind::LongPartition) {
             away += GRACE_MS;
+        }
+        if kind == Kind::Stop {
+            // Its clients are answered first.
+            away += STOP_MS;
         }
         let other = (node + 1 + world.random.below(nodes - 1)) % nodes;
         let extra_ms = match kind {
@@ -209,6 +219,7 @@ impl Trouble {
                 self.memory = world.memory_of(self.node);
                 world.kill(self.node);
             }
+            Kind::Stop => world.stop(self.node),
             Kind::Pause => world.pause(self.node, self.back_ms - self.at_ms),
             Kind::Cut => {
                 world.cut(self.node, self.other);
@@ -234,6 +245,10 @@ impl Trouble {
     fn end(&self, world: &mut World) {
         match self.kind {
             Kind::Restart | Kind::QuickRestart | Kind::Flap => world.start(self.node, true),
+            Kind::Stop => {
+                assert!(world.nodes[self.node].up.is_none(), "it has not ended");
+                world.start(self.node, true);
+            }
             Kind::WarmRestart => world.start_with(self.node, true, &self.memory),
             Kind::ForgetfulRestart => world.start(self.node, false),
             Kind::Cut | Kind::CutOneWay | Kind::Partition | Kind::LongPartition => world.heal(),

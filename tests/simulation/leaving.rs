@@ -1,4 +1,5 @@
-//! Nodes that leave for good: they hand over all, answer whoever asked, and end.
+//! Nodes that leave for good: they hand over all, answer whoever asked, and end. Those that
+//! are stopped do all of that but hand over.
 
 use crate::world::{Delivery, World};
 use std::rc::Rc;
@@ -22,6 +23,12 @@ impl World {
             up.hub.drain();
             self.nodes[number].leaves = Some(Leaving::HandsOver);
         }
+    }
+
+    /// Has a node end that keeps its slots.
+    pub(crate) fn stop(&mut self, number: usize) {
+        self.say(&format!("node-{number} stops"));
+        self.nodes[number].leaves = Some(Leaving::Answers);
     }
 
     /// Whether a client may come.

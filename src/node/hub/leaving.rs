@@ -51,7 +51,8 @@ impl Hub {
         if let Some(left) = self.left() {
             self.cluster.draining.end(left);
         }
-        if !self.drains || self.card.phase != Phase::Serving || self.is_stepping_back() {
+        let stays = !self.drains || self.parting.is_some();
+        if stays || self.card.phase != Phase::Serving || self.is_stepping_back() {
             return;
         }
         self.card.phase = Phase::Leaving;

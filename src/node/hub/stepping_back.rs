@@ -46,7 +46,7 @@ impl Hub {
     pub(super) fn go_on_stepping_back(&mut self) -> Result<(), RingError> {
         let Some(back) = &mut self.stepping_back else { return Ok(()) };
         // Who leaves for good is not to come back by this.
-        if self.leaving.is_some() || !back.settling.is_over(&self.cluster) {
+        if self.parting.is_some() || !back.settling.is_over(&self.cluster) {
             return Ok(());
         }
         if back.joins {
@@ -71,7 +71,7 @@ impl Hub {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::cluster::{Agreed, Card};
     use crate::item::{Now, Version};
@@ -87,11 +87,10 @@ mod tests {
 
     const ME: NodeId = NodeId(1);
 
-    /// The hub of a node that serves.
-    fn serving(shared: &Arc<Shared>) -> Hub {
+    pub(in crate::node::hub) fn card(node: NodeId) -> Card {
         let address = "127.0.0.1:1".parse().unwrap();
-        let card = Card {
-            node: ME,
+        Card {
+            node,
             name: "node".into(),
             generation: 1,
             sequence: 1,
@@ -104,7 +103,11 @@ mod tests {
             phase: Phase::Serving,
             flush_floor: Version::ZERO,
             build: "".into(),
-        };
+        }
+    }
+
+    /// The hub of a node that serves.
+    pub(in crate::node::hub) fn serving(shared: &Arc<Shared>) -> Hub {
         let config = HubConfig {
             layout: Layout::default(),
             write_ack: WriteAck::Quorum,
@@ -117,7 +120,7 @@ mod tests {
             notice: Duration::from_secs(1),
             plan: Agreed::plan,
         };
-        Hub::new(config, card, shared, 0).unwrap()
+        Hub::new(config, card(ME), shared, 0).unwrap()
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(super) struct Call {
     pub(super) slots: Vec<u32>,
     /// Whether those were there before, and are brought again where this fails.
     pub(super) brings: bool,
+    /// Whether it asks for something to be executed.
+    pub(super) asks: bool,
     /// Then it is over, answered or not.
     pub(super) deadline: Now,
 }
@@ -81,10 +83,10 @@ impl CallTable {
         self.take(|_| true)
     }
 
-    /// The numbers of those that bring copies.
-    pub(super) fn copies(&self) -> impl Iterator<Item = u32> {
-        let brings = |place: &Place| place.call.as_ref().is_some_and(|call| !call.slots.is_empty());
-        let places = (0..).zip(&self.places).filter(move |(_, place)| brings(place));
+    /// The numbers of those that are such.
+    pub(super) fn that(&self, is_meant: impl Fn(&Call) -> bool) -> impl Iterator<Item = u32> {
+        let is_such = move |place: &Place| place.call.as_ref().is_some_and(&is_meant);
+        let places = (0..).zip(&self.places).filter(move |(_, place)| is_such(place));
         places.map(|(number, place): (u32, _)| u32::from(place.uses) << 16 | number)
     }
 
@@ -117,7 +119,7 @@ mod tests {
 
     fn call(deadline_ms: u64) -> Call {
         let deadline = Now::from_unix_ms(deadline_ms);
-        Call { waits: None, slots: Vec::new(), brings: false, deadline }
+        Call { waits: None, slots: Vec::new(), brings: false, asks: false, deadline }
     }
 
     #[test]

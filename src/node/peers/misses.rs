@@ -198,7 +198,7 @@ mod tests {
     /// Begins a call that brings a copy.
     fn call(cluster: &Cluster) -> u32 {
         let deadline = Now::from_unix_ms(u64::MAX);
-        let call = Call { waits: None, slots: vec![7], brings: false, deadline };
+        let call = Call { waits: None, slots: vec![7], brings: false, asks: false, deadline };
         let mut begun = 0;
         cluster.peer(OWNER).unwrap().call(0, call, true, |call, _| begun = call).unwrap();
         begun

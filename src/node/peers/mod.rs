@@ -338,6 +338,7 @@ impl Cluster {
                 waits: hurry.then(|| (Arc::clone(&waiting), number as u16)),
                 slots: if offers { Vec::new() } else { sending.slots() },
                 brings,
+                asks: matches!(sending.what, What::Ask { .. }),
                 deadline: Now::from_unix_ms(now.unix_ms() + CALL_MS),
             };
             // Copies that nobody waits for.
@@ -548,6 +549,7 @@ impl Cluster {
                 waits: Some((Arc::clone(&waiting), number as u16)),
                 slots: Vec::new(),
                 brings: false,
+                asks: false,
                 deadline: Now::from_unix_ms(now.unix_ms() + CALL_MS),
             };
             match self.peer(node) {

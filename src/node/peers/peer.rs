@@ -271,11 +271,20 @@ impl Peer {
     /// The calls under way that bring copies of what was just written: their lanes and
     /// numbers.
     pub(super) fn copies_under_way(&self) -> Vec<(usize, u32)> {
+        self.under_way(|call| !call.slots.is_empty())
+    }
+
+    /// Those, and the ones that ask for something to be executed.
+    pub(super) fn work_under_way(&self) -> Vec<(usize, u32)> {
+        self.under_way(|call| call.asks || !call.slots.is_empty())
+    }
+
+    fn under_way(&self, is_meant: impl Fn(&Call) -> bool) -> Vec<(usize, u32)> {
         let paths = self.lanes().enumerate();
-        let copies = |(lane, path): (usize, Locked<'_>)| {
-            path.calls.copies().map(|number| (lane, number)).collect::<Vec<_>>()
+        let meant = |(lane, path): (usize, Locked<'_>)| {
+            path.calls.that(&is_meant).map(|number| (lane, number)).collect::<Vec<_>>()
         };
-        paths.flat_map(copies).collect()
+        paths.flat_map(meant).collect()
     }
 
     pub(super) fn is_under_way(&self, lane: usize, number: u32) -> bool {
@@ -372,7 +381,8 @@ mod tests {
         drop(peer.linked(&link));
         let ask = |now_ms| {
             let deadline = at(now_ms + CALL_MS);
-            let call = Call { waits: None, slots: Vec::new(), brings: false, deadline };
+            let call =
+                Call { waits: None, slots: Vec::new(), brings: false, asks: false, deadline };
             let mut number = 0;
             peer.call(0, call, true, |begun, _| number = begun).unwrap();
             number

@@ -57,15 +57,25 @@ impl Turns {
 #[derive(Debug)]
 pub(in crate::node) struct Settling {
     turns: Vec<(usize, u64)>,
-    /// Copies under way, looked up once the turns are over.
-    copies: Option<Vec<Copies>>,
+    /// Calls under way, looked up once the turns are over.
+    calls: Option<Vec<Calls>>,
+    which: Which,
     /// To whom; to all where none is named.
     to: Option<NodeId>,
 }
 
+/// Which calls have to end.
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    /// Those that bring copies.
+    Copies,
+    /// And those that ask for something to be executed.
+    Work,
+}
+
 /// Calls to one node: their lanes and numbers.
 #[derive(Debug)]
-struct Copies {
+struct Calls {
     peer: Arc<Peer>,
     calls: Vec<(usize, u32)>,
 }
@@ -73,7 +83,12 @@ struct Copies {
 impl Settling {
     /// What is under way now, after the view was published.
     pub(in crate::node) fn begin(cluster: &Cluster, to: Option<NodeId>) -> Self {
-        Self { turns: cluster.turns.under_way(), copies: None, to }
+        Self { turns: cluster.turns.under_way(), calls: None, which: Which::Copies, to }
+    }
+
+    /// The same, and all that the node was asked to execute.
+    pub(in crate::node) fn of_all_work(cluster: &Cluster, to: NodeId) -> Self {
+        Self { which: Which::Work, ..Self::begin(cluster, Some(to)) }
     }
 
     /// Whether all of it has ended.
@@ -82,17 +97,21 @@ impl Settling {
         if !self.turns.is_empty() {
             return false;
         }
-        let to = self.to;
-        let copies = self.copies.get_or_insert_with(|| {
+        let (to, which) = (self.to, self.which);
+        let calls = self.calls.get_or_insert_with(|| {
             let peers = cluster.peers().into_iter();
             let peers = peers.filter(|peer| to.is_none_or(|to| peer.node == to));
-            peers.map(|peer| Copies { calls: peer.copies_under_way(), peer }).collect()
+            let under_way = |peer: &Peer| match which {
+                Which::Copies => peer.copies_under_way(),
+                Which::Work => peer.work_under_way(),
+            };
+            peers.map(|peer| Calls { calls: under_way(&peer), peer }).collect()
         });
-        for Copies { peer, calls } in copies.iter_mut() {
+        for Calls { peer, calls } in calls.iter_mut() {
             calls.retain(|&(lane, number)| peer.is_under_way(lane, number));
         }
-        copies.retain(|copies| !copies.calls.is_empty());
-        copies.is_empty()
+        calls.retain(|calls| !calls.calls.is_empty());
+        calls.is_empty()
     }
 }
 
@@ -116,7 +135,7 @@ mod tests {
     /// Begins a call that brings copies of these slots.
     fn call(cluster: &Cluster, slots: Vec<u32>) -> u32 {
         let deadline = Now::from_unix_ms(u64::MAX);
-        let call = Call { waits: None, slots, brings: false, deadline };
+        let call = Call { waits: None, slots, brings: false, asks: false, deadline };
         let mut begun = 0;
         let peer = cluster.peer(OTHER).unwrap();
         peer.call(0, call, true, |number, _| begun = number).unwrap();
