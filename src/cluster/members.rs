@@ -119,6 +119,12 @@ impl Member {
         self.strange_until.is_none_or(|until| until < self.generation)
     }
 
+    /// Whether it is there, and makes its ring otherwise.
+    #[must_use]
+    pub fn is_strange(&self) -> bool {
+        self.is_live() && !self.belongs()
+    }
+
     /// Greater than what it replaces, in the same generation.
     fn rank(&self) -> (bool, u16, bool) {
         match self.standing {

@@ -1,6 +1,6 @@
 //! The rings a node acts by: one to read from, one to write to.
 
-use super::{Agreed, Card, Member, Members, Phase, Rings, Step};
+use super::{Agreed, Card, Listed, Member, Members, Phase, Rings, Step};
 use crate::ring::{KeyHash, NodeId, Owners, Ring, RingError, Table, ZoneId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,6 +89,7 @@ impl View {
         me: &Card,
         members: &Members,
         is_linked: impl Fn(NodeId) -> bool,
+        listed: &mut Listed,
     ) -> Result<Self, RingError> {
         let rings = agreed.rings();
         let mut zones: BTreeMap<NodeId, ZoneId> =
@@ -99,8 +100,7 @@ impl View {
         let nodes: Vec<NodeId> = zones.keys().copied().collect();
         let state = |&node: &NodeId| Self::state(rings, node, me, members, &is_linked);
         let (able, dead): (Vec<Able>, Vec<bool>) = nodes.iter().map(state).unzip();
-        let read = agreed.read.listed_among(&nodes)?;
-        let write = agreed.written.as_ref().map(|ring| ring.listed_among(&nodes)).transpose()?;
+        let (read, write) = listed.tables(agreed, &nodes)?;
         let mut view = Self {
             able: able.into(),
             dead: dead.into(),

@@ -669,7 +669,8 @@ impl Hub {
         let alone = if self.following.agreed.is_none() { Some(alone()?) } else { None };
         let agreed = alone.as_ref().or(self.following.agreed.as_ref());
         let Some(agreed) = agreed else { return Ok(()) };
-        let view = View::of_rings(agreed, &self.card, &self.members, is_linked)?;
+        let listed = &mut self.following.listed;
+        let view = View::of_rings(agreed, &self.card, &self.members, is_linked, listed)?;
         self.cluster.promised.expect(&view, self.card.node, self.shared.elapsed());
         self.shared.view.publish(view);
         self.cluster.set_roster(self.roster());
@@ -689,9 +690,4 @@ impl Hub {
     fn since_start(&self, now: Now) -> Duration {
         Duration::from_millis(now.unix_ms().saturating_sub(self.started.unix_ms()))
     }
-}
-
-/// Whether a node is there and makes its ring otherwise.
-fn is_strange(member: &Member) -> bool {
-    member.is_live() && !member.belongs()
 }

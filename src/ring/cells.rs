@@ -6,6 +6,7 @@
 
 use super::owners::Owners;
 use crate::limits::COPIES_MAX;
+use std::sync::Arc;
 
 /// The owners of one slot while the ring is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +52,8 @@ impl Draft {
     }
 }
 
-/// One word for each slot, all with as many owners.
+/// One word for each slot, all with as many owners. Cheap to clone: they never change, and
+/// many views have the same.
 #[derive(Clone, Debug)]
 pub(super) struct Cells {
     words: Words,
@@ -62,8 +64,8 @@ pub(super) struct Cells {
 
 #[derive(Clone, Debug)]
 enum Words {
-    Narrow(Box<[u32]>),
-    Wide(Box<[u64]>),
+    Narrow(Arc<[u32]>),
+    Wide(Arc<[u64]>),
 }
 
 /// Bits of an index in a wide word.

@@ -1,7 +1,7 @@
 //! What the nodes that are there afterwards have to send each other, by the ring's
 //! own code.
 
-use crate::cluster::{Agreed, Card, Founded, Members, Rings, View};
+use crate::cluster::{Agreed, Card, Founded, Listed, Members, Rings, View};
 use crate::ring::{Diff, Layout, Moved, Movement, Node, NodeId, Ring, RingError};
 use std::collections::BTreeMap;
 
@@ -65,7 +65,8 @@ pub(super) fn have_one_view(layout: &Layout, witnesses: &[(Card, &Members)]) -> 
         let nodes = known.chain([own]).map(Card::ring_node).collect();
         let founded = Founded { generation: 0, by: own.node };
         let agreed = Agreed::new(layout, Rings::found(founded, nodes))?;
-        View::of_rings(&agreed, own, members, |_| true).map(|view| view.fingerprint())
+        View::of_rings(&agreed, own, members, |_| true, &mut Listed::default())
+            .map(|view| view.fingerprint())
     };
     let views: Vec<_> = witnesses.iter().map(view).collect();
     views.iter().all(|view| view.is_ok() && *view == views[0])

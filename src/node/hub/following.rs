@@ -3,7 +3,7 @@
 
 use super::stepping_back::StepBack;
 use super::{Effect, Hub, Said};
-use crate::cluster::{Agreed, Member, Phase, Rings, Step, Told};
+use crate::cluster::{Agreed, Listed, Member, Phase, Rings, Step, Told};
 use crate::limits::PURGES_MAX;
 use crate::net::peers::Link;
 use crate::node::peers::{Settling, Slots};
@@ -19,6 +19,8 @@ use std::time::Duration;
 #[derive(Default)]
 pub(super) struct Following {
     pub(super) agreed: Option<Agreed>,
+    /// Their tables in the view.
+    pub(super) listed: Listed,
     told: Option<Pending>,
     /// Who is to be told that this node goes by its rings, and has done what they ask for.
     askers: BTreeMap<NodeId, Asker>,

@@ -1,6 +1,6 @@
 //! From the start of a node until it serves: when it may, and for whom it waits.
 
-use super::{Effect, Hub, is_strange};
+use super::{Effect, Hub};
 use crate::cluster::{Card, Member, Phase, Step};
 use crate::item::Now;
 use crate::limits::{ASK_WAIT_MS_MAX, JOIN_LINK_S};
@@ -171,7 +171,7 @@ impl Hub {
     /// Whether there are nodes that make their rings otherwise: beside them this one is
     /// not the first.
     pub(super) fn sees_strangers(&self) -> bool {
-        self.members.iter().any(|(_, member)| is_strange(member))
+        self.members.iter().any(|(_, member)| member.is_strange())
     }
 
     /// The other nodes that are live and of this cluster.

@@ -1,7 +1,7 @@
 //! What the hub shows to the node's other threads: all that it knows, for whom it waits,
 //! and where clients may go.
 
-use super::{Hub, is_strange};
+use super::Hub;
 use crate::cluster::{Card, Phase};
 use crate::node::peers::{Overview, Roster};
 use crate::ring::NodeId;
@@ -46,7 +46,8 @@ impl Hub {
         };
         let others = others.filter(is_awaited);
         let nobody_serves = self.nobody_serves();
-        let strange = self.members.iter().filter(|(_, member)| nobody_serves && is_strange(member));
+        let strange =
+            self.members.iter().filter(|(_, member)| nobody_serves && member.is_strange());
         let all = others.chain(strange.map(|(node, _)| node));
         let cards = all.filter_map(|node| self.members.current_card(node));
         cards.map(|card| card.name.clone()).collect()
