@@ -43,11 +43,18 @@ impl Agreed {
     /// # Errors
     /// As [`Agreed::new`].
     pub fn follow(&self, layout: &Layout, rings: Rings) -> Result<Self, RingError> {
-        let known = |nodes: &[Node]| {
-            let mut rings = std::iter::once(&self.read).chain(&self.written);
-            rings.find(|ring| ring.nodes() == nodes).cloned()
-        };
+        let known = |nodes: &[Node]| self.ring_of(nodes).cloned();
         Self::made(rings, |nodes| known(nodes).map_or_else(|| Ring::new(layout, nodes), Ok))
+    }
+
+    fn ring_of(&self, nodes: &[Node]) -> Option<&Ring> {
+        let mut rings = std::iter::once(&self.read).chain(&self.written);
+        rings.find(|ring| ring.nodes() == nodes)
+    }
+
+    /// Whether one of its rings is of these nodes.
+    pub(super) fn has_ring_of(&self, nodes: &[Node]) -> bool {
+        self.ring_of(nodes).is_some()
     }
 
     /// Who is on them, and how far the change has come.

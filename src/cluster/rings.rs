@@ -207,8 +207,9 @@ impl Rings {
     }
 
     /// Whether both say the same, whoever told it.
-    fn means(&self, other: &Self) -> bool {
-        let it = |rings: &Self| (rings.number, rings.step);
+    #[must_use]
+    pub fn means(&self, other: &Self) -> bool {
+        let it = |rings: &Self| (rings.founded, rings.number, rings.step);
         it(self) == it(other)
             && self.old == other.old
             && self.new == other.new

@@ -19,9 +19,9 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-/// How far behind the other threads this one stands where all have much to do: it has a tenth of
+/// How far behind the other threads such a one stands where all have much to do: it has a tenth of
 /// the time that one of them has.
-const NICE: i32 = 10;
+pub(super) const NICE: i32 = 10;
 
 /// Starts the thread, which ends when its lane does.
 pub(super) fn start(

@@ -3,7 +3,7 @@
 
 use super::refusals::Remarks;
 use super::server::now;
-use crate::cluster::Event;
+use crate::cluster::{Event, Made};
 use crate::limits::FRAMES_WAITING_BYTES_MAX;
 use crate::net::peers::{Handler, Link, Refused};
 use crate::wire::Life;
@@ -20,6 +20,8 @@ pub(super) enum Input {
     News(Event),
     /// One whose ring is made otherwise.
     Stranger(Life),
+    /// What was to be worked out.
+    Made(Box<Made>),
 }
 
 /// Where it waits.

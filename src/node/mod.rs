@@ -11,6 +11,7 @@ mod inbox;
 mod lane;
 mod log;
 mod log_times;
+mod maker;
 mod others;
 mod panel;
 mod peers;

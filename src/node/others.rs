@@ -4,6 +4,7 @@
 use super::bulk;
 use super::hub::{Effect, Hub, HubConfig, StepWait};
 use super::inbox::{Inbox, Input};
+use super::maker;
 use super::seeking::{Seeking, is_only};
 use super::server::{now, random_id};
 use super::{Settings, Shared, WriteAck};
@@ -344,6 +345,10 @@ impl Meeting {
                     self.told(unlinked);
                 }
                 Input::Stranger(life) => self.leave_out(life),
+                Input::Made(made) => {
+                    let followed = self.hub.handle_made(*made);
+                    self.told(followed);
+                }
                 Input::News(event) => {
                     let heard = self.hub.handle_event(&event, now);
                     self.told(heard);
@@ -399,6 +404,9 @@ impl Meeting {
     }
 
     fn carry_out(&mut self) {
+        if let Some(making) = self.hub.poll_making() {
+            maker::make(making, &self.inbox);
+        }
         while let Some(effect) = self.hub.poll_effect() {
             match effect {
                 Effect::Meet { node, address, generation } => {

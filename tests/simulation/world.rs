@@ -5,7 +5,9 @@ use crate::leaving::Leaving;
 use crate::memory::Memory;
 use crate::run::Plan;
 use crate::strangers::Strange;
-use ringcached::cluster::{Agreed, Card, Flaw, Phase, Plan as ChangePlan, ReadFrom, Step, View};
+use ringcached::cluster::{
+    Agreed, Card, Flaw, Made, Phase, Plan as ChangePlan, ReadFrom, Step, View,
+};
 use ringcached::item::{Now, Version};
 use ringcached::lab::Random;
 use ringcached::net::gossip::{Agent, GossipConfig};
@@ -146,6 +148,12 @@ pub(crate) enum Delivery {
         from: usize,
         number: u64,
         if_cut: bool,
+    },
+    /// A node, if it is still that one, has worked something out.
+    Made {
+        at: usize,
+        shared: Arc<Shared>,
+        made: Box<Made>,
     },
 }
 
@@ -450,7 +458,7 @@ impl World {
         let number = match &delivery {
             Delivery::Packet { to, .. } | Delivery::Frames { to, .. } => *to,
             Delivery::Link { one, .. } => *one,
-            Delivery::Unlink { at, .. } => *at,
+            Delivery::Unlink { at, .. } | Delivery::Made { at, .. } => *at,
         };
         let now = self.now_at(number);
         let paused_until = self.nodes[number].paused_until;
@@ -502,6 +510,7 @@ impl World {
                     self.link(other, one, first, number);
                 }
             }
+            Delivery::Made { at, shared, made } => self.has_made(at, &shared, *made),
             Delivery::Unlink { at, from, number, if_cut } => {
                 if if_cut && !self.is_cut(at, from) {
                     return;
@@ -515,6 +524,13 @@ impl World {
                 }
             }
         }
+    }
+
+    fn has_made(&mut self, at: usize, shared: &Arc<Shared>, made: Made) {
+        let up = self.nodes[at].up.as_mut();
+        let Some(up) = up.filter(|up| Arc::ptr_eq(&up.shared, shared)) else { return };
+        up.hub.handle_made(made).unwrap();
+        self.settle(at);
     }
 
     /// Whether both are what they were when they met, and not linked since.
@@ -595,14 +611,19 @@ impl World {
                 packets.push(packet);
             }
             let Some(up) = &mut self.nodes[number].up else { return };
+            let making = up.hub.poll_making().map(|making| (Arc::clone(&up.shared), making));
             let sent: Vec<(usize, u64, Vec<u8>)> = up
                 .links
                 .iter()
                 .map(|(&peer, wire)| (peer, wire.number, wire.link.take_outgoing()))
                 .filter(|(_, _, bytes)| !bytes.is_empty())
                 .collect();
-            if effects.is_empty() && packets.is_empty() && sent.is_empty() {
+            if effects.is_empty() && packets.is_empty() && sent.is_empty() && making.is_none() {
                 return;
+            }
+            if let Some((shared, making)) = making {
+                let (at, made) = (self.now_ms() + self.delay(), Box::new(making.make()));
+                self.plan(at, Delivery::Made { at: number, shared, made });
             }
             for (to, bytes) in packets {
                 self.send_packet(number, usize::from(to.port()) - 1000, bytes);

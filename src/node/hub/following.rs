@@ -3,7 +3,7 @@
 
 use super::stepping_back::StepBack;
 use super::{Effect, Hub, Said};
-use crate::cluster::{Agreed, Listed, Member, Phase, Rings, Step, Told};
+use crate::cluster::{Agreed, Listed, Made, Making, Member, Phase, Rings, Step, Told};
 use crate::limits::PURGES_MAX;
 use crate::net::peers::Link;
 use crate::node::peers::{Settling, Slots};
@@ -22,6 +22,9 @@ pub(super) struct Following {
     /// Their tables in the view.
     pub(super) listed: Listed,
     told: Option<Pending>,
+    /// What it has to know before it goes by others is worked out elsewhere.
+    is_making: bool,
+    to_make: Option<Making>,
     /// Who is to be told that this node goes by its rings, and has done what they ask for.
     askers: BTreeMap<NodeId, Asker>,
     /// Since when it goes by them.
@@ -62,6 +65,8 @@ struct Pending {
     rings: Rings,
     /// It missed steps in between: it is not to execute by what it knew.
     is_beyond: bool,
+    /// What it has to know for that.
+    made: Option<Made>,
 }
 
 #[derive(Debug)]
@@ -111,7 +116,9 @@ impl Following {
     pub(super) fn follow_later(&mut self, rings: Rings, is_beyond: bool) {
         // Steps that were missed once are missed.
         let is_beyond = is_beyond || self.told.as_ref().is_some_and(|told| told.is_beyond);
-        self.told = Some(Pending { rings, is_beyond });
+        let made = self.told.take().and_then(|told| told.made);
+        let made = made.filter(|made| made.rings.means(&rings));
+        self.told = Some(Pending { rings, is_beyond, made });
     }
 
     /// The same rings, as this planner tells them.
@@ -152,30 +159,78 @@ impl Hub {
     /// Goes by the rings that it was told, as soon as nobody executes by what it knew
     /// before.
     pub(super) fn go_on_following(&mut self) -> Result<(), RingError> {
-        if let Some(told) = &self.following.told {
-            let is_to_join = told.is_beyond && self.card.phase != Phase::Joining;
-            let knows_all = told.rings.knows_all(self.card.node, &self.members);
-            if is_to_join {
-                self.step_back(StepBack::Missed);
-            } else if told.rings.by == self.card.node && !told.is_beyond && !knows_all {
-                // It was told to nobody yet, and is to be made anew.
-                self.following.told = None;
-            } else if self.may_follow(&told.rings)
-                && let Some(told) = self.following.told.take()
-            {
-                self.adopt(told.rings)?;
-                if told.is_beyond {
-                    // What it was written meanwhile others own now.
-                    self.all_came();
-                    self.purge(true);
-                }
-            }
-        }
+        self.follow_what_it_was_told()?;
         let cluster = &self.cluster;
         self.following.settling.take_if(|settling| settling.is_over(cluster));
         self.go_on_purging();
         self.answer_askers();
         Ok(())
+    }
+
+    fn follow_what_it_was_told(&mut self) -> Result<(), RingError> {
+        let Some(told) = &self.following.told else { return Ok(()) };
+        let is_to_join = told.is_beyond && self.card.phase != Phase::Joining;
+        let knows_all = told.rings.knows_all(self.card.node, &self.members);
+        if is_to_join {
+            self.step_back(StepBack::Missed);
+            return Ok(());
+        }
+        if told.rings.by == self.card.node && !told.is_beyond && !knows_all {
+            // It was told to nobody yet, and is to be made anew.
+            self.following.told = None;
+            return Ok(());
+        }
+        let may_follow = self.may_follow(&told.rings);
+        self.work_out();
+        let told = self.following.told.take_if(|told| may_follow && told.made.is_some());
+        let Some(Pending { rings, is_beyond, made: Some(made) }) = told else { return Ok(()) };
+        self.adopt(&rings, made)?;
+        if is_beyond {
+            // What it was written meanwhile others own now.
+            self.all_came();
+            self.purge(true);
+        }
+        Ok(())
+    }
+
+    /// Has all worked out that this node has to know before it goes by what it was told; what
+    /// takes long elsewhere.
+    fn work_out(&mut self) {
+        let following = &mut self.following;
+        let Some(told) = following.told.as_mut().filter(|told| told.made.is_none()) else { return };
+        let making = Making {
+            me: self.card.node,
+            layout: self.config.layout,
+            known: following.agreed.clone(),
+            rings: told.rings.clone(),
+            plan: self.config.plan,
+        };
+        if making.is_short() {
+            told.made = Some(making.make());
+        } else if !following.is_making {
+            following.is_making = true;
+            following.to_make = Some(making);
+        }
+    }
+
+    /// What is to be worked out, by whichever thread has the time: one thing at a time.
+    pub fn poll_making(&mut self) -> Option<Making> {
+        self.following.to_make.take()
+    }
+
+    /// That was worked out.
+    ///
+    /// # Errors
+    /// As [`Hub::handle_event`].
+    pub fn handle_made(&mut self, made: Made) -> Result<(), RingError> {
+        self.following.is_making = false;
+        // It may have been told something else meanwhile, and has that worked out next.
+        if let Some(told) = &mut self.following.told
+            && told.rings.means(&made.rings)
+        {
+            told.made = Some(made);
+        }
+        self.go_on_following()
     }
 
     /// Whether nobody may still execute for somebody's slots by what he was promised, or is
@@ -189,15 +244,16 @@ impl Hub {
                 || rings.knows_all(self.card.node, &self.members))
     }
 
-    fn adopt(&mut self, rings: Rings) -> Result<(), RingError> {
+    fn adopt(&mut self, rings: &Rings, made: Made) -> Result<(), RingError> {
         self.give_up_beginning();
-        let (layout, ring) = (&self.config.layout, self.following.ring());
-        let agreed = match &self.following.agreed {
-            Some(known) => known.follow(layout, rings)?,
-            None => Agreed::new(layout, rings)?,
-        };
-        let to_bring = self.plan_to_bring(&agreed);
-        let rings = agreed.rings();
+        let ring = self.following.ring();
+        // Another planner may have told the same meanwhile.
+        let agreed = made.agreed?.told_by(rings.turn, rings.by);
+        self.following.is_refused = made.to_bring.is_err();
+        let to_bring = made.to_bring.unwrap_or_else(|flaw| {
+            self.effects.push_back(Effect::TellFlaw(rings.number, flaw));
+            Vec::new()
+        });
         let (me, step) = (self.card.node, rings.step);
         let becomes = match step {
             Step::HandOver | Step::Follow => Phase::Warm,

@@ -3,7 +3,7 @@
 
 use super::following::stamp;
 use super::{Effect, Hub};
-use crate::cluster::{Agreed, Card, Founded, Known, Phase, Rings, Step, Told};
+use crate::cluster::{Card, Founded, Known, Phase, Rings, Step, Told};
 use crate::item::Now;
 use crate::limits::{
     HAND_OVER_MS, PLAN_TELL_DOUBLINGS, PLAN_TELL_MS, PLAN_TELL_SOON_MS, STEP_WAIT_MS,
@@ -104,25 +104,6 @@ impl Hub {
     pub(super) fn found(&mut self, nodes: Vec<Node>) {
         let founded = Founded { generation: self.card.generation, by: self.card.node };
         self.following.follow_later(Rings::found(founded, nodes), false);
-    }
-
-    /// What this node is to bring others by these rings, where they are to be filled. Only
-    /// a plan that is right is carried out; who refuses it does not follow.
-    pub(super) fn plan_to_bring(&mut self, agreed: &Agreed) -> Vec<(NodeId, Vec<u32>)> {
-        self.following.is_refused = false;
-        let rings = agreed.rings();
-        if rings.step != Step::Fill {
-            return Vec::new();
-        }
-        let plan = (self.config.plan)(agreed);
-        match plan.and_then(|plan| agreed.check(plan)) {
-            Ok(checked) => checked.to_bring(self.card.node),
-            Err(flaw) => {
-                self.following.is_refused = true;
-                self.effects.push_back(Effect::TellFlaw(rings.number, flaw));
-                Vec::new()
-            }
-        }
     }
 
     /// Nobody goes by what this node tells from now on.
