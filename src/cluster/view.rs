@@ -249,6 +249,12 @@ impl View {
         owners.iter().find(|&owner| self.executes(owner)).map(|owner| self.node(owner))
     }
 
+    /// Whether nobody executes for some keys, or others do than before and not all may know.
+    #[must_use]
+    pub fn hands_over(&self) -> bool {
+        matches!(self.step, Step::HandOver | Step::Follow)
+    }
+
     /// Whether a key with these owners gets others, or the same in another order.
     #[inline]
     fn moves(&self, hash: KeyHash, now: Owners) -> bool {

@@ -673,6 +673,7 @@ impl Hub {
         let view = View::of_rings(agreed, &self.card, &self.members, is_linked, listed)?;
         self.cluster.promised.expect(&view, self.card.node, self.shared.elapsed());
         self.shared.view.publish(view);
+        self.cluster.alarms.end_pauses();
         self.cluster.set_roster(self.roster());
         self.show();
         // Whoever is there now and was not before gets what this node has for it.

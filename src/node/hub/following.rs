@@ -315,13 +315,13 @@ impl Hub {
         }
     }
 
-    /// Whether nobody executes for some keys until owners have changed, so that whoever asks for
-    /// them waits.
+    /// Whether nobody executes for some keys until owners have changed, or not all know yet who
+    /// does, so that whoever asks for them waits.
     #[must_use]
     pub fn hurries(&self) -> bool {
         let told = self.following.told.as_ref().map(|told| &told.rings);
         let mut rings = self.following.rings().into_iter().chain(told);
-        rings.any(|rings| rings.step == Step::HandOver)
+        rings.any(|rings| matches!(rings.step, Step::HandOver | Step::Follow))
     }
 
     /// Whether a node is on the ring that is read.

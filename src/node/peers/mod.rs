@@ -2,6 +2,7 @@
 //! becomes of it. Moves no bytes and keeps no clock: frames come in and go out
 //! through links, and the time is passed in.
 
+mod alarms;
 mod audit;
 mod batches;
 mod breaker;
@@ -64,6 +65,7 @@ use crate::store::Found;
 use crate::wire::{
     BULK_LANE, Compare, Filled, Flush, Follow, Item, Message, Promise, Relay, Relayed, Say,
 };
+use alarms::Alarms;
 use calls::Call;
 use comparing::Compares;
 use overview::Overviews;
@@ -71,7 +73,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use turn::What;
 use waited::Waited;
@@ -156,9 +158,7 @@ pub(super) struct Cluster {
     /// Of this node.
     lanes: usize,
     peers: RwLock<BTreeMap<NodeId, Arc<Peer>>>,
-    /// Who does not want to wait longer than until then, if he still waits: most have
-    /// their answers long before, and are done.
-    alarms: Mutex<Vec<(Now, Weak<Waiting>)>>,
+    pub(super) alarms: Alarms,
     /// Where clients reach the nodes that serve.
     roster: Mutex<Roster>,
     overviews: Overviews,
@@ -275,7 +275,7 @@ impl Cluster {
             breakers: Breakers::default(),
             remarks: OnceLock::new(),
             peers: RwLock::default(),
-            alarms: Mutex::default(),
+            alarms: Alarms::default(),
             roster: Mutex::default(),
             overviews: Overviews::default(),
             floor_known: AtomicU64::new(0),
@@ -437,13 +437,6 @@ impl Cluster {
         let card = overview.members.current_card(node);
         let name = plain(card.map_or("unknown", |card| &card.name));
         remarks.say(format!("breaker node={name} id={node} what={what} cause=\"{cause}\""));
-    }
-
-    /// Wakes whoever waits, if that is not over by then.
-    pub(super) fn wake_after(&self, waiting: &Arc<Waiting>, now: Now, ms: u64) {
-        let at = Now::from_unix_ms(now.unix_ms() + ms);
-        let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
-        alarms.push((at, Arc::downgrade(waiting)));
     }
 
     /// The node is no more.
@@ -633,8 +626,7 @@ impl Cluster {
 
     /// Whether nobody waits for an answer, or for a time.
     pub(super) fn rests(&self) -> bool {
-        let alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
-        alarms.is_empty() && self.peers().iter().all(|peer| peer.calls() == 0)
+        self.alarms.rest() && self.peers().iter().all(|peer| peer.calls() == 0)
     }
 
     /// Ends what is overdue.
@@ -643,15 +635,7 @@ impl Cluster {
             self.woke_ms.store(now.unix_ms(), Ordering::Release);
         }
         self.ticked_ms.store(now.unix_ms(), Ordering::Release);
-        let due: Vec<_> = {
-            let mut alarms = self.alarms.lock().unwrap_or_else(PoisonError::into_inner);
-            alarms.extract_if(.., |(at, _)| *at <= now).collect()
-        };
-        for (at, waiting) in due {
-            if let Some(waiting) = waiting.upgrade() {
-                waiting.time_is_up(at);
-            }
-        }
+        self.alarms.ring(now);
         for peer in self.peers() {
             let overdue = peer.tick(now);
             if !overdue.is_empty() {

@@ -159,6 +159,11 @@ impl Waiting {
         pause
     }
 
+    /// Whether it waits for nothing but its time.
+    pub(super) fn is_pause(&self) -> bool {
+        self.state().is_pause
+    }
+
     /// Wakes whoever waits, though not all is over: it was to be over by then.
     pub(super) fn time_is_up(&self, due: Now) {
         let mut state = self.state();

@@ -586,11 +586,16 @@ impl Road {
 
     fn wake_after(&self, waiting: &Arc<Waiting>, now: Now, ms: u64) {
         if let Some(cluster) = &self.shared.cluster {
-            cluster.wake_after(waiting, now, ms);
+            cluster.alarms.wake_at(waiting, Now::from_unix_ms(now.unix_ms() + ms));
         }
     }
 
-    /// Nothing sent, that is over after some time.
+    /// Whether some keys are just given to others to execute.
+    pub(super) fn hands_over(&self) -> bool {
+        self.view.borrow_mut().view().hands_over()
+    }
+
+    /// Nothing sent, that is over after some time, or when there is another view.
     pub(super) fn pause(&self, now: Now, ms: u64) -> Sent {
         let sent = Sent::pause(now);
         self.wake_after(&sent.waiting, now, ms);
