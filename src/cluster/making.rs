@@ -14,7 +14,7 @@ pub struct Making {
     pub me: NodeId,
     /// What is fixed for all nodes.
     pub layout: Layout,
-    /// What it goes by so far, some of which it may be going on to have.
+    /// What it goes by so far, or would if it were alone: some of it may be needed further on.
     pub known: Option<Agreed>,
     /// What it is to go by.
     pub rings: Rings,

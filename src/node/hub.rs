@@ -19,8 +19,7 @@ use super::recall::Recall;
 use super::session::{Road, Session};
 use super::{Shared, WriteAck};
 use crate::cluster::{
-    Able, Agreed, Card, Cause, Change, Event, Flaw, Founded, Member, Members, Phase, Plan, Rings,
-    Step, View, What,
+    Able, Agreed, Card, Cause, Change, Event, Flaw, Member, Members, Phase, Plan, Step, View, What,
 };
 use crate::item::Now;
 use crate::net::peers::Link;
@@ -661,15 +660,7 @@ impl Hub {
     fn publish(&mut self) -> Result<(), RingError> {
         self.count_serving();
         let is_linked = |node| self.cluster.is_linked(node);
-        let alone = || {
-            let found = Founded { generation: self.card.generation, by: self.card.node };
-            Agreed::new(&self.config.layout, Rings::found(found, vec![self.card.ring_node()]))
-        };
-        // Whoever knows of none yet owns nothing that anybody else knows of.
-        let alone = if self.following.agreed.is_none() { Some(alone()?) } else { None };
-        let agreed = alone.as_ref().or(self.following.agreed.as_ref());
-        let Some(agreed) = agreed else { return Ok(()) };
-        let listed = &mut self.following.listed;
+        let (agreed, listed) = self.following.for_view(&self.config.layout, &self.card)?;
         let view = View::of_rings(agreed, &self.card, &self.members, is_linked, listed)?;
         self.cluster.promised.expect(&view, self.card.node, self.shared.elapsed());
         self.shared.view.publish(view);

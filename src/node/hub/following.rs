@@ -3,11 +3,13 @@
 
 use super::stepping_back::StepBack;
 use super::{Effect, Hub, Said};
-use crate::cluster::{Agreed, Listed, Made, Making, Member, Phase, Rings, Step, Told};
+use crate::cluster::{
+    Agreed, Card, Founded, Listed, Made, Making, Member, Phase, Rings, Step, Told,
+};
 use crate::limits::PURGES_MAX;
 use crate::net::peers::Link;
 use crate::node::peers::{Settling, Slots};
-use crate::ring::{Node, NodeId, RingError};
+use crate::ring::{Layout, Node, NodeId, RingError};
 use crate::store::FullWalk;
 use crate::wire::{self, Follow, Followed, Kept, Message};
 use std::collections::BTreeMap;
@@ -18,9 +20,11 @@ use std::time::Duration;
 /// The rings that this node goes by, and those that it is to go by.
 #[derive(Default)]
 pub(super) struct Following {
-    pub(super) agreed: Option<Agreed>,
+    agreed: Option<Agreed>,
+    /// Those of this node alone, for as long as it knows of none.
+    alone: Option<Agreed>,
     /// Their tables in the view.
-    pub(super) listed: Listed,
+    listed: Listed,
     told: Option<Pending>,
     /// What it has to know before it goes by others is worked out elsewhere.
     is_making: bool,
@@ -90,6 +94,28 @@ pub(super) fn stamp(rings: &Rings) -> (u64, NodeId, u64) {
 impl Following {
     pub(super) fn rings(&self) -> Option<&Rings> {
         self.agreed.as_ref().map(Agreed::rings)
+    }
+
+    /// The rings for the view, and what there is of it already. Whoever knows of none yet owns
+    /// nothing that anybody else knows of.
+    pub(super) fn for_view(
+        &mut self,
+        layout: &Layout,
+        card: &Card,
+    ) -> Result<(&Agreed, &mut Listed), RingError> {
+        let agreed = match &self.agreed {
+            Some(agreed) => agreed,
+            None => {
+                let found = Founded { generation: card.generation, by: card.node };
+                let rings = Rings::found(found, vec![card.ring_node()]);
+                let alone = match &self.alone {
+                    Some(alone) => alone.follow(layout, rings)?,
+                    None => Agreed::new(layout, rings)?,
+                };
+                self.alone.insert(alone)
+            }
+        };
+        Ok((agreed, &mut self.listed))
     }
 
     /// The fingerprint of the ring that is read; zero where none is known.
@@ -201,7 +227,7 @@ impl Hub {
         let making = Making {
             me: self.card.node,
             layout: self.config.layout,
-            known: following.agreed.clone(),
+            known: following.agreed.as_ref().or(following.alone.as_ref()).cloned(),
             rings: told.rings.clone(),
             plan: self.config.plan,
         };
@@ -262,7 +288,7 @@ impl Hub {
             Step::Settled | Step::Write | Step::Fill => Phase::Joining,
         };
         self.effects.push_back(Effect::TellStep(step, rings.number));
-        self.following.agreed = Some(agreed);
+        (self.following.agreed, self.following.alone) = (Some(agreed), None);
         self.plan_anew();
         if self.card.phase == Phase::Warm && becomes != Phase::Warm {
             self.card.phase = becomes;
