@@ -85,7 +85,7 @@ fn a_move_that_is_broken_off_is_begun_again() {
         let healed = world.now_ms();
         // Also what was sent and lost counts as moved.
         while stat(&mut world, &dirty) > 0 || !world.unequal_copies().is_empty() {
-            world.step();
+            (0..50).for_each(|_| world.step());
             assert!(world.now_ms() < healed + 5000, "it is not gone on with");
         }
         rest(&mut world, seed, "in the end");

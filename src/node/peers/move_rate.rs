@@ -116,7 +116,7 @@ impl MoveRate {
         self.set(match slow {
             // Nobody is there who could notice.
             0 if turns == 0 => bytes_per_s * 2,
-            _ if slow * 100 <= turns => bytes_per_s / 4 * 5,
+            _ if slow * 100 <= turns => bytes_per_s / 8 * 9,
             // Of few one may be slow by chance.
             _ if slow * 40 <= turns || slow == 1 && turns <= 2 * TURNS_LEAST => bytes_per_s,
             _ => bytes_per_s / 2,
