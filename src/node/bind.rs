@@ -4,13 +4,15 @@
 //! system would take clients in as soon as it listens, and they would wait for all that time
 //! though other nodes answer. Who is refused turns to those. Clients of a node alone wait, and
 //! so do those of a path: they have nobody else to ask.
+//!
+//! All addresses are taken before the memory is read, so that one that is taken does not cost it.
 
 use super::server::{ListenAt, ServerConfig, Speech, StartError, TakenPort};
 use crate::limits::PORTS_TRIED;
 use crate::net::{Listener, Tls};
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 /// Where a node listens in the end.
@@ -60,6 +62,14 @@ pub(super) fn all(
         listeners.push(listener.map_err(|why| StartError::Path(path.clone(), why))?);
     }
     Ok((listeners, Bound { addresses, moved_from }))
+}
+
+/// Takes the address at which other nodes reach this one, if it is to have others. Nobody is
+/// answered there yet.
+pub(super) fn peers(config: &ServerConfig) -> Result<Option<UdpSocket>, StartError> {
+    let Some(cluster) = &config.cluster else { return Ok(None) };
+    let socket = UdpSocket::bind(cluster.listen);
+    socket.map(Some).map_err(|why| StartError::Others(cluster.listen, why))
 }
 
 /// Lets clients in, wherever that was not so yet.

@@ -83,6 +83,8 @@ const TICK_IN_HURRY: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub(super) struct Others {
     thread: Option<JoinHandle<()>>,
+    /// Until it looks for them.
+    begin: Option<mpsc::Sender<()>>,
     stop: Arc<Notify>,
     address: SocketAddr,
 }
@@ -91,17 +93,19 @@ pub(super) struct Others {
 pub(super) type Lanes = Vec<Lane>;
 
 impl Others {
-    /// Starts to look for the others. `client` is where clients reach this node.
-    pub(super) fn start(
+    /// Makes ready all that it takes to look for the others by this socket, which is what
+    /// [`Others::seek`] begins with. `client` is where clients reach this node.
+    pub(super) fn open(
         config: ClusterConfig,
         node: Node,
         client: Box<str>,
+        socket: UdpSocket,
         shared: &Arc<Shared>,
     ) -> io::Result<(Self, Lanes)> {
-        let socket = UdpSocket::bind(config.listen)?;
         let address = socket.local_addr()?;
         let stop = Arc::new(Notify::new());
         let (tell, told) = mpsc::channel();
+        let (begin, go) = mpsc::channel();
         let (shared, ended) = (Arc::clone(shared), Arc::clone(&stop));
         let run = move || {
             let builder =
@@ -114,6 +118,10 @@ impl Others {
                 match Meeting::open(config, node, client, socket, &shared) {
                     Ok((meeting, lanes)) => {
                         let _ = tell.send(Ok(lanes));
+                        // Nothing of this thread goes on meanwhile, gossip neither.
+                        if go.recv().is_err() {
+                            return;
+                        }
                         // A task: whatever wakes it need not wake its own thread.
                         let _ = spawn_local(meeting.run(ended)).await;
                     }
@@ -123,10 +131,19 @@ impl Others {
         };
         let thread = thread::Builder::new().name("peers".to_owned()).spawn(run)?;
         match told.recv() {
-            Ok(Ok(lanes)) => Ok((Self { thread: Some(thread), stop, address }, lanes)),
+            Ok(Ok(lanes)) => {
+                let (thread, begin) = (Some(thread), Some(begin));
+                Ok((Self { thread, begin, stop, address }, lanes))
+            }
             Ok(Err(why)) => Err(why),
             Err(_) => Err(io::Error::other("the thread for other nodes ended")),
         }
+    }
+
+    /// Starts to look for the others, and to be found by them.
+    pub(super) fn seek(&mut self) {
+        // Where the thread has ended, somebody has told why.
+        let _ = self.begin.take().map(|begin| begin.send(()));
     }
 
     /// Where other nodes reach this one.
@@ -139,6 +156,7 @@ impl Drop for Others {
     /// Tells the others that this node leaves.
     fn drop(&mut self) {
         self.stop.notify_one();
+        self.begin = None;
         if let Some(thread) = self.thread.take() {
             // A panic there was told by whoever panicked.
             let _ = thread.join();

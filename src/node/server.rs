@@ -6,13 +6,13 @@ use super::draining::Draining;
 use super::others::{ClusterConfig, Others};
 use super::panel::Panel;
 use super::sessions::{self, Sessions};
-use super::warm::{Begun, Parting, Warm, WarmFile};
+use super::warm::{Begun, Parting, Warm, WarmFile, WasRead};
 use super::{Log, Settings, Shared, SharedView};
 use crate::cluster::View;
 use crate::item::Now;
 use crate::limits::{BUFFERS_BYTES_MIN, BUFFERS_SHARE};
 use crate::net::{
-    Clients, ClientsConfig, Lobby, Patience, Stopper, Surplus, Tls, TlsError, TlsFiles,
+    Clients, ClientsConfig, Lobby, Patience, Stop, Stopper, Surplus, Tls, TlsError, TlsFiles,
 };
 use crate::ring::{Layout, Node, NodeId, Ring, RingError};
 use crate::store::{Store, StoreConfig};
@@ -206,10 +206,11 @@ impl Running {
         let layout = config.cluster.as_ref().map_or_else(alone, ClusterConfig::layout);
         let ring = Ring::new(&layout, &[config.node]).map_err(StartError::Ring)?;
         let (listeners, bound) = bind::all(&config, tls.as_ref())?;
+        let peers = bind::peers(&config)?;
         let clients = clients_config(&config);
         let lobby = Lobby::new(clients.workers);
         let log = Arc::new(Log::start().map_err(StartError::Thread)?);
-        let (store, warm) = memory(&config, &layout, &log)?;
+        let (store, read) = memory(&config, &layout, &log)?;
         bind::open(&listeners)?;
         let told = config.cluster.as_ref();
         let settings = Settings {
@@ -228,17 +229,22 @@ impl Running {
         let about = (&bound, &log, cluster);
         let shared = sessions::shared(store, view, settings, &lobby, refresh, about);
         let crawler = Crawler::start(Arc::clone(&shared), now).map_err(StartError::Thread)?;
-        let (others, lanes) = match config.cluster {
+        let (mut others, lanes) = match config.cluster.zip(peers) {
             None => (None, Vec::new()),
-            Some(cluster) => {
+            Some((cluster, socket)) => {
                 let (listen, client) = (cluster.listen, bound.first());
-                let others = Others::start(cluster, config.node, client, &shared);
+                let others = Others::open(cluster, config.node, client, socket, &shared);
                 let (others, lanes) = others.map_err(|why| StartError::Others(listen, why))?;
                 (Some(others), lanes)
             }
         };
         let sessions = Arc::clone(&shared);
-        let lanes: Mutex<Vec<_>> = Mutex::new(lanes.into_iter().map(Some).collect());
+        let lanes: Vec<_> = lanes.into_iter().map(Some).collect();
+        let lanes = Arc::new(Mutex::new(lanes));
+        let held = Arc::clone(&lanes);
+        // Whatever can refuse the start does so while the warm file is still there, and
+        // nobody is answered before it is gone: no worker begins without its lane.
+        let held = held.lock().unwrap_or_else(PoisonError::into_inner);
         let answerers = move |worker| {
             let mut lanes = lanes.lock().unwrap_or_else(PoisonError::into_inner);
             let lane = lanes.get_mut(worker).and_then(Option::take);
@@ -246,6 +252,9 @@ impl Running {
         };
         let clients = Clients::start(&clients, &lobby, listeners, answerers);
         let clients = clients.map_err(StartError::Thread)?;
+        let warm = read.map(|read| forgotten(read, &lobby.stopper)).transpose()?;
+        others.iter_mut().for_each(Others::seek);
+        drop(held);
         let (id, slots) = (config.node.id, layout.slots());
         Ok(Self { id, bound, slots, lobby, tls, log, clients, crawler, others, shared, warm })
     }
@@ -385,19 +394,28 @@ fn clients_config(config: &ServerConfig) -> ClientsConfig {
     }
 }
 
-/// The memory to begin with, and where it is kept in the end.
+/// The memory to begin with, and the file it was read from.
 fn memory(
     config: &ServerConfig,
     layout: &Layout,
     log: &Log,
-) -> Result<(Store, Option<Warm>), StartError> {
+) -> Result<(Store, Option<WasRead>), StartError> {
     let empty = || Store::new(&store_config(config, layout), now());
     let Some(file) = config.warm_file.clone() else { return Ok((empty(), None)) };
     let (path, grace) = (file.path.clone(), config.cluster.as_ref().map(|cluster| cluster.grace));
     let begun = Warm::begin(file, layout, grace, now(), empty);
-    let Begun { store, warm, said } = begun.map_err(|why| StartError::WarmFile(path, why))?;
+    let Begun { store, read, said } = begun.map_err(|why| StartError::WarmFile(path, why))?;
     log.say(said);
-    Ok((store, warm))
+    Ok((store, read))
+}
+
+/// Has a file that was read not be read again; or the node not serve.
+fn forgotten(read: WasRead, stopper: &Stopper) -> Result<Warm, StartError> {
+    let path = read.path().to_owned();
+    read.put_away().map_err(|why| {
+        stopper.stop(Stop::Now);
+        StartError::WarmFile(path, why)
+    })
 }
 
 fn store_config(config: &ServerConfig, layout: &Layout) -> StoreConfig {

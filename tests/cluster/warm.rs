@@ -2,8 +2,9 @@
 
 use super::nodes::{all_serve, nodes};
 use crate::node::{Node, path, wait_until};
+use socket2::{Domain, Socket, Type};
 use std::fs;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 
 const KEYS: usize = 100;
@@ -120,11 +121,60 @@ fn nobody_is_let_in_before_the_file_is_read() {
     let port = client.rsplit(':').next().unwrap();
     let again = again.replacen("-p 0", &format!("-p {port}"), 1);
     let mut back = Node::begin_as("cluster-warm-door-again", &again);
+    let bytes = fs::metadata(&file).unwrap().len();
     wait_until("it lets somebody in", || TcpStream::connect(&client).is_ok());
-    assert!(!file.exists(), "it is still to be read");
+    assert!(read_by(&back) >= bytes, "it is still to be read");
     back.become_ready();
     nodes.push(back);
     all_serve(&nodes);
+}
+
+/// Bytes that a node has read from files and pipes so far.
+fn read_by(node: &Node) -> u64 {
+    let counts = fs::read_to_string(format!("/proc/{}/io", node.child.id())).unwrap();
+    let count = counts.lines().find_map(|line| line.strip_prefix("rchar: "));
+    count.unwrap().parse().unwrap()
+}
+
+/// A port is had by whoever listens there first: two that read their files may both have it
+/// until then.
+#[test]
+fn a_port_that_is_taken_meanwhile_leaves_the_file() {
+    let (mut nodes, again) = nodes_with_file("warm-clash", 2, "-m 128");
+    write(&nodes[0], 0..MANY, "old");
+    let (last, file) = (nodes.pop().unwrap(), warm_file("warm-clash"));
+    let port = last.address().port();
+    let again = again.replacen("-p 0", &format!("-p {port}"), 1);
+    let mut stops = last;
+    let thief = loop {
+        let address = stops.address();
+        let said = stops.stop_by("INT");
+        assert!(said.contains(" written: "), "{said}");
+        stops = Node::begin_as("cluster-warm-clash-again", &again);
+        wait_until("it has begun to read", || file.with_extension("warm.new").exists());
+        // Where it has read before this, once more.
+        match listens(address) {
+            Ok(thief) => break thief,
+            Err(_) => stops.become_ready(),
+        }
+    };
+    let (status, said) = stops.end();
+    assert!(status.code() == Some(1) && said.contains("is taken"), "{said}");
+    assert!(file.exists(), "{said}");
+    drop(thief);
+    let back = Node::start_as("cluster-warm-clash-again", &again);
+    back.hear(" read: ");
+    nodes.push(back);
+    all_serve(&nodes);
+}
+
+/// Takes an address that another one has who does not listen there yet.
+fn listens(address: SocketAddr) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1)?;
+    Ok(socket)
 }
 
 /// Nobody else has what it had.

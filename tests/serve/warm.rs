@@ -2,6 +2,7 @@
 
 use crate::node::{Node, path, wait_until};
 use std::fs;
+use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
 
 /// The name of a warm file that is not there yet.
@@ -132,6 +133,44 @@ fn two_nodes_do_not_share_a_file() {
     assert!(code == 1 && said.contains("another node that runs has it"), "{code}: {said}");
     let (code, said) = crate::refusal("-p 0 --warm-file /no/such/folder/file");
     assert!(code == 1 && said.contains("cannot open /no/such/folder: "), "{code}: {said}");
+}
+
+/// As a node whose earlier process is not gone yet. It is told of each, and its memory is
+/// there when that is mended.
+#[test]
+fn a_start_that_is_refused_leaves_the_file() {
+    let file = warm_file("no-start");
+    let alone = format!("--node-id a --warm-file {}", file.display());
+    let cluster = format!("{alone} --peer-listen 127.0.0.1:0");
+    let taken_tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken_udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (tcp, udp) = (taken_tcp.local_addr().unwrap(), taken_udp.local_addr().unwrap());
+    let refused = |flags: &str| {
+        let client = (format!("{flags} -l 127.0.0.1 -p {}", tcp.port()), "is taken");
+        let admin = (format!("{flags} -p 0 --admin-listen {tcp}"), "is taken");
+        let nowhere = |flag| (format!("{flags} -p 0 {flag} /no/such/folder/file"), "cannot write");
+        vec![client, admin, nowhere("-P"), nowhere("--ready-file")]
+    };
+    let peer = format!("{alone} -p 0 --peer-listen {udp}");
+    let peer = (peer, "cannot listen for other nodes at 127.0.0.1:");
+    let mut of_cluster = refused(&cluster);
+    of_cluster.push(peer);
+    for (flags, refusals) in [(&alone, refused(&alone)), (&cluster, of_cluster)] {
+        let node = Node::start("no-start", flags);
+        node.connect().ask("set k 0 0 1\r\nv\r\n", "STORED\r\n");
+        node.stop_by("INT");
+        let bytes = fs::read(&file).unwrap();
+        for (flags, why) in refusals {
+            let (code, said) = crate::refusal(&flags);
+            assert!(code == 1 && said.contains(why), "{flags}: {code}: {said}");
+            assert_eq!(fs::read(&file).ok().as_ref(), Some(&bytes), "{flags}");
+        }
+        let node = Node::start("no-start", flags);
+        node.hear("read: 1 items");
+        node.connect().ask("get k\r\n", "VALUE k 0 1\r\nv\r\nEND\r\n");
+        drop(node);
+        assert!(!file.exists());
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::admin::Admin;
 use crate::cli::{CliError, Exit, output};
 use crate::node::{Running, Serving, StartError, VERSION};
 use config::Plan;
-use process::Notice;
+use process::{Draft, Notice};
 use secrets::Secrets;
 use serde_json::json;
 use signals::Signals;
@@ -49,6 +49,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
     let signals = Signals::hear().map_err(failed)?;
     let peers = config.cluster.as_ref().and_then(|cluster| cluster.certificates.clone());
     let door = admin.map(|admin| admin.open(&mut config)).transpose()?;
+    // Whatever may fail comes before the node has read its memory.
+    let pid_file = args.pidfile.as_deref().map(Draft::open).transpose()?;
+    let ready_file = args.ready_file.as_deref().map(Draft::open).transpose()?;
     let running = Running::start(config).map_err(|why| refused(&why))?;
     let secrets = Secrets { tls: running.tls(), users, peers };
     let draining = running.draining().filter(|_| !args.cluster.drain_timeout.is_zero());
@@ -60,9 +63,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
     // Kept until the node has ended: whoever waits for that is told.
     let admin = admin.transpose().map_err(failed)?;
     signals.obey(running.stopper(), draining, secrets, running.log()).map_err(failed)?;
-    let _pid = args.pidfile.as_deref().map(write_pid).transpose()?;
+    let _pid = pid_file.map(write_pid).transpose()?;
     let _ready = match serves(&running) {
-        true => tell(args, &running, admin.as_ref())?,
+        true => tell(args, ready_file, &running, admin.as_ref())?,
         false => None,
     };
     running.wait().map_err(failed)?;
@@ -71,12 +74,13 @@ pub(crate) fn run(args: &ServeArgs) -> Result<Exit, CliError> {
 
 /// Tells people and whoever waits for it that the node serves.
 fn tell<'a>(
-    args: &'a ServeArgs,
+    args: &ServeArgs,
+    ready_file: Option<Draft<'a>>,
     running: &Running,
     admin: Option<&Admin>,
 ) -> Result<Option<Notice<'a>>, CliError> {
     output::note(banner(running, admin, args.unix_socket.as_deref()));
-    args.ready_file.as_deref().map(|path| write_ready(path, running, admin)).transpose()
+    ready_file.map(|file| write_ready(file, running, admin)).transpose()
 }
 
 /// Waits until the node serves; false where it is stopped before. A node that has
@@ -110,12 +114,12 @@ fn refused(why: &StartError) -> CliError {
     }
 }
 
-fn write_pid(path: &Path) -> Result<Notice<'_>, CliError> {
-    Notice::write(path, &format!("{}\n", std::process::id()))
+fn write_pid(file: Draft<'_>) -> Result<Notice<'_>, CliError> {
+    file.tell(&format!("{}\n", std::process::id()))
 }
 
 fn write_ready<'a>(
-    path: &'a Path,
+    file: Draft<'a>,
     running: &Running,
     admin: Option<&Admin>,
 ) -> Result<Notice<'a>, CliError> {
@@ -126,7 +130,7 @@ fn write_ready<'a>(
         "admin": admin.map(|admin| admin.address().to_string()),
         "pid": std::process::id(),
     });
-    Notice::write(path, &format!("{ready}\n"))
+    file.tell(&format!("{ready}\n"))
 }
 
 /// What there is, where, and what to try.

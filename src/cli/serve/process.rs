@@ -6,7 +6,7 @@ use crate::limits::ADMIN_CONNECTIONS_MAX;
 use rustix::process::{Resource, Rlimit, getrlimit, getuid, setrlimit};
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs, process};
 
@@ -71,6 +71,14 @@ pub(super) fn allow_core_files() -> Result<(), String> {
         .map_err(|why| format!("warning: -r: {why}"))
 }
 
+/// A file that is to tell others of this process, made ready before there is anything to
+/// tell: where it cannot be written is not to be found out after the node has started.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    path: &'a Path,
+    draft: PathBuf,
+}
+
 /// A file that tells others of this process; goes with it.
 #[derive(Debug)]
 pub(super) struct Notice<'a>(&'a Path);
@@ -87,20 +95,32 @@ pub(super) fn clear_ready(path: &Path) {
     }
 }
 
-impl<'a> Notice<'a> {
-    /// Writes it, whole or not at all.
-    pub(super) fn write(path: &'a Path, text: &str) -> Result<Self, CliError> {
+impl<'a> Draft<'a> {
+    /// Makes an empty one beside its place.
+    pub(super) fn open(path: &'a Path) -> Result<Self, CliError> {
+        if path.is_dir() {
+            return Err(refused(path, &io::ErrorKind::IsADirectory.into()));
+        }
         let mut draft = path.as_os_str().to_owned();
         draft.push(format!(".{}.new", process::id()));
-        let written = fs::write(&draft, text).and_then(|()| fs::rename(&draft, path));
-        match written {
-            Ok(()) => Ok(Self(path)),
-            Err(why) => {
-                // Perhaps it was never there.
-                let _ = fs::remove_file(&draft);
-                Err(refused(path, &why))
-            }
-        }
+        let this = Self { path, draft: draft.into() };
+        fs::write(&this.draft, "").map_err(|why| refused(path, &why))?;
+        Ok(this)
+    }
+
+    /// Writes it, whole or not at all.
+    pub(super) fn tell(self, text: &str) -> Result<Notice<'a>, CliError> {
+        let written =
+            fs::write(&self.draft, text).and_then(|()| fs::rename(&self.draft, self.path));
+        written.map_err(|why| refused(self.path, &why))?;
+        Ok(Notice(self.path))
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        // Perhaps it was never there, or is the file itself by now.
+        let _ = fs::remove_file(&self.draft);
     }
 }
 

@@ -5,7 +5,8 @@
 //! **A file is never read twice.** What is deleted after the first time would be back after
 //! the second. So it is gone before the node that has read it serves; and one that is refused
 //! gets another name, for the node lives on without it, and a later start may not find it
-//! wrong: its clock may be set right by then. The process that serves holds the draft of the
+//! wrong: its clock may be set right by then. But a node that does not start, for a port is
+//! taken or the like, leaves it as it was: nobody has changed anything since. The process that serves holds the draft of the
 //! file all the time, so that no other one begins between its last answer and its file.
 
 mod draft;
@@ -53,9 +54,31 @@ pub(super) struct Warm {
 pub(super) struct Begun {
     pub(super) store: Store,
     /// None where nothing is to be written in the end.
-    pub(super) warm: Option<Warm>,
+    pub(super) read: Option<WasRead>,
     /// What is to be said of it.
     pub(super) said: String,
+}
+
+/// A file that is to be put away before its node serves, if there is one.
+#[derive(Debug)]
+pub(super) struct WasRead {
+    warm: Warm,
+    away: Away,
+}
+
+impl WasRead {
+    pub(super) fn path(&self) -> &Path {
+        &self.warm.path
+    }
+
+    /// To be done when nothing else can keep the node from serving.
+    ///
+    /// # Errors
+    /// Where the file would be read again.
+    pub(super) fn put_away(self) -> io::Result<Warm> {
+        put_away(&self.warm.path, self.away, &self.warm.draft)?;
+        Ok(self.warm)
+    }
 }
 
 /// A node that has let its clients go, and is about to leave the others.
@@ -98,7 +121,7 @@ impl Warm {
     /// others of its cluster keep a place for a node, if it has a cluster.
     ///
     /// # Errors
-    /// Where the file cannot be written in the end, or would be read again.
+    /// Where the file cannot be written in the end.
     pub(super) fn begin(
         told: WarmFile,
         layout: &Layout,
@@ -119,26 +142,22 @@ impl Warm {
                 .map(|read_in| said_of(&path, &read_in, started.elapsed())),
             Err(why) => Err(why),
         };
-        let (said, is_ours) = match outcome {
-            Ok(said) => {
-                put_away(&path, Away::Removed, &draft)?;
-                (said, true)
-            }
+        let (said, away) = match outcome {
+            Ok(said) => (said, Some(Away::Removed)),
             Err(why @ Refused::Strange) => {
                 let end = "it is left alone, and nothing will be written there";
-                (format!("warm file {shown} refused: {why}; {end}"), false)
+                (format!("warm file {shown} refused: {why}; {end}"), None)
             }
             Err(why) => {
                 // Of what was read before, nobody knows what it is.
                 store = empty();
-                put_away(&path, Away::Renamed, &draft)?;
                 let renamed = beside(&path, REFUSED);
-                let end = format!("the node starts empty; it is {} now", renamed.display());
-                (format!("warm file {shown} refused: {why}; {end}"), true)
+                let end = format!("the node starts empty; it is renamed to {}", renamed.display());
+                (format!("warm file {shown} refused: {why}; {end}"), Some(Away::Renamed))
             }
         };
-        let warm = is_ours.then_some(Self { path, owner, draft });
-        Ok(Begun { store, warm, said })
+        let read = away.map(|away| WasRead { warm: Self { path, owner, draft }, away });
+        Ok(Begun { store, read, said })
     }
 
     /// Writes what is in a memory that nobody changes any more; what is to be said of it.

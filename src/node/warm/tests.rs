@@ -294,7 +294,7 @@ impl Folder {
 
     /// The memory of a node that ends, written.
     fn end(begun: Begun, store: &Store, parting: Parting) -> String {
-        begun.warm.unwrap().write(store, parting, &Lobby::new(1).stopper)
+        begun.read.unwrap().put_away().unwrap().write(store, parting, &Lobby::new(1).stopper)
     }
 }
 
@@ -325,11 +325,30 @@ fn a_file_is_read_once() {
     let second = folder.begin().unwrap();
     assert!(second.said.contains("read: 4 items, "), "{}", second.said);
     assert_eq!(all(&second.store, NOW), all(&mixed(), NOW));
+    let second = second.read.unwrap().put_away().unwrap();
     assert_eq!(folder.names(), ["memory.new"], "gone before anybody is served");
     // It ends without a word.
     drop(second);
     assert!(folder.names().is_empty());
     assert!(folder.begin().unwrap().said.contains("there is none"));
+}
+
+/// Nobody has changed anything since.
+#[test]
+fn a_node_that_does_not_start_leaves_its_file() {
+    let folder = Folder::new("no-start");
+    let whole = written(&mixed());
+    let mut damaged = whole.clone();
+    damaged[HEADER_BYTES] ^= 1;
+    for (bytes, said) in [(whole, "read: 4 items, "), (damaged, "refused: it is damaged")] {
+        fs::write(folder.file(), &bytes).unwrap();
+        for _ in 0..2 {
+            let begun = folder.begin().unwrap();
+            assert!(begun.said.contains(said), "{}", begun.said);
+            drop(begun);
+            assert_eq!(fs::read(folder.file()).unwrap(), bytes);
+        }
+    }
 }
 
 #[test]
@@ -343,8 +362,9 @@ fn what_is_refused_is_out_of_the_way() {
     let said = &begun.said;
     assert!(said.contains("refused: it is damaged") && said.contains("memory.refused"), "{said}");
     assert!(all(&begun.store, NOW).is_empty(), "not even what came before the damage");
-    assert_eq!(folder.names(), ["memory.new", "memory.refused"]);
+    assert_eq!(folder.names(), ["memory", "memory.new"]);
     assert!(Folder::end(begun, &mixed(), parting(1)).contains("written"));
+    assert_eq!(folder.names(), ["memory", "memory.refused"]);
     assert!(folder.begin().unwrap().said.contains("read: 4 items"));
 }
 
@@ -354,11 +374,11 @@ fn what_is_no_warm_file_is_left_alone() {
     fs::write(folder.file(), "somebody's notes").unwrap();
     let begun = folder.begin().unwrap();
     assert!(begun.said.contains("it is no warm file; it is left alone"), "{}", begun.said);
-    assert!(begun.warm.is_none());
+    assert!(begun.read.is_none());
     assert_eq!(folder.names(), ["memory"]);
     fs::remove_file(folder.file()).unwrap();
     fs::create_dir(folder.file()).unwrap();
-    assert!(folder.begin().unwrap().warm.is_none(), "a folder");
+    assert!(folder.begin().unwrap().read.is_none(), "a folder");
 }
 
 #[test]
