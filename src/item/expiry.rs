@@ -20,6 +20,12 @@ impl Now {
         self.unix_ms
     }
 
+    /// So many milliseconds later.
+    #[must_use]
+    pub const fn after_ms(self, ms: u64) -> Self {
+        Self { unix_ms: self.unix_ms + ms }
+    }
+
     /// Whole seconds since 1970: the clock that expiry goes by.
     #[must_use]
     pub const fn unix_s(self) -> u32 {

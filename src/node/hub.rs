@@ -213,7 +213,7 @@ impl Hub {
             parted: BTreeMap::new(),
             drains: false,
             has_served: false,
-            ask_again_at: Now::from_unix_ms(started.unix_ms() + ASK_WAIT_MS),
+            ask_again_at: started.after_ms(ASK_WAIT_MS),
             ask_wait_ms: ASK_WAIT_MS,
             beginning: None,
             told_in_vain: false,
@@ -515,7 +515,7 @@ impl Hub {
         self.joins_from = self.shared.now();
         self.filled_by.clear();
         self.ask_wait_ms = ASK_WAIT_MS;
-        self.ask_again_at = Now::from_unix_ms(self.shared.now().unix_ms() + ASK_WAIT_MS);
+        self.ask_again_at = self.shared.now().after_ms(ASK_WAIT_MS);
         self.say();
         self.joins_since = Said::of(&self.card);
         self.publish()?;

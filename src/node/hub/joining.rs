@@ -132,7 +132,7 @@ impl Hub {
     fn ask_again(&mut self, others: &[NodeId], now: Now) {
         if !others.is_empty() && now >= self.ask_again_at {
             self.ask_wait_ms = (2 * self.ask_wait_ms).min(ASK_WAIT_MS_MAX);
-            self.ask_again_at = Now::from_unix_ms(now.unix_ms() + self.ask_wait_ms);
+            self.ask_again_at = now.after_ms(self.ask_wait_ms);
             self.say();
         }
     }

@@ -284,7 +284,7 @@ impl Hub {
                                     Step::Fill => PLAN_TELL_MS << (*tries).min(PLAN_TELL_DOUBLINGS),
                                     _ => PLAN_TELL_SOON_MS,
                                 };
-                                State::Rests(Now::from_unix_ms(now.unix_ms() + rest_ms))
+                                State::Rests(now.after_ms(rest_ms))
                             }
                         };
                     }

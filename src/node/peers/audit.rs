@@ -131,7 +131,7 @@ impl Audit {
         self.gathered = None;
         (self.looking, self.exchange) = (None, None);
         // Who has just caught up is to come to rest first.
-        self.next_at = after(now, AUDIT_SETTLE_MS);
+        self.next_at = now.after_ms(AUDIT_SETTLE_MS);
     }
 
     /// Whether nothing is under way that some ticks would bring on: lists are made bit by bit,
@@ -155,10 +155,10 @@ impl Audit {
                 match state {
                     ListState::All => {
                         exchange.lists.insert(from, list);
-                        exchange.until = after(now, LIST_MS);
+                        exchange.until = now.after_ms(LIST_MS);
                     }
-                    ListState::UnderWay => exchange.until = after(now, LIST_MS),
-                    ListState::Busy => drop(exchange.busy.insert(from, after(now, LIST_BUSY_MS))),
+                    ListState::UnderWay => exchange.until = now.after_ms(LIST_MS),
+                    ListState::Busy => drop(exchange.busy.insert(from, now.after_ms(LIST_BUSY_MS))),
                     ListState::TooMuch => self.list_less(now),
                     // It is left alone, however little it is asked for.
                     ListState::Evicts => self.give_up(now),
@@ -202,7 +202,7 @@ impl Audit {
             if self.left.is_empty() && !self.has_begun_round() {
                 return;
             }
-            self.next_at = after(now, self.every_ms);
+            self.next_at = now.after_ms(self.every_ms);
             if let Some((node, slots)) = self.left.pop() {
                 self.begin_look(node, slots, None, now);
             }
@@ -259,7 +259,7 @@ impl Audit {
         };
         exchange.mine.step(&self.road, self.listings.len(), now);
         if !exchange.mine.is_over() {
-            exchange.until = after(now, LIST_MS);
+            exchange.until = now.after_ms(LIST_MS);
         }
         let is_over = exchange.mine.is_over() && exchange.lists.len() == exchange.others.len();
         let (is_late, is_busy) = (now >= exchange.until, !exchange.busy.is_empty());
@@ -273,7 +273,7 @@ impl Audit {
         } else if is_late && is_busy {
             // It keeps its turn.
             self.exchange = None;
-            self.exchange_at = after(now, self.rest_ms);
+            self.exchange_at = now.after_ms(self.rest_ms);
         } else if is_late {
             self.give_up(now);
         } else if let Some(node) = due {
@@ -298,7 +298,7 @@ impl Audit {
         self.number += 1;
         let mine = Listing::of(slots.iter().copied().collect());
         let (lists, busy) = (BTreeMap::new(), BTreeMap::new());
-        let (began, until) = (now, after(now, LIST_MS));
+        let (began, until) = (now, now.after_ms(LIST_MS));
         let asked: Vec<NodeId> = others.iter().copied().collect();
         self.exchange = Some(Exchange { slots, others, mine, lists, busy, began, until });
         for node in asked {
@@ -322,7 +322,7 @@ impl Audit {
         }
         self.at_once /= 2;
         self.exchange = None;
-        self.exchange_at = after(now, *AUDIT_REST_MS.start());
+        self.exchange_at = now.after_ms(*AUDIT_REST_MS.start());
     }
 
     /// Somebody does not say what he has, or has too much. It is found again in the next round.
@@ -373,7 +373,7 @@ impl Audit {
             true => *AUDIT_REST_MS.start(),
             false => (2 * self.rest_ms).min(*AUDIT_REST_MS.end()),
         };
-        self.exchange_at = after(now, self.rest_ms);
+        self.exchange_at = now.after_ms(self.rest_ms);
     }
 
     /// Sends a node what is here under these hashes, as much as goes into one turn. What is
@@ -396,8 +396,4 @@ fn tell_listed(cluster: &Cluster, to: NodeId, listed: Listed<'_>) {
     if let Some(peer) = cluster.peer(to) {
         peer.say(|frame| Message::Listed(listed).encode(frame));
     }
-}
-
-fn after(from: Now, ms: u64) -> Now {
-    Now::from_unix_ms(from.unix_ms() + ms)
 }

@@ -29,8 +29,8 @@ impl Breaker {
         match self {
             Self::Closed { failures, since } => {
                 let failures = failures + 1;
-                match failures >= BREAKER_FAILURES && now >= after(since, BREAKER_SPAN_MS) {
-                    true => Self::Open { probe_at: after(now, BREAKER_PAUSE_MS) },
+                match failures >= BREAKER_FAILURES && now >= since.after_ms(BREAKER_SPAN_MS) {
+                    true => Self::Open { probe_at: now.after_ms(BREAKER_PAUSE_MS) },
                     false => Self::Closed { failures, since },
                 }
             }
@@ -43,17 +43,13 @@ impl Breaker {
         match self {
             Self::Closed { .. } => (self, true),
             Self::Open { probe_at } if now < probe_at => (self, false),
-            Self::Open { .. } => (Self::Open { probe_at: after(now, BREAKER_PAUSE_MS) }, true),
+            Self::Open { .. } => (Self::Open { probe_at: now.after_ms(BREAKER_PAUSE_MS) }, true),
         }
     }
 
     fn is_open(self) -> bool {
         matches!(self, Self::Open { .. })
     }
-}
-
-fn after(now: Now, ms: u64) -> Now {
-    Now::from_unix_ms(now.unix_ms() + ms)
 }
 
 /// Those of all nodes that did not answer lately.

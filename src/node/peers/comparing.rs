@@ -77,7 +77,7 @@ impl Digests {
 
 impl Comparing {
     pub(super) fn begin(to: NodeId, slots: Vec<u32>, now: Now) -> Self {
-        let until = Now::from_unix_ms(now.unix_ms() + COMPARE_MS);
+        let until = now.after_ms(COMPARE_MS);
         Self { to, left: slots, under_way: Vec::new(), until, seen: Seen::default() }
     }
 

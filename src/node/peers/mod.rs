@@ -339,7 +339,7 @@ impl Cluster {
                 slots: if offers { Vec::new() } else { sending.slots() },
                 brings,
                 asks: matches!(sending.what, What::Ask { .. }),
-                deadline: Now::from_unix_ms(now.unix_ms() + CALL_MS),
+                deadline: now.after_ms(CALL_MS),
             };
             // Copies that nobody waits for.
             let hurry = hurry || !matches!(sending.what, What::Keep(_));
@@ -543,7 +543,7 @@ impl Cluster {
                 slots: Vec::new(),
                 brings: false,
                 asks: false,
-                deadline: Now::from_unix_ms(now.unix_ms() + CALL_MS),
+                deadline: now.after_ms(CALL_MS),
             };
             match self.peer(node) {
                 // Whoever waits is told where it fails.

@@ -202,8 +202,7 @@ impl Repair {
         let mut tries = self.resting.remove(&to).map_or(0, |(tries, _)| tries);
         if !is_even && became != Became::Brought {
             tries += u32::from(became == Became::Refused);
-            let rest = Now::from_unix_ms(now.unix_ms() + REPAIR_REST_MS);
-            self.resting.insert(to, (tries, rest));
+            self.resting.insert(to, (tries, now.after_ms(REPAIR_REST_MS)));
         }
         let refuses = became == Became::Refused && tries >= REPAIR_TRIES;
         self.cluster.dirty.end_taken(to, refuses || became == Became::Brought);

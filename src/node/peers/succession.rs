@@ -304,7 +304,7 @@ impl Succession {
             let is_over = road.executed(dead);
             let stays = !is_over && road.is_live(node) && at < awaited.heard_at + self.patience;
             if stays && now >= awaited.ask_at {
-                awaited.ask_at = Now::from_unix_ms(now.unix_ms() + ASK_MS);
+                awaited.ask_at = now.after_ms(ASK_MS);
                 cluster.ask_relay(node, Ended { node: dead, generation: awaited.generation });
             }
             stays

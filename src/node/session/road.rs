@@ -586,7 +586,7 @@ impl Road {
 
     fn wake_after(&self, waiting: &Arc<Waiting>, now: Now, ms: u64) {
         if let Some(cluster) = &self.shared.cluster {
-            cluster.alarms.wake_at(waiting, Now::from_unix_ms(now.unix_ms() + ms));
+            cluster.alarms.wake_at(waiting, now.after_ms(ms));
         }
     }
 
