@@ -67,6 +67,14 @@ pub enum Step {
     Follow,
 }
 
+impl Step {
+    /// Whether nobody executes for some keys, or others do than before and not all may know.
+    #[must_use]
+    pub fn hands_over(self) -> bool {
+        matches!(self, Self::HandOver | Self::Follow)
+    }
+}
+
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -249,10 +249,10 @@ impl View {
         owners.iter().find(|&owner| self.executes(owner)).map(|owner| self.node(owner))
     }
 
-    /// Whether nobody executes for some keys, or others do than before and not all may know.
+    /// Whether others execute for some keys than before, and not all may know.
     #[must_use]
-    pub fn hands_over(&self) -> bool {
-        matches!(self.step, Step::HandOver | Step::Follow)
+    pub fn has_just_changed(&self) -> bool {
+        self.step == Step::Follow
     }
 
     /// Whether a key with these owners gets others, or the same in another order.

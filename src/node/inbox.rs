@@ -20,8 +20,8 @@ pub(super) enum Input {
     News(Event),
     /// One whose ring is made otherwise.
     Stranger(Life),
-    /// What was to be worked out.
-    Made(Box<Made>),
+    /// What was to be worked out; nothing where it could not be.
+    Made(Option<Box<Made>>),
 }
 
 /// Where it waits.

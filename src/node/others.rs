@@ -364,7 +364,7 @@ impl Meeting {
                 }
                 Input::Stranger(life) => self.leave_out(life),
                 Input::Made(made) => {
-                    let followed = self.hub.handle_made(*made);
+                    let followed = self.hub.handle_made(made.map(|made| *made));
                     self.told(followed);
                 }
                 Input::News(event) => {

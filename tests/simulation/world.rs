@@ -529,7 +529,7 @@ impl World {
     fn has_made(&mut self, at: usize, shared: &Arc<Shared>, made: Made) {
         let up = self.nodes[at].up.as_mut();
         let Some(up) = up.filter(|up| Arc::ptr_eq(&up.shared, shared)) else { return };
-        up.hub.handle_made(made).unwrap();
+        up.hub.handle_made(Some(made)).unwrap();
         self.settle(at);
     }
 

@@ -1,6 +1,7 @@
 //! Which rings this node goes by: what it is told, when it may follow, and when it has
 //! done what a step asks for.
 
+use super::planning::HAND_OVER;
 use super::stepping_back::StepBack;
 use super::{Effect, Hub, Said};
 use crate::cluster::{
@@ -29,6 +30,8 @@ pub(super) struct Following {
     /// What it has to know before it goes by others is worked out elsewhere.
     is_making: bool,
     to_make: Option<Making>,
+    /// That came to nothing: the hub does it.
+    makes_itself: bool,
     /// Who is to be told that this node goes by its rings, and has done what they ask for.
     askers: BTreeMap<NodeId, Asker>,
     /// Since when it goes by them.
@@ -201,7 +204,9 @@ impl Hub {
             self.step_back(StepBack::Missed);
             return Ok(());
         }
-        if told.rings.by == self.card.node && !told.is_beyond && !knows_all {
+        let founds_beside_others = self.following.agreed.is_none() && self.somebody_knows();
+        let is_vain = !knows_all || founds_beside_others;
+        if told.rings.by == self.card.node && !told.is_beyond && is_vain {
             // It was told to nobody yet, and is to be made anew.
             self.following.told = None;
             return Ok(());
@@ -231,8 +236,11 @@ impl Hub {
             rings: told.rings.clone(),
             plan: self.config.plan,
         };
-        if making.is_short() {
+        // Whatever is next is waited for there.
+        let hands_over = following.agreed.as_ref().is_some_and(|it| it.rings().step.hands_over());
+        if making.is_short() || hands_over || following.makes_itself {
             told.made = Some(making.make());
+            following.makes_itself = false;
         } else if !following.is_making {
             following.is_making = true;
             following.to_make = Some(making);
@@ -244,14 +252,15 @@ impl Hub {
         self.following.to_make.take()
     }
 
-    /// That was worked out.
+    /// That was worked out; or it could not be, elsewhere.
     ///
     /// # Errors
     /// As [`Hub::handle_event`].
-    pub fn handle_made(&mut self, made: Made) -> Result<(), RingError> {
-        self.following.is_making = false;
+    pub fn handle_made(&mut self, made: Option<Made>) -> Result<(), RingError> {
+        let following = &mut self.following;
+        (following.is_making, following.makes_itself) = (false, made.is_none());
         // It may have been told something else meanwhile, and has that worked out next.
-        if let Some(told) = &mut self.following.told
+        if let (Some(told), Some(made)) = (&mut following.told, made)
             && told.rings.means(&made.rings)
         {
             told.made = Some(made);
@@ -342,12 +351,14 @@ impl Hub {
     }
 
     /// Whether nobody executes for some keys until owners have changed, or not all know yet who
-    /// does, so that whoever asks for them waits.
+    /// does, so that whoever asks for them waits. Where that takes long it is not for this node.
     #[must_use]
     pub fn hurries(&self) -> bool {
-        let told = self.following.told.as_ref().map(|told| &told.rings);
-        let mut rings = self.following.rings().into_iter().chain(told);
-        rings.any(|rings| matches!(rings.step, Step::HandOver | Step::Follow))
+        let following = &self.following;
+        let told = following.told.as_ref().map(|told| &told.rings);
+        let mut rings = following.rings().into_iter().chain(told);
+        rings.any(|rings| rings.step.hands_over())
+            && self.shared.elapsed() < following.since + HAND_OVER
     }
 
     /// Whether a node is on the ring that is read.
@@ -472,5 +483,102 @@ impl Hub {
     /// What a node says of itself, for whoever is to be told that it has all.
     pub(super) fn said(&self, node: NodeId) -> Said {
         self.members.current_card(node).map(Said::of).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stepping_back::tests::serving;
+    use super::*;
+    use crate::item::Now;
+    use crate::node::peers::Waiting;
+    use crate::node::standing::{START_MS, node_of};
+    use std::sync::atomic::AtomicU64;
+    use std::task::Waker;
+
+    const ME: NodeId = NodeId(1);
+
+    fn hub() -> Hub {
+        serving(&node_of(&[ME], &Arc::new(AtomicU64::new(START_MS))))
+    }
+
+    /// In this step from this node alone to it and another one, told by that one.
+    fn rings(hub: &Hub, step: Step, other: u64) -> Rings {
+        let known = hub.following.rings().unwrap();
+        let new = [ME, NodeId(other)].map(Node::new).into();
+        Rings { step, new, number: known.number + 1, by: NodeId(other), ..known.clone() }
+    }
+
+    fn goes_by(hub: &Hub) -> (Step, Option<NodeId>) {
+        let rings = hub.following.rings().unwrap();
+        (rings.step, rings.new.iter().map(|node| node.id).find(|&node| node != ME))
+    }
+
+    #[test]
+    fn what_was_worked_out_of_other_rings_is_not_gone_by() {
+        let mut hub = hub();
+        let (first, second) = (rings(&hub, Step::Write, 2), rings(&hub, Step::Write, 3));
+        hub.following.follow_later(first, false);
+        hub.go_on_following().unwrap();
+        let first = hub.poll_making().unwrap().make();
+        hub.following.follow_later(second, false);
+        hub.go_on_following().unwrap();
+        assert!(hub.poll_making().is_none(), "one thing at a time");
+        hub.handle_made(Some(first)).unwrap();
+        assert_eq!(goes_by(&hub), (Step::Settled, None));
+        let second = hub.poll_making().unwrap().make();
+        hub.handle_made(Some(second)).unwrap();
+        assert_eq!(goes_by(&hub), (Step::Write, Some(NodeId(3))));
+        assert!(hub.poll_making().is_none());
+    }
+
+    #[test]
+    fn what_is_told_again_is_not_worked_out_again() {
+        let mut hub = hub();
+        let told = rings(&hub, Step::Write, 2);
+        hub.following.follow_later(told.clone(), false);
+        hub.go_on_following().unwrap();
+        let made = hub.poll_making().unwrap().make();
+        hub.following.follow_later(Rings { turn: told.turn + 1, ..told.clone() }, false);
+        hub.handle_made(Some(made)).unwrap();
+        assert_eq!(goes_by(&hub), (Step::Write, Some(NodeId(2))));
+        assert_eq!(hub.following.rings().unwrap().turn, told.turn + 1);
+        assert!(hub.poll_making().is_none());
+    }
+
+    #[test]
+    fn what_could_not_be_worked_out_elsewhere_the_hub_works_out() {
+        let mut hub = hub();
+        hub.following.follow_later(rings(&hub, Step::Write, 2), false);
+        hub.go_on_following().unwrap();
+        assert!(hub.poll_making().is_some());
+        hub.handle_made(None).unwrap();
+        assert_eq!(goes_by(&hub), (Step::Write, Some(NodeId(2))));
+    }
+
+    #[test]
+    fn nothing_is_worked_out_elsewhere_while_nobody_executes() {
+        let mut hub = hub();
+        for step in [Step::Write, Step::HandOver] {
+            hub.following.follow_later(rings(&hub, step, 2), false);
+            hub.go_on_following().unwrap();
+            if let Some(making) = hub.poll_making() {
+                hub.handle_made(Some(making.make())).unwrap();
+            }
+        }
+        assert_eq!(goes_by(&hub), (Step::HandOver, Some(NodeId(2))));
+        hub.following.follow_later(rings(&hub, Step::Write, 3), false);
+        hub.go_on_following().unwrap();
+        assert_eq!(goes_by(&hub), (Step::Write, Some(NodeId(3))));
+    }
+
+    #[test]
+    fn a_new_view_ends_the_pauses_of_those_who_look_for_who_executes() {
+        let mut hub = hub();
+        let pause = Arc::new(Waiting::pause());
+        hub.cluster.alarms.wake_at(&pause, Now::from_unix_ms(START_MS + 60_000));
+        assert!(!pause.is_over(Waker::noop()));
+        hub.publish().unwrap();
+        assert!(pause.is_over(Waker::noop()));
     }
 }

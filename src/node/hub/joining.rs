@@ -110,8 +110,6 @@ impl Hub {
     fn look_for_others(&mut self, others: &[NodeId], now: Now) {
         let looked_for = self.since_start(now);
         let is_known = !self.following.is_up_to_date();
-        let somebody_knows =
-            !self.nobody_serves() || self.filled_by.values().any(|by| by.ring != 0);
         let waits_for_others = is_known
             || others.is_empty() && looked_for < self.config.search
             || looked_for < self.config.look
@@ -121,7 +119,7 @@ impl Hub {
             || !self.promises.may_take_over(self.shared.elapsed());
         if waits_for_others {
             self.ask_again(others, now);
-        } else if !somebody_knows && others.iter().all(|&node| self.card.node < node) {
+        } else if !self.somebody_knows() && others.iter().all(|&node| self.card.node < node) {
             let cards = others.iter().filter_map(|&node| self.members.current_card(node));
             let nodes = cards.chain([&self.card]).map(Card::ring_node).collect();
             self.found(nodes);
@@ -182,6 +180,11 @@ impl Hub {
             .filter(|(_, member)| member.is_live() && member.belongs())
             .filter(|(_, member)| member.current_card().is_some());
         live.map(|(node, _)| node).filter(|&node| node != self.card.node).collect()
+    }
+
+    /// Whether another node has owners, or knows of them.
+    pub(super) fn somebody_knows(&self) -> bool {
+        !self.nobody_serves() || self.filled_by.values().any(|by| by.ring != 0)
     }
 
     /// Whether none of the others serves.

@@ -49,9 +49,8 @@ impl Hub {
     }
 
     fn tell_parting(&mut self) -> Arc<Waiting> {
-        // Who joins, or has handed over all, leaves nobody anything to execute. Who comes or
-        // goes for good and does not get to the end of that is not to be taken for one who
-        // stays.
+        // Who joins leaves nobody anything to execute. Who comes or goes for good and does not
+        // get to the end of that is not to be taken for one who stays.
         let others = match self.card.phase {
             Phase::Serving => self.live_others(),
             Phase::Joining | Phase::Warm | Phase::Leaving => Vec::new(),

@@ -153,7 +153,7 @@ impl Waiting {
     }
 
     /// Waits for nothing but its time.
-    pub(super) fn pause() -> Self {
+    pub(in crate::node) fn pause() -> Self {
         let pause = Self::for_all(1);
         pause.state().is_pause = true;
         pause

@@ -56,8 +56,9 @@ pub(super) const LATE_MS: u64 = 10;
 /// yet.
 const PAUSE_MS: u64 = 5;
 
-/// The same while keys are given to others, which takes some milliseconds.
-const HAND_OVER_PAUSE_MS: u64 = 1;
+/// The same where others execute for it than before: that they do not know it yet is over in some
+/// milliseconds.
+const CHANGED_PAUSE_MS: u64 = 1;
 
 /// The parts of the turn under way, for all sessions of a worker: only one of
 /// them has its turn.
@@ -537,7 +538,7 @@ impl Session {
         }
         if waits.pause.is_none() && waits.parts.iter().any(Part::is_to_be_sent_again) {
             // The nodes do not agree yet who executes for a key, or none may.
-            let ms = if self.road.hands_over() { HAND_OVER_PAUSE_MS } else { PAUSE_MS };
+            let ms = if self.road.has_just_changed() { CHANGED_PAUSE_MS } else { PAUSE_MS };
             waits.pause = Some(self.road.pause(now, ms));
         }
         if waits.parts.iter().any(Part::may_be_hedged) {

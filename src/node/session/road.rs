@@ -590,9 +590,9 @@ impl Road {
         }
     }
 
-    /// Whether some keys are just given to others to execute.
-    pub(super) fn hands_over(&self) -> bool {
-        self.view.borrow_mut().view().hands_over()
+    /// Whether others execute for some keys than before, and not all may know.
+    pub(super) fn has_just_changed(&self) -> bool {
+        self.view.borrow_mut().view().has_just_changed()
     }
 
     /// Nothing sent, that is over after some time, or when there is another view.
