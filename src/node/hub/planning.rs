@@ -281,7 +281,7 @@ impl Hub {
                             // It takes as long as there is to bring.
                             _ => {
                                 let rest_ms = match rings.step {
-                                    Step::Fill if *follows => {
+                                    Step::Fill => {
                                         PLAN_TELL_MS << (*tries).min(PLAN_TELL_DOUBLINGS)
                                     }
                                     _ => PLAN_TELL_SOON_MS,
@@ -296,8 +296,7 @@ impl Hub {
             if again && self.cluster.is_linked(node) {
                 let bytes = bytes.get_or_insert_with(|| wire::rings_bytes(rings));
                 let state = State::Asked(self.cluster.tell_rings(bytes, node, now));
-                // Who does not go by it yet is soon asked again.
-                let tries = tries + u32::from(follows);
+                let tries = tries + 1;
                 let telling = Telling { generation, stamp, tries, follows, state };
                 self.planner.told.insert(node, telling);
             }
