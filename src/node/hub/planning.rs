@@ -281,9 +281,7 @@ impl Hub {
                             // It takes as long as there is to bring.
                             _ => {
                                 let rest_ms = match rings.step {
-                                    Step::Fill => {
-                                        PLAN_TELL_MS << (*tries).min(PLAN_TELL_DOUBLINGS)
-                                    }
+                                    Step::Fill => PLAN_TELL_MS << (*tries).min(PLAN_TELL_DOUBLINGS),
                                     _ => PLAN_TELL_SOON_MS,
                                 };
                                 State::Rests(now.after_ms(rest_ms))

@@ -450,15 +450,12 @@ fn settled(
     };
     match told.map(|told| (told, told.get(at.request))) {
         Some((told, Some(Reply::Done(_) | Reply::Owned { .. }))) => said(told, at, kind),
+        Some((_, Some(Reply::NotMine | Reply::Busy))) if !is_late => again(false),
         // To whom there is no link may be there for others: any owner may answer.
         None | Some((_, None)) if kind.reads && !is_late => again(lost),
         None | Some((_, None)) if unsent && !is_late => again(false),
         Some((_, Some(Reply::Unacknowledged))) if !kind.one_of_many => {
             Source::Text(unacknowledged_quiet(protocol, bytes))
-        }
-        // One of many keys is touched once more: a client can be told nothing but a miss of it.
-        Some((_, Some(Reply::NotMine | Reply::Busy | Reply::Unacknowledged))) if !is_late => {
-            again(false)
         }
         _ => Source::Text(unanswered(protocol, bytes, kind)),
     }
