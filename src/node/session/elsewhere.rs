@@ -351,7 +351,7 @@ impl Session {
         };
         let again = |at_once: bool| {
             let (bytes, unsent) = (bytes.concat(), !at_once);
-            Again { protocol, bytes, kind, lost: false, unsent, at_once }
+            Again { protocol, bytes, kind, lost: None, unsent, at_once }
         };
         if past.is_some() || matches!(place, Place::Near(_) | Place::Majority) {
             self.road.parts().from_copies.insert(hash);
@@ -409,7 +409,7 @@ impl Session {
             return None;
         }
         let (bytes, unsent, at_once) = (bytes.concat(), false, false);
-        let again = Again { protocol, bytes, kind, lost: true, unsent, at_once };
+        let again = Again { protocol, bytes, kind, lost: Some(primary), unsent, at_once };
         let (owners, least) = self.road.whole_beside(hash, Some(primary), now);
         if owners.len() < usize::from(least) {
             // They may not have what was acknowledged.
@@ -630,9 +630,13 @@ impl Session {
             }
             _ => return None,
         };
-        // Where nobody else has a copy, the primary is asked once more.
-        let lost = lost && overtakes;
-        let owners = lost.then(|| self.ask_owners(hash, Some(primary), again, now)).flatten();
+        // Where nobody else has a copy, the primary is asked once more. And one that is primary
+        // now, and was not when it was asked, is an owner as the others are.
+        let lost = lost.filter(|_| overtakes);
+        let owners = lost.and_then(|lost| {
+            let beside = Some(primary).filter(|&primary| primary == lost);
+            self.ask_owners(hash, beside, again, now)
+        });
         owners.or_else(|| {
             let executor = Executor::Primary;
             let at = self.road.turn().ask(primary, executor, protocol, kind.reads, &[bytes]);

@@ -115,8 +115,8 @@ pub(super) struct Again {
     pub(super) protocol: Protocol,
     pub(super) bytes: Vec<u8>,
     pub(super) kind: Kind,
-    /// The primary does not answer.
-    pub(super) lost: bool,
+    /// This node, the primary when it was asked, does not answer.
+    pub(super) lost: Option<NodeId>,
     /// There is nothing to wait for: it was not even sent.
     pub(super) unsent: bool,
     /// Nobody waits before it is sent: only owners beside the primary were asked.
@@ -126,7 +126,7 @@ pub(super) struct Again {
 impl Again {
     /// Whether it is sent before the turn has rested.
     pub(super) fn is_urgent(&self) -> bool {
-        self.at_once || self.lost && !self.unsent
+        self.at_once || self.lost.is_some() && !self.unsent
     }
 }
 
@@ -195,7 +195,7 @@ impl Part {
                 }
                 let (protocol, bytes) = sending.request(at.request);
                 let (bytes, at_once) = (bytes.to_vec(), sending.asks_copy());
-                let lost = !at_once;
+                let lost = (!at_once).then_some(sending.to);
                 Source::Again(Box::new(Again {
                     protocol,
                     bytes,
@@ -276,8 +276,9 @@ impl Waits {
                             let request = sending.request(at.request);
                             let unsent = answer == Answer::Unsent;
                             let lost = !unsent || sending.asks_primary();
+                            let lost = lost.then_some(sending.to);
                             let failed = match sending.asks_copy() {
-                                true => Failed { lost: false, unsent: false, at_once: true },
+                                true => Failed { lost: None, unsent: false, at_once: true },
                                 false => Failed { lost, unsent, at_once: false },
                             };
                             let owned = matches!(reply(at), Some(Reply::Owned { .. }));
@@ -430,7 +431,7 @@ fn told(answer: &Answer) -> Option<&Arc<Replies>> {
 /// What is known of a request that was not answered; as in [`Again`].
 #[derive(Clone, Copy)]
 struct Failed {
-    lost: bool,
+    lost: Option<NodeId>,
     unsent: bool,
     at_once: bool,
 }
@@ -450,10 +451,10 @@ fn settled(
     };
     match told.map(|told| (told, told.get(at.request))) {
         Some((told, Some(Reply::Done(_) | Reply::Owned { .. }))) => said(told, at, kind),
-        Some((_, Some(Reply::NotMine | Reply::Busy))) if !is_late => again(false),
+        Some((_, Some(Reply::NotMine | Reply::Busy))) if !is_late => again(None),
         // To whom there is no link may be there for others: any owner may answer.
         None | Some((_, None)) if kind.reads && !is_late => again(lost),
-        None | Some((_, None)) if unsent && !is_late => again(false),
+        None | Some((_, None)) if unsent && !is_late => again(None),
         Some((_, Some(Reply::Unacknowledged))) if !kind.one_of_many => {
             Source::Text(unacknowledged_quiet(protocol, bytes))
         }
