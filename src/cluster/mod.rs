@@ -26,4 +26,4 @@ pub use parting::Parting;
 pub use plan::{Brings, Plan};
 pub use reading::{Near, ReadFrom, majority, nearest};
 pub use rings::{Acting, Founded, Known, Rings, Step, Told};
-pub use view::{Able, View};
+pub use view::{Able, After, View};

@@ -28,6 +28,17 @@ pub struct View {
     step: Step,
 }
 
+/// What deaths make of the slots of a node.
+#[derive(Clone, Debug, Default)]
+pub struct After {
+    /// It executes for these from now on.
+    pub next: Vec<u32>,
+    /// It owned these together with one of the dead, as others may too.
+    pub shared: Vec<u32>,
+    /// Who else keeps them.
+    pub others: BTreeSet<NodeId>,
+}
+
 /// What a node can do for its slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Able {
@@ -336,23 +347,29 @@ impl View {
         slots
     }
 
-    /// The slots for which this node executes once others are dead that were before
-    /// it, and the other nodes that keep them.
+    /// What the death of others makes of the slots that this node owns with them.
     #[must_use]
-    pub fn slots_after(&self, dead: &BTreeSet<NodeId>, me: NodeId) -> (Vec<u32>, BTreeSet<NodeId>) {
-        let (mut slots, mut others) = (Vec::new(), BTreeSet::new());
+    pub fn slots_after(&self, dead: &BTreeSet<NodeId>, me: NodeId) -> After {
+        let mut after = After::default();
         for (slot, owners) in (0..).zip(self.read.slots()) {
-            let executing = owners.iter().filter(|&owner| self.executes(owner));
-            let mut executing = executing.map(|owner| self.node(owner)).peekable();
-            let was_other = executing.next_if(|node| dead.contains(node)).is_some();
-            if was_other && executing.find(|node| !dead.contains(node)) == Some(me) {
-                slots.push(slot);
-                let live = owners.iter().filter(|&owner| self.is_live(owner));
-                others.extend(live.map(|owner| self.node(owner)));
+            let executing = || {
+                let executing = owners.iter().filter(|&owner| self.executes(owner));
+                executing.map(|owner| self.node(owner))
+            };
+            if !executing().any(|node| node == me) || !executing().any(|node| dead.contains(&node))
+            {
+                continue;
             }
+            after.shared.push(slot);
+            let was_other = executing().next().is_some_and(|node| dead.contains(&node));
+            if was_other && executing().find(|node| !dead.contains(node)) == Some(me) {
+                after.next.push(slot);
+            }
+            let live = owners.iter().filter(|&owner| self.is_live(owner));
+            after.others.extend(live.map(|owner| self.node(owner)));
         }
-        others.retain(|node| *node != me && !dead.contains(node));
-        (slots, others)
+        after.others.retain(|node| *node != me && !dead.contains(node));
+        after
     }
 
     /// The slot of a key: the top bits of its hash.
@@ -446,7 +463,7 @@ mod tests {
     /// the view that knows of it.
     fn check_slots_after(view: &View, dead: &[NodeId], me: NodeId) {
         let dead: BTreeSet<NodeId> = dead.iter().copied().collect();
-        let (slots, others) = view.slots_after(&dead, me);
+        let After { next, shared, others } = view.slots_after(&dead, me);
         let after = view.clone().with_able(|node| match dead.contains(&node) {
             true => Able::Nothing,
             false => Able::Executes,
@@ -457,9 +474,11 @@ mod tests {
             let hash = view.hash(&key.to_le_bytes());
             let was_dead = view.primary(hash).is_some_and(|primary| dead.contains(&primary));
             let is_next = was_dead && after.primary(hash) == Some(me);
-            assert_eq!(slots.contains(&view.slot(hash)), is_next);
-            if is_next {
-                let owners = listed(view, view.readers(hash));
+            assert_eq!(next.contains(&view.slot(hash)), is_next);
+            let owners = listed(view, view.readers(hash));
+            let is_shared = owners.contains(&me) && owners.iter().any(|node| dead.contains(node));
+            assert_eq!(shared.contains(&view.slot(hash)), is_shared);
+            if is_shared {
                 after_all += usize::from(
                     owners.iter().filter(|node| dead.contains(node)).count() == dead.len(),
                 );

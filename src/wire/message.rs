@@ -106,6 +106,10 @@ pub enum Reply<'a> {
     Owned {
         /// Of what is there, or of what is gone.
         version: u64,
+        /// Some of so many owners, this one among them, may have acknowledged together what
+        /// this one has not got: those that live, as far as it knows, and those that died and
+        /// whose last writes it may yet be sent.
+        owners: u8,
         /// The answer, as it is.
         bytes: &'a [u8],
     },

@@ -39,7 +39,7 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
     let few = Ask { call: 7, executor: primary, requests };
     let none = Ask { call: 251, executor: Executor::Owner, requests: vec![] };
     let copy = Ask { call: 1, executor: Executor::Copy, requests: vec![] };
-    let owned = Reply::Owned { version: 300, bytes: b"EN\r\n" };
+    let owned = Reply::Owned { version: 300, owners: 3, bytes: b"EN\r\n" };
     let done = Reply::Done(b"END\r\n");
     let replies = vec![done, owned, Reply::NotMine, Reply::Busy, Reply::Unacknowledged];
     vec![
@@ -48,7 +48,7 @@ fn golden() -> Vec<(Message<'static>, &'static str)> {
         (Message::Ask(copy), r"\x04\x00\x00\x00\x00\x01\x02\x00"),
         (
             Message::Told(Told { call: 7, replies }),
-            r"\x16\x00\x00\x00\x01\x07\x05\x00\x05END\r\n\x01\xfb,\x01\x04EN\r\n\x02\x03\x04",
+            r"\x17\x00\x00\x00\x01\x07\x05\x00\x05END\r\n\x01\xfb,\x01\x03\x04EN\r\n\x02\x03\x04",
         ),
         (
             Message::Keep(Keep { call: 70_000, floor: 9, items: vec![ITEM, TOMBSTONE] }),
@@ -311,7 +311,7 @@ impl Parts {
     fn reply((text, tag, number): &Text) -> Reply<'_> {
         match tag % 5 {
             0 => Reply::Done(text),
-            4 => Reply::Owned { version: *number, bytes: text },
+            4 => Reply::Owned { version: *number, owners: *tag, bytes: text },
             1 => Reply::NotMine,
             2 => Reply::Busy,
             _ => Reply::Unacknowledged,

@@ -110,3 +110,43 @@ fn who_is_next_waits_for_what_the_other_has() {
     // What read an error may have been done all the same, but never to the older value.
     assert!(answer.trim_end().parse::<u64>().unwrap() >= 6, "{answer}");
 }
+
+/// Nor is it read from who lacks it, whoever is next.
+#[test]
+fn who_lacks_what_the_other_has_does_not_answer_alone() {
+    let (mut world, keys) = written(9);
+    pass(&mut world, 500);
+    world.stall(OTHER, SLOW);
+    world.kill(FIRST);
+    let is_known = |world: &World| {
+        let mut reader = world.nodes[SLOW].up.as_ref().unwrap().shared.view.reader();
+        let view = reader.view();
+        !view.is_live(view.index_of(id(FIRST)).unwrap())
+    };
+    while !is_known(&world) {
+        world.step();
+    }
+    let mut clients = keys.each_ref().map(|_| Client::new(SLOW));
+    for (client, key) in clients.iter_mut().zip(&keys) {
+        assert_eq!(client.begin(&mut world, &format!("get {key}\r\n")), None);
+    }
+    // As long as a read waits for one that does not answer, and much longer.
+    for _ in 0..1000 {
+        world.step();
+        for client in &mut clients {
+            assert_eq!(client.poll(&world), None, "it cannot know what was acknowledged");
+        }
+    }
+    world.go_on(OTHER, SLOW);
+    for (mut client, key) in clients.into_iter().zip(&keys) {
+        let until = world.now_ms() + 3000;
+        let ended = loop {
+            world.step();
+            match client.poll(&world) {
+                None if world.now_ms() < until => {}
+                ended => break ended,
+            }
+        };
+        assert_eq!(ended, Some(Ended::Answer(format!("VALUE {key} 0 1\r\n5\r\nEND\r\n"))));
+    }
+}

@@ -12,7 +12,7 @@ use crate::memcache::Protocol;
 use crate::net::Output;
 use crate::net::peers::Link;
 use crate::node::Session;
-use crate::node::session::{Road, Role};
+use crate::node::session::{Owned, Road, Role};
 use crate::ring::{KeyHash, NodeId};
 use crate::store::{Merged, PREFETCH_MAX};
 use crate::wire::{
@@ -94,7 +94,7 @@ struct Executed {
     /// Where its answer is.
     reply: Option<Range<usize>>,
     /// Of what an owner saw.
-    version: Option<Version>,
+    owned: Option<Owned>,
     calls: Calls,
     least: u8,
 }
@@ -275,8 +275,8 @@ impl Executor {
                 (executed.calls, executed.least) = session.execute(protocol, bytes, now, &mut out);
                 session.take_refused()
             } else {
-                executed.version = session.execute_as(ask.executor, protocol, bytes, now, &mut out);
-                executed.version.is_none()
+                executed.owned = session.execute_as(ask.executor, protocol, bytes, now, &mut out);
+                executed.owned.is_none()
             };
             out.flatten(from);
             match refused {
@@ -404,9 +404,11 @@ fn tell(job: &Job) {
         Some(_) if executed.is_refused(&job.sent) => Reply::Unacknowledged,
         Some(reply) => {
             let reply = &job.replies[reply];
-            match executed.version {
+            match executed.owned {
                 None => Reply::Done(reply),
-                Some(version) => Reply::Owned { version: version.0, bytes: reply },
+                Some(Owned { version, owners }) => {
+                    Reply::Owned { version: version.0, owners, bytes: reply }
+                }
             }
         }
     });

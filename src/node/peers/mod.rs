@@ -48,7 +48,7 @@ pub(super) use reach::OutOfReach;
 pub(super) use repair::Repair;
 pub(super) use replies::Replies;
 pub(super) use settling::{Settling, Turns};
-pub(super) use succession::{Ended, HeldBack, Succession};
+pub(super) use succession::{Ended, SomeSlots, Succession};
 pub(super) use turn::{AskedAt, Sending, Turn};
 pub(super) use waiting::{Answer, Calls, Waiting};
 pub(super) use wanted::{Kind, Wanted};
@@ -142,7 +142,10 @@ pub(super) struct Cluster {
     pub(super) moves: Moves,
     pub(super) waited: Waited,
     pub(super) compares: Compares,
-    pub(super) held_back: HeldBack,
+    /// Of these the next primary does not execute yet, after the death of another.
+    pub(super) held_back: SomeSlots,
+    /// Of these something may be missing that one who died has acknowledged.
+    pub(super) lacking: SomeSlots,
     pub(super) promised: Promised,
     pub(super) turns: Turns,
     /// This node leaves or steps back, and executes no more.
@@ -270,7 +273,8 @@ impl Cluster {
             moves: Moves::default(),
             waited: Waited::default(),
             compares: Compares::default(),
-            held_back: HeldBack::none(slots),
+            held_back: SomeSlots::none(slots),
+            lacking: SomeSlots::none(slots),
             promised: Promised::default(),
             breakers: Breakers::default(),
             remarks: OnceLock::new(),

@@ -16,7 +16,7 @@ pub(in crate::node) struct Replies {
 #[derive(Debug, PartialEq, Eq)]
 enum One {
     Done(Range<usize>),
-    Owned { version: u64, bytes: Range<usize> },
+    Owned { version: u64, owners: u8, bytes: Range<usize> },
     NotMine,
     Busy,
     Unacknowledged,
@@ -33,7 +33,9 @@ impl Replies {
         };
         let one = |reply: &Reply<'_>| match *reply {
             Reply::Done(said) => One::Done(put(said)),
-            Reply::Owned { version, bytes } => One::Owned { version, bytes: put(bytes) },
+            Reply::Owned { version, owners, bytes } => {
+                One::Owned { version, owners, bytes: put(bytes) }
+            }
             Reply::NotMine => One::NotMine,
             Reply::Busy => One::Busy,
             Reply::Unacknowledged => One::Unacknowledged,
@@ -46,8 +48,9 @@ impl Replies {
     pub(in crate::node) fn get(&self, request: u16) -> Option<Reply<'_>> {
         Some(match self.all.get(usize::from(request))? {
             One::Done(said) => Reply::Done(&self.bytes[said.clone()]),
-            One::Owned { version, bytes } => {
-                Reply::Owned { version: *version, bytes: &self.bytes[bytes.clone()] }
+            One::Owned { version, owners, bytes } => {
+                let bytes = &self.bytes[bytes.clone()];
+                Reply::Owned { version: *version, owners: *owners, bytes }
             }
             One::NotMine => Reply::NotMine,
             One::Busy => Reply::Busy,
@@ -70,7 +73,7 @@ mod tests {
 
     #[test]
     fn each_request_has_its_reply() {
-        let owned = Reply::Owned { version: 7, bytes: b"VALUE" };
+        let owned = Reply::Owned { version: 7, owners: 3, bytes: b"VALUE" };
         let replies = vec![Reply::Done(b"STORED\r\n"), Reply::NotMine, owned, Reply::Busy];
         let replies = Replies::of(&Told { call: 1, replies }, 64);
         assert_eq!(replies.get(0), Some(Reply::Done(b"STORED\r\n")));

@@ -7,9 +7,10 @@
 //! the owners that have it who lacks it, and those bring it: each primary says up to when
 //! that is so whenever it asks for a promise.
 //!
-//! Who is primary now asks the others again and again, for as long as they answer. Their
+//! Each owner asks the others again and again, for as long as they answer. Their
 //! part takes as long as there is to send, and one that lives has perhaps not heard of
-//! the death yet: until it has, it may still take copies from who is held for dead.
+//! the death yet: until it has, it may still take copies from who is held for dead. Until
+//! then an owner says to whoever reads from it that it may lack something.
 //!
 //! Where there are two copies, whoever is left has everything that was
 //! acknowledged, and waits for nobody.
@@ -19,7 +20,7 @@
 
 use super::batches::Batches;
 use super::{Cluster, Slots, Turn};
-use crate::cluster::{Change, Members, Phase, What};
+use crate::cluster::{After, Change, Members, Phase, What};
 use crate::item::Now;
 use crate::limits::{RELAY_GATHERS_MAX, RELAY_STEP_MS};
 use crate::node::session::Road;
@@ -36,14 +37,15 @@ use std::time::Duration;
 /// Who has not told yet that it has sent all is asked again after so long.
 const ASK_MS: u64 = 100;
 
-/// Slots that this node does not execute for yet, after the death of another. All its workers look here.
+/// Slots that are not as others after the death of a node. All workers look here, and as a rule
+/// there are none.
 #[derive(Debug)]
-pub(in crate::node) struct HeldBack {
+pub(in crate::node) struct SomeSlots {
     some: AtomicBool,
     slots: Mutex<Slots>,
 }
 
-impl HeldBack {
+impl SomeSlots {
     pub(super) fn none(slots: u32) -> Self {
         Self { some: AtomicBool::new(false), slots: Mutex::new(Slots::none(slots)) }
     }
@@ -67,6 +69,9 @@ impl HeldBack {
     }
 
     fn clear(&self) {
+        if !self.are_any() {
+            return;
+        }
         self.slots.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.some.store(false, Ordering::Release);
     }
@@ -188,11 +193,12 @@ impl Succession {
             return;
         }
         let nodes: BTreeSet<NodeId> = lost.iter().map(|ended| ended.node).collect();
-        let (slots, others) = self.road.slots_after(&nodes);
-        self.cluster.held_back.add(&slots);
+        let After { next, shared, others } = self.road.slots_after(&nodes);
+        self.cluster.held_back.add(&next);
         if self.road.copies() < 3 {
             return;
         }
+        self.cluster.lacking.add(&shared);
         let heard_at = self.road.elapsed();
         for &ended in &lost {
             self.begin_later(ended);
@@ -260,13 +266,17 @@ impl Succession {
             && self.pass.is_none()
             && self.awaited.is_empty()
             && !self.cluster.held_back.are_any()
+            && !self.cluster.lacking.are_any()
     }
 
     /// Goes on for a moment.
     pub(in crate::node) fn step(&mut self, now: Now, may_take_over: bool) {
         self.ask(now);
-        if self.awaited.is_empty() && may_take_over {
-            self.cluster.held_back.clear();
+        if self.awaited.is_empty() {
+            self.cluster.lacking.clear();
+            if may_take_over {
+                self.cluster.held_back.clear();
+            }
         }
         if self.pass.is_none() {
             self.pass = self.due.pop_first().map(|(node, (generation, since_ms))| Pass {

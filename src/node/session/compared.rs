@@ -1,8 +1,11 @@
 //! Reads that several owners answer: the newest of their answers counts, and whoever
 //! has something older is to be brought up to date.
 
+use super::executing::Owned;
 use super::said::whole_or_one;
 use super::waits::{Again, Source, unanswered};
+use crate::item::Version;
+use crate::node::WriteAck;
 use crate::node::peers::AskedAt;
 use crate::ring::NodeId;
 use crate::wire::Reply;
@@ -12,8 +15,7 @@ use crate::wire::Reply;
 pub(super) struct Compared {
     /// Who has not answered yet.
     pub(super) open: Vec<AskedAt>,
-    /// So many answers more are enough.
-    missing: u8,
+    enough: Enough,
     /// The newest answer, and its version.
     newest: Option<(u64, Vec<u8>)>,
     /// Who has answered, and the version of what is there.
@@ -24,6 +26,31 @@ pub(super) struct Compared {
     pub(super) is_majority: bool,
     /// The request, for whoever has to be asked again.
     pub(super) again: Again,
+}
+
+/// How many owners have to answer, so that one of them has what was acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Enough {
+    /// As far as is known: each answer may say that more are needed.
+    pub(super) answers: u8,
+    pub(super) write_ack: WriteAck,
+    /// So many owners live, and cannot be asked: there is no use in waiting for them.
+    pub(super) out_of_reach: u8,
+}
+
+impl Enough {
+    /// This is one of the answers. Whoever asks may know of a death before those do that answer,
+    /// or before they have what the dead one wrote last.
+    fn hear(&mut self, owned: Owned) {
+        let others = usize::from(owned.owners.saturating_sub(1));
+        self.answers = self.answers.max(self.write_ack.of_readers(others));
+    }
+
+    /// So many answers are missing where there are these.
+    fn missing(self, answers: usize) -> usize {
+        let needed = usize::from(self.answers.saturating_sub(self.out_of_reach)).max(1);
+        needed.saturating_sub(answers)
+    }
 }
 
 /// Of something in a slot one owner has an older version than another.
@@ -48,9 +75,9 @@ pub(super) struct Tally {
 
 impl Compared {
     /// So many owners have to answer what `again` asks, a read of this slot.
-    pub(super) fn new(slot: u32, missing: u8, is_majority: bool, again: Again) -> Self {
+    pub(super) fn new(slot: u32, enough: Enough, is_majority: bool, again: Again) -> Self {
         let (open, newest, versions) = (Vec::new(), None, Vec::new());
-        Self { open, missing, newest, versions, slot, is_majority, again }
+        Self { open, enough, newest, versions, slot, is_majority, again }
     }
 
     /// Whether one owner of several has answered.
@@ -66,33 +93,34 @@ impl Compared {
         reply: impl Fn(AskedAt) -> Option<Reply<'a>>,
     ) -> Self {
         for at in self.open.extract_if(.., |at| at.call == call).collect::<Vec<_>>() {
-            if let Some(Reply::Owned { version, bytes }) = reply(at) {
-                self.add(from, version, bytes.to_vec());
+            if let Some(Reply::Owned { version, owners, bytes }) = reply(at) {
+                self.add(from, Owned { version: Version(version), owners }, bytes.to_vec());
             }
         }
         self
     }
 
     /// One more answer.
-    pub(super) fn add(&mut self, from: NodeId, version: u64, bytes: Vec<u8>) {
-        self.missing = self.missing.saturating_sub(1);
+    pub(super) fn add(&mut self, from: NodeId, owned: Owned, bytes: Vec<u8>) {
+        self.enough.hear(owned);
+        let version = owned.version.0;
         self.versions.push((from, version));
         if self.newest.as_ref().is_none_or(|(newest, _)| version > *newest) {
             self.newest = Some((version, bytes));
         }
     }
 
-    /// What it is now. Where too few are there to answer, the newest of theirs may have
-    /// to do: the others may be dead.
+    /// What it is now. Where too few are there to answer, they are asked again, for the others
+    /// may come or be held for dead; the newest of their answers has to do once that is late.
     pub(super) fn settled(self, may_do: bool, is_late: bool, tally: &mut Tally) -> Source {
-        let (missing, open) = (usize::from(self.missing), self.open.len());
+        let (missing, open) = (self.enough.missing(self.versions.len()), self.open.len());
         if self.is_majority && open < missing {
             return Source::Again(Box::new(self.again));
         }
-        if missing == 0 || open == 0 && may_do && self.newest.is_some() {
+        if missing == 0 || open == 0 && may_do && is_late && self.newest.is_some() {
             return self.answered(tally);
         }
-        if open > 0 || self.newest.is_some() {
+        if open > 0 || !may_do && self.newest.is_some() {
             return Source::Compared(Box::new(self));
         }
         let again = self.again;

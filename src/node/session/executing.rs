@@ -7,9 +7,18 @@ use crate::net::Output;
 use crate::node::peers::Calls;
 use crate::wire::Executor;
 
+/// What this node answers a read with, as one of the owners of its key.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::node) struct Owned {
+    /// That of what it saw, or an older one.
+    pub(in crate::node) version: Version,
+    /// As in [`Reply::Owned`](crate::wire::Reply::Owned).
+    pub(in crate::node) owners: u8,
+}
+
 impl Session {
     /// Executes a read here, though another node is primary; none where this node is not
-    /// to answer it. The version is that of what it saw, or an older one.
+    /// to answer it.
     pub(in crate::node) fn execute_as(
         &mut self,
         executor: Executor,
@@ -17,16 +26,16 @@ impl Session {
         bytes: &[u8],
         now: Now,
         out: &mut Output,
-    ) -> Option<Version> {
+    ) -> Option<Owned> {
         let look = |road: &Road, key: Key<'_>, reads: bool| {
             let may = reads && road.answers(key);
-            may.then(|| road.version(key, now))
+            may.then(|| Owned { version: road.version(key, now), owners: road.owners_of(key) })
         };
-        let version = self.with_key(protocol, bytes, look).flatten()?;
+        let owned = self.with_key(protocol, bytes, look).flatten()?;
         let role = std::mem::replace(&mut self.role, Role::Peer(executor));
         self.execute(protocol, bytes, now, out);
         self.role = role;
-        (!self.take_refused()).then_some(version)
+        (!self.take_refused()).then_some(owned)
     }
 
     /// Gets ready for these whole requests, as many as are worth it at once.

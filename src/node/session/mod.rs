@@ -45,6 +45,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use waits::Waits;
 
+pub(super) use executing::Owned;
 pub(super) use road::Road;
 
 /// Answers one connection. Small while nothing is under way: there may be ten

@@ -1,7 +1,7 @@
 //! Reads that the primary need not answer: the nearest copy does, or more than half
 //! of the owners do.
 
-use super::compared::{Compared, Tally, Uneven};
+use super::compared::{Compared, Enough, Tally, Uneven};
 use super::elsewhere::Place;
 use super::waits::{Again, Kind, Source};
 use super::{Road, Role, Session};
@@ -65,6 +65,18 @@ impl Road {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
         view.answers(view.hash(key.bytes()), me)
+    }
+
+    /// Some of so many owners may have acknowledged together what this node has not got: those
+    /// that live, and those that died while it may yet be sent what they wrote last.
+    pub(super) fn owners_of(&self, key: Key<'_>) -> u8 {
+        let Some(cluster) = &self.shared().cluster else { return 1 };
+        let mut reader = self.view.borrow_mut();
+        let view = reader.view();
+        let hash = view.hash(key.bytes());
+        let all = view.readers(hash).iter().count();
+        let count = if cluster.lacking.has(view.slot(hash)) { all } else { live(view, hash) };
+        count as u8
     }
 
     pub(in crate::node) fn slot(&self, hash: KeyHash) -> u32 {
@@ -170,8 +182,9 @@ impl Session {
         let Some(owners) = self.road.majority(hash, now) else {
             return Source::Again(Box::new(again));
         };
-        let (slot, enough) = (self.road.slot(hash), owners.len() as u8);
-        let mut compared = Compared::new(slot, enough, true, again);
+        let write_ack = self.road.write_ack();
+        let enough = Enough { answers: owners.len() as u8, write_ack, out_of_reach: 0 };
+        let mut compared = Compared::new(self.road.slot(hash), enough, true, again);
         // This node, if it is one of them, is the first: nobody has been asked yet.
         match self.ask_each(&owners, Executor::Copy, &mut compared, now) {
             true => Source::Compared(Box::new(compared)),
@@ -187,13 +200,18 @@ impl Session {
         again: &Again,
         now: Now,
     ) -> Option<Source> {
-        let (owners, missing) = self.road.whole_beside(hash, primary, now);
+        let (owners, answers) = self.road.whole_beside(hash, primary, now);
         if owners.is_empty() {
             return None;
         }
+        let others = owners.iter().copied().filter(|&owner| !self.road.is_me(owner));
+        let asked = others.chain(primary);
+        let out_of_reach = asked.filter(|&owner| self.road.is_cut_off(owner)).count() as u8;
+        let write_ack = self.road.write_ack();
+        let enough = Enough { answers, write_ack, out_of_reach };
         self.counters().reads_hedged.add(1);
         let again = Again { at_once: false, ..again.clone() };
-        let mut compared = Compared::new(self.road.slot(hash), missing, false, again);
+        let mut compared = Compared::new(self.road.slot(hash), enough, false, again);
         self.ask_each(&owners, Executor::Owner, &mut compared, now);
         let mut tally = Tally::default();
         let source = compared.settled(true, false, &mut tally);
@@ -220,10 +238,10 @@ impl Session {
             }
             let mut reply = Output::default();
             match self.execute_as(executor, protocol, bytes, now, &mut reply) {
-                Some(version) => {
+                Some(owned) => {
                     let reply = reply.take();
                     self.road.turn().holds(reply.len());
-                    compared.add(owner, version.0, reply);
+                    compared.add(owner, owned, reply);
                 }
                 None if compared.is_majority => return false,
                 None => {}

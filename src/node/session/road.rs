@@ -1,11 +1,11 @@
 //! The way from a key to its item: hash, owners, primary, store.
 
 use super::elsewhere::{LATE_MS, Parts, Place};
-use crate::cluster::View;
+use crate::cluster::{After, View};
 use crate::item::{Copied, Key, Now, Op, Outcome, Store, Version};
 use crate::limits::HEDGE_MS;
 use crate::node::peers::{Calls, Cluster, Kind, Sent, Slots, Turn, Waiting, Wanted};
-use crate::node::{Counters, Shared, ViewReader};
+use crate::node::{Counters, Shared, ViewReader, WriteAck};
 use crate::ring::{KeyHash, NodeId, Owners};
 use crate::store::{Found, FullWalk, Merged, PREFETCH_MAX, SharedValue};
 use std::cell::{Cell, RefCell, RefMut};
@@ -268,8 +268,11 @@ impl Road {
         let beside: Vec<u16> = view.readers(hash).iter().filter(beside).collect();
         let whole = beside.iter().filter(|&&owner| view.executes(owner));
         let whole: Vec<NodeId> = whole.map(|&owner| view.node(owner)).collect();
-        let write_ack = self.shared.cluster.as_ref().map(|cluster| cluster.write_ack);
-        (whole, write_ack.unwrap_or_default().of_readers(beside.len()))
+        (whole, self.write_ack().of_readers(beside.len()))
+    }
+
+    pub(super) fn write_ack(&self) -> WriteAck {
+        self.shared.cluster.as_ref().map(|cluster| cluster.write_ack).unwrap_or_default()
     }
 
     /// The same of those that may be asked by now: a node that stood still may have been
@@ -320,12 +323,16 @@ impl Road {
 
     /// Whether no link leads to who may answer, and that for long.
     pub(super) fn is_out_of_reach(&self, primary: NodeId, hash: KeyHash, reads: bool) -> bool {
-        let Some(cluster) = &self.shared.cluster else { return false };
-        if !cluster.out_of_reach.has(primary) {
+        if !self.is_cut_off(primary) {
             return false;
         }
         let (others, _) = self.owners_beside(hash, Some(primary));
-        !reads || others.iter().all(|&owner| cluster.out_of_reach.has(owner))
+        !reads || others.iter().all(|&owner| self.is_cut_off(owner))
+    }
+
+    /// Whether no link leads to this node, and that for long.
+    pub(super) fn is_cut_off(&self, node: NodeId) -> bool {
+        self.shared.cluster.as_ref().is_some_and(|cluster| cluster.out_of_reach.has(node))
     }
 
     /// Whether a read goes past a node, for it did not answer the last ones.
@@ -456,12 +463,8 @@ impl Road {
         view.index_of(node).is_some_and(|index| view.executes(index))
     }
 
-    /// The slots that this node executes for after the death of others, and who
-    /// else keeps them.
-    pub(in crate::node) fn slots_after(
-        &self,
-        dead: &BTreeSet<NodeId>,
-    ) -> (Vec<u32>, BTreeSet<NodeId>) {
+    /// What the death of others makes of the slots that this node owns with them.
+    pub(in crate::node) fn slots_after(&self, dead: &BTreeSet<NodeId>) -> After {
         let me = self.me();
         me.map(|me| self.view.borrow_mut().view().slots_after(dead, me)).unwrap_or_default()
     }
