@@ -281,7 +281,9 @@ impl Hub {
                             // It takes as long as there is to bring.
                             _ => {
                                 let rest_ms = match rings.step {
-                                    Step::Fill => PLAN_TELL_MS << (*tries).min(PLAN_TELL_DOUBLINGS),
+                                    Step::Fill if *follows => {
+                                        PLAN_TELL_MS << (*tries).min(PLAN_TELL_DOUBLINGS)
+                                    }
                                     _ => PLAN_TELL_SOON_MS,
                                 };
                                 State::Rests(now.after_ms(rest_ms))
@@ -294,7 +296,8 @@ impl Hub {
             if again && self.cluster.is_linked(node) {
                 let bytes = bytes.get_or_insert_with(|| wire::rings_bytes(rings));
                 let state = State::Asked(self.cluster.tell_rings(bytes, node, now));
-                let tries = tries + 1;
+                // Who does not go by it yet is soon asked again.
+                let tries = tries + u32::from(follows);
                 let telling = Telling { generation, stamp, tries, follows, state };
                 self.planner.told.insert(node, telling);
             }
