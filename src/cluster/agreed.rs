@@ -19,13 +19,18 @@ impl Agreed {
     /// # Errors
     /// Refuses nodes that make no ring.
     pub fn new(layout: &Layout, rings: Rings) -> Result<Self, RingError> {
-        Self::made(rings, |nodes| Ring::new(layout, nodes))
+        Self::after(None, layout, rings)
     }
 
-    fn made(
-        rings: Rings,
-        ring: impl Fn(&[Node]) -> Result<Ring, RingError>,
-    ) -> Result<Self, RingError> {
+    /// The same, with those of its rings that are known already.
+    ///
+    /// # Errors
+    /// As [`Agreed::new`].
+    pub fn after(known: Option<&Self>, layout: &Layout, rings: Rings) -> Result<Self, RingError> {
+        let ring = |nodes: &[Node]| match known.and_then(|known| known.ring_of(nodes)) {
+            Some(ring) => Ok(ring.clone()),
+            None => Ring::new(layout, nodes),
+        };
         let read = ring(rings.read())?;
         let written = (rings.step != Step::Settled).then(|| ring(rings.written()));
         let written = written.transpose()?;
@@ -36,15 +41,6 @@ impl Agreed {
     #[must_use]
     pub fn told_by(self, turn: u64, by: NodeId) -> Self {
         Self { rings: Rings { turn, by, ..self.rings }, ..self }
-    }
-
-    /// The next step, made with what there is of it already.
-    ///
-    /// # Errors
-    /// As [`Agreed::new`].
-    pub fn follow(&self, layout: &Layout, rings: Rings) -> Result<Self, RingError> {
-        let known = |nodes: &[Node]| self.ring_of(nodes).cloned();
-        Self::made(rings, |nodes| known(nodes).map_or_else(|| Ring::new(layout, nodes), Ok))
     }
 
     fn ring_of(&self, nodes: &[Node]) -> Option<&Ring> {

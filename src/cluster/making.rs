@@ -51,10 +51,7 @@ impl Making {
     #[must_use]
     pub fn make(self) -> Made {
         let rings = self.rings.clone();
-        let agreed = match &self.known {
-            Some(known) => known.follow(&self.layout, self.rings),
-            None => Agreed::new(&self.layout, self.rings),
-        };
+        let agreed = Agreed::after(self.known.as_ref(), &self.layout, self.rings);
         let to_bring = match &agreed {
             Ok(agreed) if rings.step == Step::Fill => {
                 let checked = (self.plan)(agreed).and_then(|plan| agreed.check(plan));

@@ -111,10 +111,7 @@ impl Following {
             None => {
                 let found = Founded { generation: card.generation, by: card.node };
                 let rings = Rings::found(found, vec![card.ring_node()]);
-                let alone = match &self.alone {
-                    Some(alone) => alone.follow(layout, rings)?,
-                    None => Agreed::new(layout, rings)?,
-                };
+                let alone = Agreed::after(self.alone.as_ref(), layout, rings)?;
                 self.alone.insert(alone)
             }
         };
