@@ -14,9 +14,9 @@ use crate::ring::{Layout, Node, NodeId, RingError};
 use crate::store::FullWalk;
 use crate::wire::{self, Follow, Followed, Kept, Message};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, mem};
 
 /// The rings that this node goes by, and those that it is to go by.
 #[derive(Default)]
@@ -27,11 +27,7 @@ pub(super) struct Following {
     /// Their tables in the view.
     listed: Listed,
     told: Option<Pending>,
-    /// What it has to know before it goes by others is worked out elsewhere.
-    is_making: bool,
-    to_make: Option<Making>,
-    /// That came to nothing: the hub does it.
-    makes_itself: bool,
+    elsewhere: Elsewhere,
     /// Who is to be told that this node goes by its rings, and has done what they ask for.
     askers: BTreeMap<NodeId, Asker>,
     /// Since when it goes by them.
@@ -44,6 +40,33 @@ pub(super) struct Following {
     bringing: Vec<(NodeId, Slots)>,
     /// It lets go of what it owns no more.
     purging: Option<Purging>,
+}
+
+/// What another thread works out that this node has to know before it goes by other rings: one
+/// thing at a time.
+#[derive(Default)]
+enum Elsewhere {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// This, once a thread takes it.
+    Waits(Box<Making>),
+    /// What a thread has taken.
+    UnderWay,
+    /// What it took came to nothing: what is next the hub works out itself.
+    CameToNothing,
+}
+
+impl Elsewhere {
+    fn take(&mut self) -> Option<Making> {
+        match mem::replace(self, Self::UnderWay) {
+            Self::Waits(making) => Some(*making),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
 }
 
 /// A pass over the memory that keeps these slots, once others have what is theirs.
@@ -235,18 +258,20 @@ impl Hub {
         };
         // Whatever is next is waited for there.
         let hands_over = following.agreed.as_ref().is_some_and(|it| it.rings().step.hands_over());
-        if making.is_short() || hands_over || following.makes_itself {
-            told.made = Some(making.make());
-            following.makes_itself = false;
-        } else if !following.is_making {
-            following.is_making = true;
-            following.to_make = Some(making);
+        match following.elsewhere {
+            Elsewhere::CameToNothing => {
+                told.made = Some(making.make());
+                following.elsewhere = Elsewhere::Idle;
+            }
+            _ if making.is_short() || hands_over => told.made = Some(making.make()),
+            Elsewhere::Idle => following.elsewhere = Elsewhere::Waits(making.into()),
+            Elsewhere::Waits(_) | Elsewhere::UnderWay => {}
         }
     }
 
     /// What is to be worked out, by whichever thread has the time: one thing at a time.
     pub fn poll_making(&mut self) -> Option<Making> {
-        self.following.to_make.take()
+        self.following.elsewhere.take()
     }
 
     /// That was worked out; or it could not be, elsewhere.
@@ -255,7 +280,10 @@ impl Hub {
     /// As [`Hub::handle_event`].
     pub fn handle_made(&mut self, made: Option<Made>) -> Result<(), RingError> {
         let following = &mut self.following;
-        (following.is_making, following.makes_itself) = (false, made.is_none());
+        following.elsewhere = match made {
+            Some(_) => Elsewhere::Idle,
+            None => Elsewhere::CameToNothing,
+        };
         // It may have been told something else meanwhile, and has that worked out next.
         if let (Some(told), Some(made)) = (&mut following.told, made)
             && told.rings.means(&made.rings)
