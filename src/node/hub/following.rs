@@ -249,10 +249,11 @@ impl Hub {
     fn work_out(&mut self) {
         let following = &mut self.following;
         let Some(told) = following.told.as_mut().filter(|told| told.made.is_none()) else { return };
-        let making = Making {
+        let known = following.agreed.as_ref().or(following.alone.as_ref());
+        let making = || Making {
             me: self.card.node,
             layout: self.config.layout,
-            known: following.agreed.as_ref().or(following.alone.as_ref()).cloned(),
+            known: known.cloned(),
             rings: told.rings.clone(),
             plan: self.config.plan,
         };
@@ -260,11 +261,13 @@ impl Hub {
         let hands_over = following.agreed.as_ref().is_some_and(|it| it.rings().step.hands_over());
         match following.elsewhere {
             Elsewhere::CameToNothing => {
-                told.made = Some(making.make());
+                told.made = Some(making().make());
                 following.elsewhere = Elsewhere::Idle;
             }
-            _ if making.is_short() || hands_over => told.made = Some(making.make()),
-            Elsewhere::Idle => following.elsewhere = Elsewhere::Waits(making.into()),
+            _ if hands_over || Making::is_short(known, &told.rings) => {
+                told.made = Some(making().make());
+            }
+            Elsewhere::Idle => following.elsewhere = Elsewhere::Waits(making().into()),
             Elsewhere::Waits(_) | Elsewhere::UnderWay => {}
         }
     }
