@@ -180,8 +180,8 @@ pub const ACCEPT_REST_MS: std::ops::RangeInclusive<u64> = 10..=1000;
 pub const PORTS_TRIED: u16 = 100;
 
 /// Connections of operators at a time, at most: probes, a scraper, a few people. Each may
-/// hold one answer, the longest of which lists all nodes. Beyond them the one that has been
-/// silent for longest is closed.
+/// hold one answer, the longest of which lists all nodes. Where one more comes, one is closed: the
+/// first that came of those who have yet to ask, or, where more than half have asked, of those.
 pub const ADMIN_CONNECTIONS_MAX: usize = 32;
 
 /// Bytes of the head of an operator's request, at most: browsers send a few hundred.

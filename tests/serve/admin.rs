@@ -140,7 +140,7 @@ fn the_silent_keep_no_probe_out() {
     let mut asks = wait_for(admin, 500);
     let mut silent: Vec<TcpStream> = (0..64).map(|_| connect(admin)).collect();
     is_probed_in_time(admin);
-    // Those who were silent for longest are gone, others than them are not.
+    // Those who came first and asked nothing are gone, others than them are not.
     assert_eq!(rest(&mut silent[0]), "");
     silent.last_mut().unwrap().write_all(HEAD).unwrap();
     assert!(rest(silent.last_mut().unwrap()).starts_with("HTTP/1.1 200 "));
