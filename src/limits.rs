@@ -575,6 +575,11 @@ pub const BULK_LINK_MS: u64 = 1000;
 /// Milliseconds for which such a link is kept when there is nothing to bring.
 pub const BULK_LINK_REST_MS: u64 = 10_000;
 
+/// How far behind the others a thread stands for which no client waits: one that brings nodes what
+/// they lack, or works out other rings. Where all have much to do, Linux gives it a tenth of the
+/// time that each of the others has.
+pub const BEHIND_NICE: i32 = 10;
+
 /// Bytes of items that a warm file has in one piece: it is read and written with so much
 /// memory beside that of the items, and with as much as the largest of them takes.
 pub const WARM_CHUNK_BYTES: usize = 1 << 20;

@@ -6,6 +6,7 @@ use super::lane;
 use super::peers::{BulkLinks, Mover, Rest};
 use super::server::now;
 use super::session::Road;
+use crate::limits::BEHIND_NICE;
 use crate::net::peers::{Lane, Peers};
 use crate::ring::NodeId;
 use crate::wire::BULK_LANE;
@@ -19,10 +20,6 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-/// How far behind the other threads such a one stands where all have much to do: it has a tenth of
-/// the time that one of them has.
-pub(super) const NICE: i32 = 10;
-
 /// Starts the thread, which ends when its lane does.
 pub(super) fn start(
     lane: Lane,
@@ -31,7 +28,7 @@ pub(super) fn start(
 ) -> io::Result<JoinHandle<()>> {
     let run = move || {
         // Where all have much to do, whoever serves clients comes first.
-        if let Err(why) = rustix::process::nice(NICE) {
+        if let Err(why) = rustix::process::nice(BEHIND_NICE) {
             shared.remarks.say(format!("what is moved in bulk goes before nobody: {why}"));
         }
         let builder =

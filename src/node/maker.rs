@@ -1,8 +1,8 @@
 //! The thread that works out what a node has to know before it goes by other rings.
 
-use super::bulk::NICE;
 use super::inbox::{Inbox, Input};
 use crate::cluster::{Made, Making};
+use crate::limits::BEHIND_NICE;
 use std::sync::Arc;
 use std::thread;
 
@@ -12,7 +12,7 @@ pub(super) fn make(making: Making, inbox: &Arc<Inbox>) {
     let outcome = Outcome { made: None, to: Arc::clone(inbox) };
     let run = || {
         // If it may not stand back, it takes its turn.
-        let _ = rustix::process::nice(NICE);
+        let _ = rustix::process::nice(BEHIND_NICE);
         outcome.work_out(making);
     };
     // Where there is no room for a thread, nothing came of it.
