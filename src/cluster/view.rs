@@ -331,20 +331,20 @@ impl View {
     /// The slots that a node owns.
     #[must_use]
     pub fn slots_of(&self, node: NodeId) -> Vec<u32> {
-        let Some(index) = self.index_of(node) else { return Vec::new() };
-        let slots = (0..).zip(self.read.slots());
-        slots.filter(|(_, owners)| owners.contains(index)).map(|(slot, _)| slot).collect()
+        self.slots_in(&self.read, node)
     }
 
     /// The slots of which a node gets what is written.
     #[must_use]
     pub fn slots_kept_by(&self, node: NodeId) -> Vec<u32> {
-        let mut slots = self.slots_of(node);
-        if let (Some(index), Some(write)) = (self.index_of(node), &self.write) {
-            let written = (0..).zip(write.slots()).filter(|(_, owners)| owners.contains(index));
-            slots.extend(written.map(|(slot, _)| slot));
-        }
-        slots
+        let tables = std::iter::once(&self.read).chain(&self.write);
+        tables.flat_map(|table| self.slots_in(table, node)).collect()
+    }
+
+    fn slots_in(&self, table: &Table, node: NodeId) -> Vec<u32> {
+        let Some(index) = self.index_of(node) else { return Vec::new() };
+        let slots = (0..).zip(table.slots());
+        slots.filter(|(_, owners)| owners.contains(index)).map(|(slot, _)| slot).collect()
     }
 
     /// What the death of others makes of the slots that this node owns with them.
