@@ -249,9 +249,8 @@ impl Mover {
             }
             let bytes = turn.bytes();
             self.rate.take(bytes, at);
-            self.cluster.moves.count(turn.parts(), bytes);
+            self.cluster.moves.count(turn.sendings());
             let mut sent = self.road.send(turn, now);
-            self.cluster.moves.count_to(&sent.sendings);
             sent.forget_bytes();
             // So that its end wakes this one up. Is it over, it could not be sent.
             let is_over = sent.waiting.is_over(waker);

@@ -150,12 +150,14 @@ impl Moves {
         }
     }
 
-    /// This was sent.
-    pub(super) fn count_to(&self, sendings: &[Sending]) {
+    /// This is sent. Only the mover counts.
+    pub(super) fn count(&self, sendings: &[Sending]) {
         let mut state = self.state();
         for sending in sendings {
+            let (items, bytes) = sending.size();
+            self.items.fetch_add(items as u64, Ordering::Relaxed);
+            self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
             if let Some(progress) = state.under_way.get_mut(&sending.to) {
-                let (items, bytes) = sending.size();
                 progress.items += items as u64;
                 progress.bytes += bytes as u64;
             }
@@ -175,12 +177,6 @@ impl Moves {
     /// Until somebody rings.
     pub(in crate::node) async fn some(&self) {
         self.some.notified().await;
-    }
-
-    /// Only the mover counts.
-    pub(super) fn count(&self, items: usize, bytes: usize) {
-        self.items.fetch_add(items as u64, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Items and bytes that were brought to others since the start, some perhaps twice.

@@ -91,6 +91,10 @@ impl Turn {
         self.parts >= ASK_REQUESTS_MAX.min(KEEP_ITEMS_MAX) || self.bytes >= bytes_high
     }
 
+    pub(super) fn sendings(&self) -> &[Sending] {
+        &self.sendings
+    }
+
     /// Requests and items that it has gathered.
     pub(super) fn parts(&self) -> usize {
         self.parts
