@@ -252,6 +252,41 @@ fn a_move_that_is_paused_waits_and_goes_on() {
     }
 }
 
+/// The planner asks more and more seldom whether all is brought, and is told.
+#[test]
+fn a_change_goes_on_as_soon_as_all_is_brought() {
+    for seed in 1..6 {
+        let mut world = World::new(seed, &Plan::USUAL);
+        rest(&mut world, seed, "at the start");
+        let kept = keys(&world, [0, 1]);
+        store(&mut world, &kept, &"x".repeat(VALUE_BYTES));
+        let sources =
+            [0, 1, 2].map(|node| Arc::clone(&world.nodes[node].up.as_ref().unwrap().shared));
+        let moves = sources.each_ref().map(|source| source.moves().unwrap());
+        moves.iter().for_each(|moves| moves.pause());
+        world.let_one_join();
+        let are_at = |world: &World, step| world.nodes.iter().all(|node| node.step == Some(step));
+        while !are_at(&world, Step::Fill) {
+            world.step();
+        }
+        let paused = world.now_ms();
+        while world.now_ms() < paused + 3000 + 100 * seed {
+            world.step();
+        }
+        assert!(are_at(&world, Step::Fill) && moves.iter().any(|it| !it.progress().is_empty()));
+        moves.iter().for_each(|moves| moves.resume());
+        while moves.iter().any(|moves| !moves.progress().is_empty()) {
+            world.step();
+        }
+        let brought = world.now_ms();
+        while are_at(&world, Step::Fill) {
+            world.step();
+            assert!(world.now_ms() < brought + 100, "seed {seed}: {}", world.describe());
+        }
+        rest(&mut world, seed, "in the end");
+    }
+}
+
 /// The stamp of a delete is kept for a while only: where whoever missed it heard of it when moves
 /// go on, it might be too late.
 #[test]

@@ -102,7 +102,8 @@ struct Pending {
 #[derive(Debug)]
 struct Asker {
     link: Arc<Link>,
-    call: u32,
+    /// None, where this node has answered that it has not done it yet.
+    call: Option<u32>,
     stamp: (u64, NodeId, u64),
     /// Since when.
     at: Duration,
@@ -197,7 +198,8 @@ impl Hub {
             return;
         }
         let (stamp, at) = (stamp(&theirs), self.shared.elapsed());
-        following.askers.insert(node, Asker { link: Arc::clone(link), call, stamp, at });
+        let asker = Asker { link: Arc::clone(link), call: Some(call), stamp, at };
+        following.askers.insert(node, asker);
         if is == Told::Same && following.told.is_none() {
             following.is_told_by(theirs.turn, theirs.by);
         } else {
@@ -462,19 +464,22 @@ impl Hub {
         let (mine, at) = (self.following.rings().map(stamp), self.shared.elapsed());
         let has_followed = self.has_followed();
         self.following.askers.retain(|_, asker| {
-            let waits = !has_followed && at < asker.at + ASKER;
-            if !waits {
-                let is_it = Some(asker.stamp) == mine;
+            let is_it = Some(asker.stamp) == mine;
+            if !has_followed && (asker.call.is_some() && at < asker.at + ASKER) {
+                return true;
+            }
+            let is_told = asker.call.is_none();
+            // Once more when it has done it, so that it is asked again then.
+            if is_it && has_followed == is_told {
                 let (turn, by, number) = asker.stamp;
-                if is_it && !has_followed {
-                    let followed = Message::Followed(Followed { turn, by: by.0, number });
-                    let _ = asker.link.send(|frame| followed.encode(frame));
-                }
-                let kept =
-                    Message::Kept(Kept { call: asker.call, accepted: is_it && has_followed });
+                let followed = Message::Followed(Followed { turn, by: by.0, number });
+                let _ = asker.link.send(|frame| followed.encode(frame));
+            }
+            if let Some(call) = asker.call.take() {
+                let kept = Message::Kept(Kept { call, accepted: is_it && has_followed });
                 let _ = asker.link.send(|frame| kept.encode(frame));
             }
-            waits
+            is_it && !has_followed
         });
     }
 

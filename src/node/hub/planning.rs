@@ -80,11 +80,20 @@ impl Planner {
         &self.waits_for
     }
 
-    /// A node goes by what it was told.
+    /// A node goes by what it was told. Who says so once more, and was not asked, has done what
+    /// it had to do for that, and is asked at once.
     pub(super) fn follows(&mut self, node: NodeId, stamp: (u64, NodeId, u64)) {
-        if let Some(telling) = self.told.get_mut(&node).filter(|telling| telling.stamp == stamp) {
-            telling.follows = true;
+        let telling = self.told.get_mut(&node).filter(|telling| telling.stamp == stamp);
+        let Some(telling) = telling else { return };
+        let rests = match &telling.state {
+            State::Asked(waiting) => waiting.is_over(Waker::noop()),
+            State::Rests(_) => true,
+            State::Acknowledged => false,
+        };
+        if telling.follows && rests {
+            telling.state = State::Rests(Now::from_unix_ms(0));
         }
+        telling.follows = true;
     }
 
     fn has_followed(&self, node: NodeId, generation: u64) -> bool {
