@@ -34,7 +34,7 @@ pub(super) struct Enough {
     /// As far as is known: each answer may say that more are needed.
     pub(super) answers: u8,
     pub(super) write_ack: WriteAck,
-    /// So many owners live, and cannot be asked: there is no use in waiting for them.
+    /// So many of those that are asked have no link: there is no use in waiting for them.
     pub(super) out_of_reach: u8,
 }
 

@@ -204,9 +204,8 @@ impl Session {
         if owners.is_empty() {
             return None;
         }
-        let others = owners.iter().copied().filter(|&owner| !self.road.is_me(owner));
-        let asked = others.chain(primary);
-        let out_of_reach = asked.filter(|&owner| self.road.is_cut_off(owner)).count() as u8;
+        let cut_off = owners.iter().filter(|&&owner| self.road.is_cut_off(owner));
+        let out_of_reach = cut_off.count() as u8;
         let write_ack = self.road.write_ack();
         let enough = Enough { answers, write_ack, out_of_reach };
         self.counters().reads_hedged.add(1);
