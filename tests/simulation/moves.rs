@@ -263,7 +263,9 @@ fn a_change_goes_on_as_soon_as_all_is_brought() {
         let sources =
             [0, 1, 2].map(|node| Arc::clone(&world.nodes[node].up.as_ref().unwrap().shared));
         let moves = sources.each_ref().map(|source| source.moves().unwrap());
-        moves.iter().for_each(|moves| moves.pause());
+        for moves in &moves {
+            moves.pause();
+        }
         world.let_one_join();
         let are_at = |world: &World, step| world.nodes.iter().all(|node| node.step == Some(step));
         while !are_at(&world, Step::Fill) {
@@ -274,7 +276,9 @@ fn a_change_goes_on_as_soon_as_all_is_brought() {
             world.step();
         }
         assert!(are_at(&world, Step::Fill) && moves.iter().any(|it| !it.progress().is_empty()));
-        moves.iter().for_each(|moves| moves.resume());
+        for moves in &moves {
+            moves.resume();
+        }
         while moves.iter().any(|moves| !moves.progress().is_empty()) {
             world.step();
         }
