@@ -26,6 +26,8 @@ pub struct View {
     write: Option<Table>,
     /// How far the change of owners has come.
     step: Step,
+    /// Copies are taken of all but these: see [`View::that_takes_unheard`].
+    refused: Option<Box<[NodeId]>>,
 }
 
 /// What deaths make of the slots of a node.
@@ -86,7 +88,8 @@ impl View {
         let zones = ring.nodes().iter().map(|node| node.zone).collect();
         let fingerprint = ring.fingerprint();
         let (read, step) = (ring.table().clone(), Step::Settled);
-        Self { nodes, able, dead, is_read, zones, fingerprint, read, write: None, step }
+        let refused = None;
+        Self { nodes, able, dead, is_read, zones, fingerprint, read, write: None, step, refused }
     }
 
     /// The view of a node with this card that goes by these rings, as it knows the others.
@@ -122,6 +125,7 @@ impl View {
             read,
             write,
             step: rings.step,
+            refused: None,
         };
         // Whoever rebuilds the ring of one that is settled knows only who is on it.
         let mut said = view.said(agreed.read.fingerprint(), |node| rings.reads(node));
@@ -159,6 +163,15 @@ impl View {
         Self { fingerprint, ..view }
     }
 
+    /// The same, by which copies are taken of all but those of these members that are held for
+    /// dead: also of those of whom little or nothing was heard yet.
+    #[must_use]
+    pub fn that_takes_unheard(self, members: &Members) -> Self {
+        let is_refused = |member: &Member| !member.is_live() || !member.belongs();
+        let refused = members.iter().filter(|(_, member)| is_refused(member));
+        Self { refused: Some(refused.map(|(node, _)| node).collect()), ..self }
+    }
+
     /// The fingerprint of a ring, and of what its nodes can do.
     fn said(&self, ring: u64, is_meant: impl Fn(NodeId) -> bool) -> u64 {
         let nodes = self.nodes.iter().zip(&self.able).filter(|&(&node, _)| is_meant(node));
@@ -184,7 +197,8 @@ impl View {
         let fingerprint = old_and_new.0 ^ old_and_new.1.rotate_left(32);
         let (write, step) = (Some(write), Step::Write);
         let is_read = vec![true; nodes.len()].into();
-        Ok(Self { nodes, able, dead, is_read, zones, fingerprint, read, write, step })
+        let refused = None;
+        Ok(Self { nodes, able, dead, is_read, zones, fingerprint, read, write, step, refused })
     }
 
     /// All nodes of both rings: an owner is an index into this list.
@@ -238,6 +252,16 @@ impl View {
     #[must_use]
     pub fn is_live(&self, index: u16) -> bool {
         self.able[index as usize] != Able::Nothing
+    }
+
+    /// Whether copies are taken of a node. Who is held for dead is not to go on as if nothing
+    /// had happened: others have taken its place.
+    #[must_use]
+    pub fn takes_from(&self, node: NodeId) -> bool {
+        match &self.refused {
+            Some(refused) => refused.binary_search(&node).is_err(),
+            None => self.index_of(node).is_some_and(|index| self.is_live(index)),
+        }
     }
 
     /// Whether the node of this index executes, where it is the primary.
@@ -411,7 +435,9 @@ impl View {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::{Cause, Event, Notice};
     use crate::ring::{Layout, Node};
+    use std::time::Duration;
 
     fn ring(ids: std::ops::Range<u64>) -> Ring {
         let nodes: Vec<Node> = ids.map(|id| Node::new(NodeId(id))).collect();
@@ -457,6 +483,29 @@ mod tests {
         assert_ne!(second, first);
         let view = view.with_able(|node| if node == first { Able::Keeps } else { Able::Nothing });
         assert_eq!(view.primary(hash), None);
+    }
+
+    #[test]
+    fn copies_are_taken_of_the_live_and_where_it_is_said_of_the_unheard() {
+        let notice = |node| Notice { node, generation: 1, incarnation: 0, cause: Cause::NoAnswer };
+        let mut members = Members::new();
+        for live in [NodeId(1), NodeId(7)] {
+            members.apply(&Event::Alive(notice(live)), Duration::ZERO);
+        }
+        for dead in [NodeId(2), NodeId(8)] {
+            members.apply(&Event::Down(notice(dead)), Duration::ZERO);
+        }
+        // Of the third owner and of the last one nothing was heard, and of the seventh not
+        // what it is.
+        let owners = View::settled(&ring(1..4));
+        let view = owners.with_able(|node| match members.find(node) {
+            Some(member) if member.is_live() => Able::Executes,
+            _ => Able::Nothing,
+        });
+        let takes = |view: &View| [1, 2, 3, 7, 8, 9].map(|node| view.takes_from(NodeId(node)));
+        assert_eq!(takes(&view), [true, false, false, false, false, false]);
+        let view = view.that_takes_unheard(&members);
+        assert_eq!(takes(&view), [true, false, true, true, false, true]);
     }
 
     /// The slots of a node once these are dead, and who else keeps them, as is found by asking

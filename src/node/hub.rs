@@ -9,6 +9,7 @@ mod parting;
 mod planning;
 mod shown;
 mod stepping_back;
+mod unheard;
 mod unlinked;
 
 use super::peers::{
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 use stepping_back::{StepBack, SteppingBack};
+use unheard::Unheard;
 use unlinked::Unlinked;
 
 /// What a node is told of its cluster.
@@ -147,6 +149,8 @@ pub struct Hub {
     parted: BTreeMap<NodeId, u64>,
     /// It is to hand over all that it owns.
     drains: bool,
+    /// Copies of those that it has not heard of, while it joins.
+    unheard: Unheard,
     /// It has served in this process, and may have what others lack.
     has_served: bool,
     /// Whose copies are brought up to date, by their generations.
@@ -212,6 +216,7 @@ impl Hub {
             parting: None,
             parted: BTreeMap::new(),
             drains: false,
+            unheard: Unheard::Taken,
             has_served: false,
             ask_again_at: started.after_ms(ASK_WAIT_MS),
             ask_wait_ms: ASK_WAIT_MS,
@@ -364,6 +369,7 @@ impl Hub {
             Ok(Some(Word::Rings(call, rings))) => self.told_rings(link, call, rings),
             Ok(Some(Word::Followed(stamp))) => self.planner.follows(node, stamp),
             Ok(Some(Word::Relay(ended))) => {
+                self.refuse_unheard(ended.node)?;
                 let is_known = ended.is_known(&self.members);
                 self.succession.asked(node, ended, is_known, now);
             }
@@ -617,6 +623,8 @@ impl Hub {
                 }
             }
             What::Forgotten => {
+                // What was heard of it is not known any more.
+                self.unheard = Unheard::Refused;
                 self.cluster.forget(node);
                 self.succession.forget(node);
                 self.repair.forget(node);
@@ -663,7 +671,7 @@ impl Hub {
         let (agreed, listed) = self.following.for_view(&self.config.layout, &self.card)?;
         let view = View::of_rings(agreed, &self.card, &self.members, is_linked, listed)?;
         self.cluster.promised.expect(&view, self.card.node, self.shared.elapsed());
-        self.shared.view.publish(view);
+        self.shared.view.publish(self.with_unheard(view));
         self.cluster.alarms.end_pauses();
         self.cluster.set_roster(self.roster());
         self.show();

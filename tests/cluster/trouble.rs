@@ -29,8 +29,8 @@ fn nobody_missed_a_thing(what: &str, met: &Met, percent_min: f64) {
     assert!(met.hit_percent() >= percent_min, "{met}");
     // Nothing is to fail. But what was under way to a node at the moment it is held for
     // dead is not said again by the node that was asked, even where that does no harm,
-    // and a node that is back refuses copies until it has heard of the others: one
-    // write of a client may fail at each of these moments.
+    // and a few copies to a node that is back may not get there: one write of a client
+    // may fail at each of these moments.
     assert!(failed.len() <= MOMENTS_MAX * met.clients, "{met}");
 }
 

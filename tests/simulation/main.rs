@@ -31,6 +31,7 @@ mod strangers;
 mod succession;
 mod tails;
 mod touching;
+mod unheard;
 mod unlinked;
 mod words;
 mod world;
@@ -88,8 +89,8 @@ simulations! {
     a_killed_node_takes_nothing_with_it: THREE, Faults::of(Kind::Kill), check_nothing_lost;
     a_killed_one_of_five_takes_nothing_with_it: FIVE, Faults::of(Kind::Kill), check_nothing_lost;
     a_restarted_node_brings_nothing_back: THREE, Faults::of(Kind::Restart), check_nothing_lost;
-    a_node_that_is_stopped_takes_nothing_with_it: THREE, Faults::of(Kind::Stop), check_nothing_lost;
-    one_of_five_that_is_stopped_takes_nothing_with_it: FIVE_BY_QUORUM, Faults::of(Kind::Stop), check_nothing_lost;
+    a_node_that_is_stopped_and_comes_back_changes_nothing: THREE, Faults::of(Kind::Stop), check_exactly;
+    one_of_five_that_is_stopped_and_comes_back_changes_nothing: FIVE_BY_QUORUM, Faults::of(Kind::Stop), check_exactly;
     a_node_restarted_with_its_memory_brings_nothing_back: THREE, Faults::of(Kind::WarmRestart), check_nothing_lost;
     one_of_five_restarted_with_its_memory_brings_nothing_back: FIVE_BY_QUORUM, Faults::of(Kind::WarmRestart), check_nothing_lost;
     one_of_five_restarted_with_its_memory_has_what_all_acknowledged: FIVE_BY_NEAREST, Faults::of(Kind::WarmRestart), check_nothing_lost;

@@ -231,10 +231,7 @@ impl Word {
     }
 
     fn hear_values(&self, lines: &mut Lines<'_>) -> Vec<Fate> {
-        // One of many keys also reads as a miss where too few copies took its new expiry.
-        let may_be_there = matches!(self.what, What::GetAndTouch { .. }) && self.keys.len() > 1;
-        let absent = if may_be_there { Saw::Unlooked } else { Saw::Nothing };
-        let mut fates = vec![Done::saw(absent); self.keys.len()];
+        let mut fates = vec![Done::saw(Saw::Nothing); self.keys.len()];
         loop {
             let line = lines.next();
             let words: Vec<&str> = line.split(' ').collect();

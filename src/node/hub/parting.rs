@@ -80,7 +80,7 @@ impl Hub {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::stepping_back::tests::{card, serving};
     use super::*;
     use crate::cluster::Event;
@@ -110,7 +110,7 @@ mod tests {
         (hub, link, shared)
     }
 
-    fn message(message: &Message<'_>) -> Vec<u8> {
+    pub(in crate::node::hub) fn message(message: &Message<'_>) -> Vec<u8> {
         let mut bytes = Vec::new();
         message.encode(&mut bytes);
         let mut frames = Frames::new(1 << 20);

@@ -108,6 +108,11 @@ pub(super) mod tests {
 
     /// The hub of a node that serves.
     pub(in crate::node::hub) fn serving(shared: &Arc<Shared>) -> Hub {
+        begun(shared, Phase::Serving)
+    }
+
+    /// The hub of a node in this phase.
+    pub(in crate::node::hub) fn begun(shared: &Arc<Shared>, phase: Phase) -> Hub {
         let config = HubConfig {
             layout: Layout::default(),
             write_ack: WriteAck::Quorum,
@@ -120,7 +125,7 @@ pub(super) mod tests {
             notice: Duration::from_secs(1),
             plan: Agreed::plan,
         };
-        Hub::new(config, card(ME), shared, 0).unwrap()
+        Hub::new(config, Card { phase, ..card(ME) }, shared, 0).unwrap()
     }
 
     #[test]

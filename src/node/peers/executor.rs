@@ -306,9 +306,7 @@ impl Executor {
     }
 
     fn keep(&mut self, link: &Arc<Link>, keep: &Keep<'_>, now: Now) {
-        // Who was held for dead is not to go on as if nothing had happened: others
-        // have taken its place.
-        let mut accepted = self.road.is_live(link.node());
+        let mut accepted = self.road.takes_from(link.node());
         if accepted {
             if Version(keep.floor) > self.road.flush_floor(now) {
                 self.road.flushed(Version(keep.floor), now);

@@ -96,7 +96,8 @@ impl Ended {
         }
     }
 
-    /// Whether a node that knows these members takes no copies from those lives any more.
+    /// Whether a node that knows these members takes no copies from those lives any more. One that
+    /// has not heard of it at all takes none from when it was asked this on.
     pub(in crate::node) fn is_known(&self, members: &Members) -> bool {
         members.find(self.node).is_none_or(|member| {
             member.generation > self.generation

@@ -360,6 +360,11 @@ impl Road {
         view.index_of(node).is_some_and(|index| view.is_live(index))
     }
 
+    /// Whether copies are taken of a node.
+    pub(in crate::node) fn takes_from(&self, node: NodeId) -> bool {
+        self.view.borrow_mut().view().takes_from(node)
+    }
+
     /// The slots that a node owns by the ring that is read.
     pub(in crate::node) fn slots_of(&self, node: NodeId) -> Vec<u32> {
         self.view.borrow_mut().view().slots_of(node)
