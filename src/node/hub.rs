@@ -369,7 +369,7 @@ impl Hub {
             Ok(Some(Word::Rings(call, rings))) => self.told_rings(link, call, rings),
             Ok(Some(Word::Followed(stamp))) => self.planner.follows(node, stamp),
             Ok(Some(Word::Relay(ended))) => {
-                self.refuse_unheard(ended.node)?;
+                self.refuse_unheard(ended)?;
                 let is_known = ended.is_known(&self.members);
                 self.succession.asked(node, ended, is_known, now);
             }

@@ -4,8 +4,9 @@
 
 use super::Hub;
 use crate::cluster::{Phase, View};
-use crate::node::peers::Settling;
-use crate::ring::{NodeId, RingError};
+use crate::limits::DRIFT_MS_MAX;
+use crate::node::peers::{Ended, Settling};
+use crate::ring::RingError;
 
 /// What becomes of copies of those that nothing was heard of, while this node joins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +33,18 @@ impl Hub {
     /// Another node is about to take the place of one that has ended, and relies on it that all
     /// that was taken of that one is sent around. Nothing is to be taken of it later, though
     /// this node has never heard of it.
-    pub(super) fn refuse_unheard(&mut self, ended: NodeId) -> Result<(), RingError> {
-        if self.unheard == Unheard::Taken && self.members.find(ended).is_none() {
+    pub(super) fn refuse_unheard(&mut self, ended: Ended) -> Result<(), RingError> {
+        if self.following.rings().is_none() {
+            // What this process took was written while it was there, and it does not know whose
+            // all else is that it may have.
+            let since_ms = self.started.unix_ms().saturating_sub(DRIFT_MS_MAX);
+            self.succession.presume(ended, since_ms);
+        }
+        if self.unheard == Unheard::Taken && self.members.find(ended.node).is_none() {
             self.unheard = Unheard::Refused;
             self.publish()?;
             // A worker may be taking something by the view before.
-            self.burying.push(Settling::begin(&self.cluster, Some(ended)));
+            self.burying.push(Settling::begin(&self.cluster, Some(ended.node)));
         }
         Ok(())
     }
@@ -53,6 +60,7 @@ mod tests {
     use crate::net::peers::Link;
     use crate::node::Shared;
     use crate::node::standing::{START_MS, node_of};
+    use crate::ring::NodeId;
     use crate::wire::{Body, Frames, Item, Keep, Kept, Message, Relay};
     use std::sync::Arc;
     use std::sync::atomic::AtomicU64;
@@ -144,6 +152,36 @@ mod tests {
         assert!(hub.handle_frame(&third, &relay, NOW).unwrap());
         assert!(!keeps(&mut hub, &link));
         assert!(keeps(&mut hub, &third), "it is live");
+    }
+
+    /// Who is to take its place may not have it, and whose it is this node does not know.
+    #[test]
+    fn what_was_taken_is_sent_to_all_by_one_who_knows_of_no_owners() {
+        let (mut hub, link) = joining();
+        hub.handle_event(&Event::Heard(card(THIRD)), NOW).unwrap();
+        let third = linked(&mut hub, THIRD);
+        assert!(keeps(&mut hub, &link));
+        let relay = message(&Message::Relay(Relay { node: OTHER.0, generation: 1 }));
+        assert!(hub.handle_frame(&third, &relay, NOW).unwrap());
+        let (mut brought, mut is_told) = (0, false);
+        for _ in 0..10 {
+            hub.handle_tick(NOW).unwrap();
+            let mut frames = Frames::new(1 << 20);
+            frames.push(&third.take_outgoing());
+            while let Some(frame) = frames.next_frame().unwrap() {
+                match Message::decode(frame).unwrap() {
+                    Message::Keep(Keep { call, items, .. }) => {
+                        brought += usize::from(items.iter().any(|item| item.key == b"k"));
+                        assert!(!is_told, "it is told before it has that");
+                        let kept = message(&Message::Kept(Kept { call, accepted: true }));
+                        assert!(hub.handle_frame(&third, &kept, NOW).unwrap());
+                    }
+                    Message::Relayed(relayed) => is_told |= relayed.is_all,
+                    _ => {}
+                }
+            }
+        }
+        assert!(brought > 0 && is_told, "{brought}");
     }
 
     #[test]

@@ -185,6 +185,12 @@ impl Succession {
         self.open_since.insert(life, open_since_ms);
     }
 
+    /// What a node wrote before this millisecond is no matter, unless it has said since when it
+    /// is.
+    pub(in crate::node) fn presume(&mut self, life: Ended, open_since_ms: u64) {
+        self.open_since.entry(life).or_insert(open_since_ms);
+    }
+
     /// Nodes are held for dead, or started again, and the view does not know it yet. Their
     /// slots are held back until [`Succession::step`] says otherwise.
     pub(in crate::node) fn lost(&mut self, lost: &[Ended], now: Now) {

@@ -419,7 +419,8 @@ impl Road {
 
     /// Gathers the items that were written since then and that a dead node
     /// kept too, for all their other owners; of one that is forgotten nobody knows any more what
-    /// it kept. Whether there are more to look at.
+    /// it kept. Where this node knows of no owners it is for all: whoever is one keeps it. Whether
+    /// there are more to look at.
     pub(in crate::node) fn gather_recent(
         &self,
         walk: &mut FullWalk,
@@ -431,19 +432,19 @@ impl Road {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
         let (me, dead) = (self.me(), view.index_of(dead));
+        let is_other = |&owner: &u16| view.is_live(owner) && Some(view.node(owner)) != me;
         self.shared.store.walk_all(walk, now, |key, found| {
             if found.meta().version.unix_ms() >= since_ms {
                 let hash = view.hash(key.bytes());
                 let (owners, to_be) = view.writers(hash);
-                if dead.is_none_or(|dead| owners.contains(dead) || to_be.contains(dead)) {
+                let mut keep = |owner: u16| {
+                    turn.keep(view.node(owner), view.slot(hash), key.bytes(), found);
+                };
+                if owners.iter().all(|owner| Some(view.node(owner)) == me) {
+                    (0..view.nodes().len() as u16).filter(is_other).for_each(keep);
+                } else if dead.is_none_or(|dead| owners.contains(dead) || to_be.contains(dead)) {
                     let to_be = to_be.iter().filter(|&owner| !owners.contains(owner));
-                    let others = owners
-                        .iter()
-                        .chain(to_be)
-                        .filter(|&owner| view.is_live(owner) && Some(view.node(owner)) != me);
-                    for owner in others {
-                        turn.keep(view.node(owner), view.slot(hash), key.bytes(), found);
-                    }
+                    owners.iter().chain(to_be).filter(is_other).for_each(&mut keep);
                 }
             }
             !turn.is_full()
