@@ -9,6 +9,7 @@ use ringcached::item::{Copied, CopiedBody, Expiry, Key, Now, Standing, Version};
 use ringcached::limits::TURN_BYTES_HIGH;
 use ringcached::net::{Answer, Output};
 use ringcached::wire::{Ask, Behind, Executor, Message, Protocol, Reply, Request};
+use std::sync::Arc;
 
 fn world(plan: &Plan) -> World {
     let mut world = World::new(3, plan);
@@ -209,6 +210,44 @@ fn hedged_reads_bring_copies_that_are_behind_up_to_date() {
     assert_eq!(has(owners[2]), has(owners[1]));
     assert!(has(owners[0]) < has(owners[1]), "nobody has compared it");
     assert_eq!(count(&world, |sums| sums.read_repairs), 1);
+    assert!(count(&world, |sums| sums.reads_hedged) > 0);
+}
+
+/// It counts for writes, and answers nothing for as long as it is sent what it lacks. The primary
+/// stands still, so one owner is left.
+#[test]
+fn an_owner_that_catches_up_is_not_waited_for() {
+    let mut world = world(&Plan { nodes: 3, copies: 3, ..Plan::USUAL });
+    let key = (0..).map(|number| format!("key-{number}"));
+    let key = key.into_iter().find(|key| owners(&world, key)[0] == 0).unwrap();
+    ask(&mut world, &mut Client::new(0), &format!("set {key} 0 0 1\r\nx\r\n"));
+    let sources = [0, 1].map(|node| Arc::clone(&world.nodes[node].up.as_ref().unwrap().shared));
+    for source in &sources {
+        source.moves().unwrap().pause();
+    }
+    world.kill(2);
+    pass(&mut world, 3000);
+    world.start(2, true);
+    pass(&mut world, 2000);
+    let phases = {
+        let mut reader = sources[1].view.reader();
+        let view = reader.view();
+        let index = view.index_of(id(2)).unwrap();
+        (view.is_live(index), view.executes(index))
+    };
+    assert_eq!(phases, (true, false), "it takes copies, and catches up");
+    world.pause(0, 900);
+    let mut client = Client::new(1);
+    assert_eq!(client.begin(&mut world, &format!("get {key}\r\n")), None);
+    let began = world.now_ms();
+    let ended = loop {
+        world.step();
+        match client.poll(&world) {
+            None if world.now_ms() < began + 200 => {}
+            ended => break ended,
+        }
+    };
+    assert_eq!(ended, Some(Ended::Answer(format!("VALUE {key} 0 1\r\nx\r\nEND\r\n"))));
     assert!(count(&world, |sums| sums.reads_hedged) > 0);
 }
 

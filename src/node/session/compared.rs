@@ -111,7 +111,7 @@ impl Compared {
     }
 
     /// What it is now. Where too few are there to answer, they are asked again, for the others
-    /// may come or be held for dead; the newest of their answers has to do once that is late.
+    /// may come or be held for dead. What is late then is given as the newest of them has it.
     pub(super) fn settled(self, may_do: bool, is_late: bool, tally: &mut Tally) -> Source {
         let (missing, open) = (self.enough.missing(self.versions.len()), self.open.len());
         if self.is_majority && open < missing {
@@ -127,7 +127,10 @@ impl Compared {
         match is_late {
             true => Source::Text(unanswered(again.protocol, &again.bytes, again.kind)),
             // Not at once: whoever was asked may have no way to this node.
-            false => Source::Again(Box::new(Again { unsent: true, ..again })),
+            false => {
+                let few = self.newest.is_some();
+                Source::Again(Box::new(Again { unsent: true, few, ..again }))
+            }
         }
     }
 

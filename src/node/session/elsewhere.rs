@@ -60,6 +60,9 @@ const PAUSE_MS: u64 = 5;
 /// milliseconds.
 const CHANGED_PAUSE_MS: u64 = 1;
 
+/// The same where too few owners have answered: who is missing is slow, or dead.
+const FEW_PAUSE_MS: u64 = 25;
+
 /// The parts of the turn under way, for all sessions of a worker: only one of
 /// them has its turn.
 #[derive(Debug, Default)]
@@ -351,7 +354,7 @@ impl Session {
         };
         let again = |at_once: bool| {
             let (bytes, unsent) = (bytes.concat(), !at_once);
-            Again { protocol, bytes, kind, lost: None, unsent, at_once }
+            Again { protocol, bytes, kind, lost: None, unsent, at_once, few: false }
         };
         if past.is_some() || matches!(place, Place::Near(_) | Place::Majority) {
             self.road.parts().from_copies.insert(hash);
@@ -409,9 +412,10 @@ impl Session {
             return None;
         }
         let (bytes, unsent, at_once) = (bytes.concat(), false, false);
-        let again = Again { protocol, bytes, kind, lost: Some(primary), unsent, at_once };
-        let (owners, least) = self.road.whole_beside(hash, Some(primary), now);
-        if owners.len() < usize::from(least) {
+        let (lost, few) = (Some(primary), false);
+        let again = Again { protocol, bytes, kind, lost, unsent, at_once, few };
+        let beside = self.road.whole_beside(hash, Some(primary), now);
+        if beside.owners.len() < usize::from(beside.least) {
             // They may not have what was acknowledged.
             return None;
         }
@@ -538,7 +542,11 @@ impl Session {
         }
         if waits.pause.is_none() && waits.parts.iter().any(Part::is_to_be_sent_again) {
             // The nodes do not agree yet who executes for a key, or none may.
-            let ms = if self.road.has_just_changed() { CHANGED_PAUSE_MS } else { PAUSE_MS };
+            let ms = match waits.wait_for_few() {
+                true => FEW_PAUSE_MS,
+                false if self.road.has_just_changed() => CHANGED_PAUSE_MS,
+                false => PAUSE_MS,
+            };
             waits.pause = Some(self.road.pause(now, ms));
         }
         if waits.parts.iter().any(Part::may_be_hedged) {

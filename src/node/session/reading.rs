@@ -3,6 +3,7 @@
 
 use super::compared::{Compared, Enough, Tally, Uneven};
 use super::elsewhere::Place;
+use super::road::Beside;
 use super::waits::{Again, Kind, Source};
 use super::{Road, Role, Session};
 use crate::cluster::{Near, ReadFrom, View, majority, nearest};
@@ -68,14 +69,17 @@ impl Road {
     }
 
     /// Some of so many owners may have acknowledged together what this node has not got: those
-    /// that live, and those that died while it may yet be sent what they wrote last.
+    /// that serve, and those that died while it may yet be sent what they wrote last.
     pub(super) fn owners_of(&self, key: Key<'_>) -> u8 {
         let Some(cluster) = &self.shared().cluster else { return 1 };
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
         let hash = view.hash(key.bytes());
-        let all = view.readers(hash).iter().count();
-        let count = if cluster.lacking.has(view.slot(hash)) { all } else { live(view, hash) };
+        let owners = view.readers(hash);
+        let count = match cluster.lacking.has(view.slot(hash)) {
+            true => owners.iter().count(),
+            false => owners.iter().filter(|&owner| view.executes(owner)).count(),
+        };
         count as u8
     }
 
@@ -200,16 +204,19 @@ impl Session {
         again: &Again,
         now: Now,
     ) -> Option<Source> {
-        let (owners, answers) = self.road.whole_beside(hash, primary, now);
+        let Beside { owners, least, joining } = self.road.whole_beside(hash, primary, now);
         if owners.is_empty() {
             return None;
         }
+        // Whoever joins answers nothing for as long as it is sent what it lacks, which is too long to
+        // wait for.
+        let answers = least.saturating_sub(joining).max(1);
         let cut_off = owners.iter().filter(|&&owner| self.road.is_cut_off(owner));
         let out_of_reach = cut_off.count() as u8;
         let write_ack = self.road.write_ack();
         let enough = Enough { answers, write_ack, out_of_reach };
-        self.counters().reads_hedged.add(1);
-        let again = Again { at_once: false, ..again.clone() };
+        self.counters().reads_hedged.add(u64::from(!again.few));
+        let again = Again { at_once: false, few: false, ..again.clone() };
         let mut compared = Compared::new(self.road.slot(hash), enough, false, again);
         self.ask_each(&owners, Executor::Owner, &mut compared, now);
         let mut tally = Tally::default();

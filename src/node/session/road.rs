@@ -188,6 +188,16 @@ impl Road {
     }
 }
 
+/// The owners of a key beside its primary.
+pub(super) struct Beside {
+    /// Those that have all, and may be asked.
+    pub(super) owners: Vec<NodeId>,
+    /// So many have to answer.
+    pub(super) least: u8,
+    /// So many others count for writes, and catch up yet.
+    pub(super) joining: u8,
+}
+
 /// A turn of a worker.
 pub(in crate::node) struct InTurn(Rc<Road>);
 
@@ -255,20 +265,17 @@ impl Road {
             && view.index_of(cluster.me).is_some_and(|me| view.executes(me))
     }
 
-    /// Who answers a read beside the primary, and how many of them have to: so many
-    /// that one of them has whatever was acknowledged.
-    pub(super) fn owners_beside(
-        &self,
-        hash: KeyHash,
-        primary: Option<NodeId>,
-    ) -> (Vec<NodeId>, u8) {
+    /// Who answers a read beside the primary, and how many have to: so many that one of
+    /// them has whatever was acknowledged.
+    pub(super) fn owners_beside(&self, hash: KeyHash, primary: Option<NodeId>) -> Beside {
         let mut reader = self.view.borrow_mut();
         let view = reader.view();
         let beside = |&owner: &u16| Some(view.node(owner)) != primary && view.is_live(owner);
         let beside: Vec<u16> = view.readers(hash).iter().filter(beside).collect();
         let whole = beside.iter().filter(|&&owner| view.executes(owner));
-        let whole: Vec<NodeId> = whole.map(|&owner| view.node(owner)).collect();
-        (whole, self.write_ack().of_readers(beside.len()))
+        let owners: Vec<NodeId> = whole.map(|&owner| view.node(owner)).collect();
+        let joining = (beside.len() - owners.len()) as u8;
+        Beside { owners, least: self.write_ack().of_readers(beside.len()), joining }
     }
 
     pub(super) fn write_ack(&self) -> WriteAck {
@@ -277,15 +284,10 @@ impl Road {
 
     /// The same of those that may be asked by now: a node that stood still may have been
     /// held for dead, and not know it.
-    pub(super) fn whole_beside(
-        &self,
-        hash: KeyHash,
-        primary: Option<NodeId>,
-        now: Now,
-    ) -> (Vec<NodeId>, u8) {
-        let (mut owners, missing) = self.owners_beside(hash, primary);
-        owners.retain(|&owner| !self.is_me(owner) || self.has_all(now));
-        (owners, missing)
+    pub(super) fn whole_beside(&self, hash: KeyHash, primary: Option<NodeId>, now: Now) -> Beside {
+        let mut beside = self.owners_beside(hash, primary);
+        beside.owners.retain(|&owner| !self.is_me(owner) || self.has_all(now));
+        beside
     }
 
     /// The version of what this node has under a key.
@@ -326,7 +328,7 @@ impl Road {
         if !self.is_cut_off(primary) {
             return false;
         }
-        let (others, _) = self.owners_beside(hash, Some(primary));
+        let others = self.owners_beside(hash, Some(primary)).owners;
         !reads || others.iter().all(|&owner| self.is_cut_off(owner))
     }
 

@@ -121,6 +121,8 @@ pub(super) struct Again {
     pub(super) unsent: bool,
     /// Nobody waits before it is sent: only owners beside the primary were asked.
     pub(super) at_once: bool,
+    /// Too few owners have answered.
+    pub(super) few: bool,
 }
 
 impl Again {
@@ -203,6 +205,7 @@ impl Part {
                     lost,
                     unsent: false,
                     at_once,
+                    few: false,
                 }))
             }
             Source::Compared(compared) if compared.is_majority => {
@@ -228,6 +231,12 @@ impl Part {
 }
 
 impl Waits {
+    /// Whether all that is to be sent again is reads that too few owners have answered.
+    pub(super) fn wait_for_few(&self) -> bool {
+        let mut again = self.parts.iter().filter(|part| part.is_to_be_sent_again());
+        again.all(|part| matches!(&part.source, Source::Again(again) if again.few))
+    }
+
     /// Whether nobody tries again.
     pub(super) fn is_late(&self, now: Now) -> bool {
         now.unix_ms() >= self.since.unix_ms() + RETRY_MS
@@ -446,7 +455,8 @@ fn settled(
     is_late: bool,
 ) -> Source {
     let again = |lost| {
-        let again = Again { protocol, bytes: bytes.to_vec(), kind, lost, unsent, at_once };
+        let bytes = bytes.to_vec();
+        let again = Again { protocol, bytes, kind, lost, unsent, at_once, few: false };
         Source::Again(Box::new(again))
     };
     match told.map(|told| (told, told.get(at.request))) {
