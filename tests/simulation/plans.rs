@@ -23,6 +23,10 @@ fn stat(world: &mut World, node: usize, name: &str) -> String {
     text.lines().find_map(|line| line.strip_prefix(&start)).unwrap().to_owned()
 }
 
+fn pass(world: &mut World, ms: u64) {
+    (0..ms).for_each(|_| world.step());
+}
+
 fn check_keys(world: &mut World, nodes: usize) {
     for number in 0..KEYS {
         let get = format!("get key-{number}\r\n");
@@ -96,6 +100,25 @@ fn check_told(world: &mut World, joined: u64, from: usize) {
     for node in 0..3 {
         let shown = if node == planner { names.join(",") } else { String::new() };
         assert_eq!(stat(world, node, "step_waits_for"), shown);
+    }
+}
+
+/// Since when owners are as they are says nothing of how long anybody is waited for.
+#[test]
+fn nobody_is_said_to_be_late_when_one_dies_long_after_a_change() {
+    for seed in 1..4 {
+        let mut world = World::new(seed, &Plan::USUAL);
+        rest(&mut world, seed, "at the start");
+        for dies in 0..3 {
+            pass(&mut world, 2 * STEP_WAIT_MS);
+            world.kill(dies);
+            pass(&mut world, 3000);
+            world.start(dies, true);
+            rest(&mut world, seed, "once it is back");
+        }
+        let waits = |effect: &Effect| matches!(effect, Effect::TellStepWaits(_));
+        let told: Vec<_> = world.told.iter().filter(|(.., effect)| waits(effect)).collect();
+        assert!(told.is_empty(), "seed {seed}: {told:?}");
     }
 }
 

@@ -11,7 +11,7 @@ use crate::limits::{
 use crate::node::peers::{Answer, Waiting};
 use crate::ring::{Node, NodeId};
 use crate::wire;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -35,7 +35,9 @@ pub(super) struct Planner {
     late: u32,
     not_before: Duration,
     told: BTreeMap<NodeId, Telling>,
-    /// For whom the present step has waited too long.
+    /// Since when it waits for whoever has not done what the present step asks for.
+    awaited: BTreeMap<NodeId, Duration>,
+    /// For whom it has waited too long.
     waits_for: Vec<NodeId>,
     /// So often people were told of that.
     waits_told: u32,
@@ -118,6 +120,7 @@ impl Hub {
     /// Nobody goes by what this node tells from now on.
     pub(super) fn plan_anew(&mut self) {
         self.planner.told.clear();
+        self.planner.awaited.clear();
         self.planner.waits_for.clear();
         self.planner.waits_told = 0;
     }
@@ -172,11 +175,11 @@ impl Hub {
         let plans = self.planner_now(&live) == Some(me);
         // Whoever has told a step by which it plans no more tells it to all the same.
         if !plans && rings.by != me {
-            if !self.planner.waits_for.is_empty() {
-                self.planner.waits_for.clear();
+            let is_news = !self.planner.waits_for.is_empty();
+            self.plan_anew();
+            if is_news {
                 self.show();
             }
-            self.planner.told.clear();
             return;
         }
         if plans && (rings.by != me || self.planner.is_outbid) {
@@ -215,12 +218,21 @@ impl Hub {
 
     /// Notes for whom a step waits that waits too long, and tells people.
     fn look_who_is_late(&mut self, rings: &Rings, live: &BTreeMap<NodeId, (u64, bool)>) {
-        let waited = self.shared.elapsed().saturating_sub(self.following.since);
-        let late = if waited >= STEP_WAIT { self.awaited_in(rings, live) } else { Vec::new() };
+        let (at, awaited) = (self.shared.elapsed(), self.awaited_in(rings, live));
+        let since = &mut self.planner.awaited;
+        since.retain(|node, _| awaited.contains(node));
+        let waits =
+            awaited.iter().map(|&node| (node, at.saturating_sub(*since.entry(node).or_insert(at))));
+        let late: Vec<_> = waits.filter(|&(_, waited)| waited >= STEP_WAIT).collect();
+        let waited = late.iter().map(|&(_, waited)| waited).max().unwrap_or_default();
+        let late: Vec<NodeId> = late.into_iter().map(|(node, _)| node).collect();
         let is_news = self.planner.waits_for != late;
         self.planner.waits_for = late;
         if is_news {
             self.show();
+        }
+        if self.planner.waits_for.is_empty() {
+            self.planner.waits_told = 0;
         }
         let is_due = waited >= STEP_WAIT * (1 << self.planner.waits_told.min(20));
         if is_due && !self.planner.waits_for.is_empty() {
@@ -232,8 +244,11 @@ impl Hub {
     }
 
     /// Those who have not done what the present step asks for, this node too.
-    fn awaited_in(&self, rings: &Rings, live: &BTreeMap<NodeId, (u64, bool)>) -> Vec<NodeId> {
+    fn awaited_in(&self, rings: &Rings, live: &BTreeMap<NodeId, (u64, bool)>) -> BTreeSet<NodeId> {
         let me = self.card.node;
+        if rings.step == Step::Settled && self.planner_rests() && self.has_followed() {
+            return BTreeSet::new();
+        }
         let catches_up = |node: NodeId, is_whole: bool| {
             let is_in = |nodes: &[Node]| nodes.iter().any(|there| there.id == node);
             rings.step == Step::Fill && !is_whole && is_in(&rings.old) && is_in(&rings.new)
