@@ -31,7 +31,8 @@ pub enum Message<'a> {
     Relay(Relay),
     /// Go by these rings.
     Follow(Follow<'a>),
-    /// I go by those rings, and have not done yet what the step asks for.
+    /// I go by those rings, and have not done yet what the step asks for; it comes before the
+    /// answer to who asked. By itself after that: now I have.
     Followed(Followed),
     /// Tell me your digests of these slots.
     Compare(Compare<'a>),
@@ -107,7 +108,7 @@ pub enum Reply<'a> {
         /// Of what is there, or of what is gone.
         version: u64,
         /// Some of so many owners, this one among them, may have acknowledged together what
-        /// this one has not got: those that live, as far as it knows, and those that died and
+        /// this one has not got: those that serve, as far as it knows, and those that died and
         /// whose last writes it may yet be sent.
         owners: u8,
         /// The answer, as it is.

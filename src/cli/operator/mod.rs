@@ -98,10 +98,13 @@ impl Operator {
         let Answer { status, body } = http::ask(address, method, path, token)?;
         match status {
             200..=299 => Ok(body),
-            401 => Err(CliError::Failed(format!(
-                "{address} refuses: it wants the cluster's secret, by --secret-file or \
-                 RINGCACHED_SECRET"
-            ))),
+            401 => Err(CliError::Failed(match token {
+                Some(_) => format!("{address} refuses: its cluster has another secret, or none"),
+                None => format!(
+                    "{address} refuses: it wants the cluster's secret, by --secret-file or \
+                     RINGCACHED_SECRET"
+                ),
+            })),
             _ => {
                 let why = body["error"].as_str().unwrap_or("it does not say why");
                 Err(CliError::Failed(format!("{address} refuses ({status}): {why}")))
