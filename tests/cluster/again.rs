@@ -5,12 +5,16 @@ use crate::node::{Node, wait_until};
 
 const KEYS: usize = 100;
 
-/// The first of them, which was not told of anybody, at the address that it had.
-fn start_first_again(name: &str, first: &Node) -> Node {
+/// What starts the first of them again, which was not told of anybody, at the address that it had.
+pub(crate) fn again(name: &str, first: &Node) -> impl Fn() -> Node + use<> {
     let (port, peer) = (first.address().port(), first.ready["peer"].as_str().unwrap());
     let name = format!("cluster-{name}-0");
     let flags = format!("--profile local -t 2 -p {port} --peer-listen {peer} --node-id {name}");
-    Node::start_as(&format!("{name}-again"), &flags)
+    move || Node::start_as(&format!("{name}-again"), &flags)
+}
+
+fn start_first_again(name: &str, first: &Node) -> Node {
+    again(name, first)()
 }
 
 /// Counts at one node, kills the first, does this, starts the first again: all that was

@@ -1,5 +1,6 @@
 //! Nodes come and go for good while clients go on.
 
+use super::again::again;
 use super::crowd::{Met, has_all, met_during};
 use super::nodes::{all_serve, another, listed, nodes};
 use crate::node::{Node, wait_until};
@@ -148,4 +149,25 @@ fn nobody_waits_for_a_node_that_was_stopped() {
     for number in 0..300 {
         client.ask(&format!("set key-{number} 0 0 1\r\nv\r\n"), "STORED\r\n");
     }
+}
+
+/// Neither what it is asked for, nor what it is to keep for others: as long as it is there, and from
+/// when it is back.
+#[test]
+fn no_write_fails_while_a_node_is_stopped_and_started_again() {
+    let mut nodes = nodes("elastic-stop", 3, "--profile local");
+    let all: Vec<SocketAddr> = nodes[1..].iter().map(Node::address).collect();
+    let start = again("elastic-stop", &nodes[0]);
+    let met = met_during(&all, |crowd| {
+        for _ in 0..3 {
+            crowd.goes_on(SOME_WRITES);
+            nodes.remove(0).stop_by("INT");
+            crowd.goes_on(SOME_WRITES);
+            nodes.insert(0, start());
+            all_settle(&nodes);
+        }
+        crowd.goes_on(SOME_WRITES);
+    });
+    nothing_was_noticed("one is stopped and started again", &met);
+    assert_eq!(met.retried, 0, "somebody had to say it again: {met}");
 }
