@@ -315,8 +315,8 @@ fn a_purge_beside_eviction_leaves_all_in_order() {
 fn a_slot_kept_again_loses_no_write() {
     let caller = Caller::new(16 << 20);
     let (kept, asked, purges) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-    let wait_for_next = |count: &AtomicU64| {
-        let (before, deadline) = (count.load(Ordering::SeqCst), Instant::now() + WAIT);
+    let wait_for_more = |count: &AtomicU64, before: u64| {
+        let deadline = Instant::now() + WAIT;
         while count.load(Ordering::SeqCst) == before {
             assert!(Instant::now() < deadline, "no purge goes on");
             std::thread::yield_now();
@@ -326,15 +326,17 @@ fn a_slot_kept_again_loses_no_write() {
         let writer = scope.spawn(|| {
             for round in 0..100 {
                 kept.store(false, Ordering::SeqCst);
+                // They may be gone, and nothing left to ask of, before all are written.
+                let before = asked.load(Ordering::SeqCst);
                 for number in 0..4 {
                     caller.set(&key(number), &value_of(number, round, 100));
                 }
-                wait_for_next(&asked);
+                wait_for_more(&asked, before);
                 kept.store(true, Ordering::SeqCst);
                 let value = |number| value_of(number, round + 1, 100);
                 (0..4).for_each(|number| _ = caller.set(&key(number), &value(number)));
                 // What was under way when they were written has ended then.
-                wait_for_next(&purges);
+                wait_for_more(&purges, purges.load(Ordering::SeqCst));
                 for number in 0..4 {
                     assert_eq!(caller.get(&key(number)), Some(value(number)), "round {round}");
                 }
