@@ -95,7 +95,8 @@ fn a_node_that_sees_too_few_takes_no_writes() {
     let gone = nodes.pop().unwrap();
     gone.signal("KILL");
     wait_until("it sees too few", || stat(&nodes[0], "takes_writes") == "no");
-    assert_eq!(nodes[0].stderr().matches("writes what=refused").count(), 2);
+    // What happens is told a moment after it has.
+    wait_until("it says so", || nodes[0].stderr().matches("writes what=refused").count() == 2);
     assert_eq!(stat(&nodes[0], "min_nodes_for_writes"), "2");
     let get = "get k\r\n";
     wait_until("its keys are read", || nodes[0].connect().lines(get).len() == 2);
