@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::digests::stat;
-use crate::run::{Plan, ask, rest};
+use crate::run::{Plan, ask, pass, rest};
 use crate::world::{World, id};
 use crate::{FIVE, THREE};
 use ringcached::item::{Copied, CopiedBody, Expiry, Key, Standing, Version};
@@ -45,10 +45,6 @@ fn put_until(
 
 fn sum(world: &mut World, name: &str) -> u64 {
     (0..world.nodes.len()).map(|node| stat(world, node, name)).sum()
-}
-
-fn pass(world: &mut World, ms: u64) {
-    (0..ms).for_each(|_| world.step());
 }
 
 fn world(seed: u64, plan: &Plan) -> World {

@@ -1,7 +1,7 @@
 //! A plan that is not right is not carried out.
 
 use crate::client::Client;
-use crate::run::{Plan, ask, rest};
+use crate::run::{Plan, ask, pass, rest};
 use crate::world::{World, id};
 use ringcached::cluster::{Agreed, Flaw, Plan as ChangePlan, Step};
 use ringcached::limits::STEP_WAIT_MS;
@@ -21,10 +21,6 @@ fn stat(world: &mut World, node: usize, name: &str) -> String {
     let text = ask(world, &mut Client::new(node), "stats cluster\r\n");
     let start = format!("STAT {name} ");
     text.lines().find_map(|line| line.strip_prefix(&start)).unwrap().to_owned()
-}
-
-fn pass(world: &mut World, ms: u64) {
-    (0..ms).for_each(|_| world.step());
 }
 
 fn check_keys(world: &mut World, nodes: usize) {

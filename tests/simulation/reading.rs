@@ -2,7 +2,7 @@
 //! that they find behind.
 
 use crate::client::{Client, Ended};
-use crate::run::{Plan, ask, rest};
+use crate::run::{Plan, ask, pass, rest};
 use crate::world::{World, id};
 use crate::{FIVE, FIVE_BY_NEAREST, FIVE_BY_QUORUM};
 use ringcached::item::{Copied, CopiedBody, Expiry, Key, Now, Standing, Version};
@@ -15,10 +15,6 @@ fn world(plan: &Plan) -> World {
     let mut world = World::new(3, plan);
     rest(&mut world, 3, "at the start");
     world
-}
-
-fn pass(world: &mut World, ms: u64) {
-    (0..ms).for_each(|_| world.step());
 }
 
 /// The owners of a key, the primary first.

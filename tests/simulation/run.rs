@@ -161,6 +161,11 @@ pub(crate) fn rest(world: &mut World, seed: u64, when: &str) {
     }
 }
 
+/// So much time passes.
+pub(crate) fn pass(world: &mut World, ms: u64) {
+    (0..ms).for_each(|_| world.step());
+}
+
 pub(crate) fn ask(world: &mut World, client: &mut Client, request: &str) -> String {
     let ended = client.begin(world, request);
     match ended.unwrap_or_else(|| wait(world, client, request)) {

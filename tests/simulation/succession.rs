@@ -1,7 +1,7 @@
 //! What an owner that is slow, and lives, lacks when the primary dies that knew of it.
 
 use crate::client::{Client, Ended};
-use crate::run::{Plan, ask, rest};
+use crate::run::{Plan, ask, pass, rest};
 use crate::world::{World, id};
 
 const PLAN: Plan = Plan { nodes: 3, copies: 3, ..Plan::USUAL };
@@ -20,10 +20,6 @@ fn key_of(world: &World, owners: [usize; 3]) -> String {
         there.eq(owners.map(id))
     };
     (0..10_000).map(|number| format!("key-{number}")).find(is_theirs).unwrap()
-}
-
-fn pass(world: &mut World, ms: u64) {
-    (0..ms).for_each(|_| world.step());
 }
 
 /// Three nodes, and two keys that the first writes while the slow one gets nothing of it.

@@ -2,7 +2,7 @@
 
 use crate::FIVE;
 use crate::client::{Client, Ended};
-use crate::run::{Plan, ask, rest};
+use crate::run::{Plan, ask, pass, rest};
 use crate::world::{LINK_IDLE_MS, World, id};
 use ringcached::cluster::Phase;
 use std::collections::BTreeSet;
@@ -22,10 +22,6 @@ fn world(plan: &Plan) -> World {
         set(&mut world, 0, key);
     }
     world
-}
-
-fn pass(world: &mut World, ms: u64) {
-    (0..ms).for_each(|_| world.step());
 }
 
 /// Nobody can link this node.

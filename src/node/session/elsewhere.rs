@@ -542,7 +542,7 @@ impl Session {
         }
         if waits.pause.is_none() && waits.parts.iter().any(Part::is_to_be_sent_again) {
             // The nodes do not agree yet who executes for a key, or none may.
-            let ms = match waits.wait_for_few() {
+            let ms = match waits.waits_for_few() {
                 true => FEW_PAUSE_MS,
                 false if self.road.has_just_changed() => CHANGED_PAUSE_MS,
                 false => PAUSE_MS,

@@ -232,7 +232,7 @@ impl Part {
 
 impl Waits {
     /// Whether all that is to be sent again is reads that too few owners have answered.
-    pub(super) fn wait_for_few(&self) -> bool {
+    pub(super) fn waits_for_few(&self) -> bool {
         let mut again = self.parts.iter().filter(|part| part.is_to_be_sent_again());
         again.all(|part| matches!(&part.source, Source::Again(again) if again.few))
     }
