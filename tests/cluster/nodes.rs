@@ -1,6 +1,6 @@
 //! Several nodes that are one cluster.
 
-use crate::node::{Node, wait_until};
+use crate::node::{Node, lasting_port, wait_until};
 
 /// So many nodes that have found each other. The name is no other test's.
 pub(crate) fn nodes(name: &str, count: usize, flags: &str) -> Vec<Node> {
@@ -33,7 +33,10 @@ pub(crate) fn another(nodes: &[Node], name: &str, number: usize, flags: &str) ->
         .first()
         .map_or(String::new(), |first| format!("--join {}", first.ready["peer"].as_str().unwrap()));
     let name = format!("cluster-{name}-{number}");
-    let port = if flags.contains("-p ") { "" } else { "-p 0" };
+    let port = match flags.contains("-p ") {
+        true => String::new(),
+        false => format!("-p {}", lasting_port()),
+    };
     let threads = if flags.contains("-t ") { "" } else { "-t 2" };
     let flags =
         format!("{port} {threads} --peer-listen 127.0.0.1:0 {join} --node-id {name} {flags}");

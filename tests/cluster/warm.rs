@@ -1,7 +1,7 @@
 //! Nodes that are started again with the memory that they had.
 
 use super::nodes::{all_serve, nodes};
-use crate::node::{Node, path, wait_until};
+use crate::node::{Node, lasting_port, path, wait_until};
 use socket2::{Domain, Socket, Type};
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -21,8 +21,9 @@ fn nodes_with_file(name: &str, count: usize, flags: &str) -> (Vec<Node>, String)
     let mut nodes = nodes(name, count - 1, &flags);
     let (last, first) = (count - 1, nodes[0].ready["peer"].as_str().unwrap());
     let again = format!(
-        "-p 0 -t 2 --peer-listen 127.0.0.1:0 --join {first} --node-id cluster-{name}-{last} \
+        "-p {} -t 2 --peer-listen 127.0.0.1:0 --join {first} --node-id cluster-{name}-{last} \
          --warm-file {} {flags}",
+        lasting_port(),
         file.display()
     );
     nodes.push(Node::start_as(&format!("cluster-{name}-{last}"), &again));
@@ -118,8 +119,6 @@ fn nobody_is_let_in_before_the_file_is_read() {
     let client = last.ready["client"].as_str().unwrap().to_owned();
     let said = last.stop_by("INT");
     assert!(said.contains(" written: "), "{said}");
-    let port = client.rsplit(':').next().unwrap();
-    let again = again.replacen("-p 0", &format!("-p {port}"), 1);
     let mut back = Node::begin_as("cluster-warm-door-again", &again);
     let bytes = fs::metadata(&file).unwrap().len();
     wait_until("it lets somebody in", || TcpStream::connect(&client).is_ok());
@@ -143,8 +142,6 @@ fn a_port_that_is_taken_meanwhile_leaves_the_file() {
     let (mut nodes, again) = nodes_with_file("warm-clash", 2, "-m 128");
     write(&nodes[0], 0..MANY, "old");
     let (last, file) = (nodes.pop().unwrap(), warm_file("warm-clash"));
-    let port = last.address().port();
-    let again = again.replacen("-p 0", &format!("-p {port}"), 1);
     let mut stops = last;
     let thief = loop {
         let address = stops.address();
