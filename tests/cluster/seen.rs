@@ -1,7 +1,7 @@
 //! `members` and `status`, asked of real nodes.
 
 use super::node::{Node, program, wait_until};
-use super::nodes::{another, listed, nodes};
+use super::nodes::{all_serve, another, listed, nodes};
 use serde_json::Value;
 
 /// The exit code, and what it says.
@@ -48,6 +48,32 @@ fn nodes_are_listed_with_what_is_known_of_them() {
         assert_eq!((&status["copies"], &status["members"]), (&2.into(), &3.into()));
         assert_eq!(status["slots_with_too_few_copies"], 0);
     }
+}
+
+/// Nothing is wrong with them, and one that dies is one too many.
+#[test]
+fn too_few_nodes_for_all_copies_are_told_of() {
+    let mut nodes = vec![another(&[], "lack", 0, "--copies 3")];
+    let hint = |nodes: &[Node]| json("status", &nodes[0])["hint"].clone();
+    let join = nodes[0].ready["peer"].as_str().unwrap().to_owned();
+    let says = |owners| {
+        format!(
+            "each key has {owners} of 3 copies, as there are no more nodes: start another one \
+             with --join {join}"
+        )
+    };
+    assert_eq!(hint(&nodes), says(1));
+    for owners in [2, 3] {
+        let (code, text) = ask("status", &nodes[0], "");
+        assert_eq!(code, 0, "{text}");
+        assert!(text.starts_with("HEALTHY") && text.contains(&says(owners - 1)), "{text}");
+        nodes.push(another(&nodes, "lack", owners - 1, "--copies 3"));
+        all_serve(&nodes);
+        wait_until("all is well", || ask("status", &nodes[0], "").0 == 0);
+    }
+    assert_eq!(hint(&nodes), Value::Null);
+    nodes.remove(2).stop();
+    wait_until("it has left", || hint(&nodes) == says(2));
 }
 
 #[test]

@@ -38,6 +38,7 @@ struct Status {
     slots_with_too_few_copies: Option<u64>,
     slots_without_any_copy: Option<u64>,
     troubles: Vec<String>,
+    hint: Option<String>,
     nodes: Table,
 }
 
@@ -104,6 +105,7 @@ fn judge(seen: &Seen) -> Status {
         slots_with_too_few_copies: behind,
         slots_without_any_copy: seen.number("slots_without_any_copy"),
         troubles,
+        hint: seen.lack_of_nodes(),
         nodes: table(seen),
     }
 }
@@ -119,6 +121,9 @@ fn write(out: &mut dyn Write, status: &Status, format: Format) -> io::Result<()>
     )?;
     for trouble in &status.troubles {
         writeln!(out, "  {}", output::seen(trouble))?;
+    }
+    if let Some(hint) = &status.hint {
+        writeln!(out, "  {}", output::seen(hint))?;
     }
     status.nodes.write_aligned(out, format)
 }

@@ -86,6 +86,20 @@ impl Seen {
         takes_none.into_iter().chain(is_paused)
     }
 
+    /// What to do where there are fewer nodes than each key is to have copies: all is as it
+    /// should be of so few, so it is no trouble.
+    pub(super) fn lack_of_nodes(&self) -> Option<String> {
+        let owners = self.nodes().filter(|node| node.number("slots").is_some_and(|it| it > 0));
+        let (owners, copies) = (owners.count() as u64, self.number("copies")?);
+        let me = self.nodes().find(|node| node.is_me)?.word("peer")?;
+        (1..copies).contains(&owners).then(|| {
+            format!(
+                "each key has {owners} of {copies} copies, as there are no more nodes: start \
+                 another one with --join {me}"
+            )
+        })
+    }
+
     /// The nodes, by their ids.
     pub(super) fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
         self.nodes.iter().map(|(id, said)| Node { id, said, is_me: id == self.word("node_id") })
