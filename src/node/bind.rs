@@ -69,7 +69,10 @@ pub(super) fn all(
 pub(super) fn peers(config: &ServerConfig) -> Result<Option<UdpSocket>, StartError> {
     let Some(cluster) = &config.cluster else { return Ok(None) };
     let socket = UdpSocket::bind(cluster.listen);
-    socket.map(Some).map_err(|why| StartError::Others(cluster.listen, why))
+    socket.map(Some).map_err(|why| match why.kind() {
+        io::ErrorKind::AddrInUse => StartError::OthersTaken(cluster.listen),
+        _ => StartError::Others(cluster.listen, why),
+    })
 }
 
 /// Lets clients in, wherever that was not so yet.

@@ -131,6 +131,8 @@ pub enum StartError {
     Ring(RingError),
     /// A thread could not be started.
     Thread(io::Error),
+    /// The address for other nodes is taken.
+    OthersTaken(SocketAddr),
     /// Other nodes cannot be reached from this address.
     Others(SocketAddr, io::Error),
     /// The memory cannot be kept there over a restart.
@@ -152,6 +154,12 @@ impl fmt::Display for StartError {
             Self::NoCertificates => f.write_str("TLS needs a certificate and its key"),
             Self::Ring(why) => why.fmt(f),
             Self::Thread(why) => write!(f, "cannot start a thread: {why}"),
+            Self::OthersTaken(address) => write!(
+                f,
+                "UDP port {} of {}, at which other nodes would reach this one, is taken",
+                address.port(),
+                address.ip()
+            ),
             Self::Others(address, why) => {
                 write!(f, "cannot listen for other nodes at {address}: {why}")
             }

@@ -152,7 +152,7 @@ fn a_start_that_is_refused_leaves_the_file() {
         vec![client, admin, nowhere("-P"), nowhere("--ready-file")]
     };
     let peer = format!("{alone} -p 0 --peer-listen {udp}");
-    let peer = (peer, "cannot listen for other nodes at 127.0.0.1:");
+    let peer = (peer, "at which other nodes would reach this one, is taken");
     let mut of_cluster = refused(&cluster);
     of_cluster.push(peer);
     for (flags, refusals) in [(&alone, refused(&alone)), (&cluster, of_cluster)] {

@@ -189,8 +189,8 @@ pub(crate) struct ServeArgs {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Being one of many")]
 pub(crate) struct ClusterArgs {
-    /// Where other nodes reach this one, over UDP at this port and, for calls, at the
-    /// next one and one more for each worker, or at any that are free; port 0 picks
+    /// Where other nodes reach this one, over UDP at this port and, for calls, at those
+    /// behind it, two more than there are threads, or at any that are free; port 0 picks
     /// free ones [default: 127.0.0.1:0]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(super) peer_listen: Option<SocketAddr>,

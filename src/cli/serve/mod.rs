@@ -110,6 +110,12 @@ fn refused(why: &StartError) -> CliError {
             "{why} (-p 0 picks a free port; `ss -ltnp 'sport = :{}'` shows who has it)",
             address.port()
         )),
+        StartError::OthersTaken(address) => CliError::Failed(format!(
+            "{why}: choose another one with --peer-listen, or 0 for any that is free. Another node \
+             has those behind its own too, two more than it has threads (`ss -lunp 'sport = :{}'` \
+             shows who has it)",
+            address.port()
+        )),
         _ => CliError::Failed(why.to_string()),
     }
 }
