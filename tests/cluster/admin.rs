@@ -6,8 +6,9 @@ use super::node::{Node, program, wait_until};
 use super::nodes::{another, listed, nodes};
 use ringcached::admin::Token;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
 
 fn store_some(node: &Node) {
     let mut client = node.connect();
@@ -302,6 +303,66 @@ fn a_node_that_dies_while_it_is_drained_is_told_of() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("ended before it was through"), "{said}");
     assert!(!said.contains("something else"), "{said}");
+}
+
+/// Where a node is reached by operators through somebody who cuts the answers to its first
+/// questions of how far it is, so many; gone when the node is.
+fn cutting(node: &Node, mut answers: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (at, node) = (listener.local_addr().unwrap(), address(node));
+    thread::spawn(move || {
+        loop {
+            let (operator, _) = listener.accept().unwrap();
+            let Ok(mut node) = TcpStream::connect(node) else { return };
+            let (mut question, mut lines) = (String::new(), BufReader::new(&operator));
+            while lines.read_line(&mut question).is_ok_and(|bytes| bytes > 2) {}
+            if question.is_empty() {
+                continue;
+            }
+            let mut answer = Vec::new();
+            if node
+                .write_all(question.as_bytes())
+                .and_then(|()| node.read_to_end(&mut answer))
+                .is_err()
+            {
+                continue;
+            }
+            if answers > 0 && question.starts_with("GET /v1/drain") {
+                answers -= 1;
+                answer.truncate(answer.len() / 2);
+            }
+            let _ = (&operator).write_all(&answer);
+        }
+    });
+    at
+}
+
+#[test]
+fn an_answer_that_is_cut_is_asked_for_again() {
+    let cut = |nodes: &[Node], answers| {
+        let flags = format!("drain --wait --admin {}", cutting(&nodes[0], answers));
+        let drain = program(&flags).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        nodes[0].hear("leaving: hands over what it owns");
+        drain
+    };
+    let end = |drain: std::process::Child| {
+        let output = drain.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    // It goes on while they are paused, so there is much to ask.
+    let mut nodes = paused("admin-cut", "");
+    let (code, said) = end(cut(&nodes, 2));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("something else") && said.contains("nobody knows"), "{said}");
+    assert_eq!(run("rebalance resume", &nodes[1]).0, 0);
+    nodes.remove(0).end();
+    let mut nodes = paused("admin-cut-once", "");
+    let drain = cut(&nodes, 1);
+    assert_eq!(run("rebalance resume", &nodes[1]).0, 0);
+    let (code, said) = end(drain);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("has left"), "{said}");
+    nodes.remove(0).end();
 }
 
 #[test]

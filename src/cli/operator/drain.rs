@@ -75,6 +75,7 @@ fn has_left(
     let mut progress = Progress::of_percent();
     progress.starts("of what it owns is handed over".to_owned());
     let paused = look_for_paused(operator);
+    let mut was_cut = false;
     loop {
         if let Some(nodes) = paused.try_iter().last() {
             progress.says(format_args!(
@@ -94,18 +95,25 @@ fn has_left(
             return Ok(None);
         }
         let path = format!("/v1/drain?wait_ms={}", LOOK_MS.min(left_ms));
-        told = operator.read(&operator.address, &path).map_err(|why| match why {
-            CliError::TimedOut(_) => why,
-            // It was there.
-            _ if has_ended(&operator.address, Instant::now() + END_PATIENCE) => {
-                CliError::Failed(format!(
-                    "the node at {} ended before it was through: nobody knows whether all was \
-                     handed over",
-                    operator.address
-                ))
+        let why = match operator.read(&operator.address, &path) {
+            Ok(answer) => {
+                (told, was_cut) = (answer, false);
+                continue;
             }
-            _ => CliError::Failed(format!("{why}: nobody knows whether all was handed over")),
-        })?;
+            Err(CliError::TimedOut(why)) => return Err(CliError::TimedOut(why)),
+            // An answer may be cut on its way, and hardly the next one too. At once: a node that
+            // is through does not stay for long.
+            Err(_) if !was_cut => {
+                was_cut = true;
+                continue;
+            }
+            // It was there.
+            Err(_) if has_ended(&operator.address, Instant::now() + END_PATIENCE) => {
+                format!("the node at {} ended before it was through", operator.address)
+            }
+            Err(why) => why.to_string(),
+        };
+        return Err(CliError::Failed(format!("{why}: nobody knows whether all was handed over")));
     }
 }
 
