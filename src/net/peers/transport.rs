@@ -29,8 +29,13 @@ const INITIAL_WINDOW_BYTES: u64 = 256 << 10;
 /// three milliseconds need. More would only be memory for a peer that is slow.
 const WINDOW_BYTES: u32 = 4 << 20;
 
+/// Bytes that a packet of what is moved in bulk may have, at most, where the network takes so many:
+/// each packet costs both ends more than a kilobyte in it does. Ten go out at once, and Linux takes
+/// 65,507 bytes.
+const BULK_PACKET_BYTES: u16 = 6500;
+
 /// Packets of what is moved in bulk that the other end may take before it acknowledges them: each
-/// acknowledgement costs both ends about as much as a packet. Less than a hundredth of what is
+/// acknowledgement costs both ends about as much as a packet. Less than a twentieth of what is
 /// under way, so that nobody waits for it.
 const BULK_PACKETS_PER_ACK: u32 = 16;
 
@@ -52,6 +57,9 @@ pub(super) fn endpoint(config: &PeersConfig, socket: UdpSocket) -> io::Result<En
     let reset_key = Key::new(HMAC_SHA256, &config.identity.reset_key);
     let mut quic = EndpointConfig::new(Arc::new(reset_key));
     quic.cid_generator(|| Box::new(RandomIds));
+    if config.hello.lane == BULK_LANE {
+        quic.max_udp_payload_size(BULK_PACKET_BYTES).map_err(io::Error::other)?;
+    }
     let server = server_config(&config.identity, config);
     Endpoint::new(quic, Some(server), socket, Arc::new(LaneRuntime))
 }
@@ -98,7 +106,9 @@ fn transport(config: &PeersConfig) -> TransportConfig {
     if config.hello.lane == BULK_LANE {
         let mut acks = AckFrequencyConfig::default();
         acks.ack_eliciting_threshold(VarInt::from_u32(BULK_PACKETS_PER_ACK));
-        transport.ack_frequency_config(Some(acks));
+        let mut packets = MtuDiscoveryConfig::default();
+        packets.upper_bound(BULK_PACKET_BYTES);
+        transport.ack_frequency_config(Some(acks)).mtu_discovery_config(Some(packets));
     }
     transport
 }
@@ -146,5 +156,66 @@ impl ConnectionIdGenerator for RandomIds {
 
     fn cid_lifetime(&self) -> Option<Duration> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Secret;
+    use crate::ring::{Layout, NodeId};
+    use crate::wire::{Hello, Versions, layout_fingerprint};
+    use std::net::Ipv4Addr;
+    use tokio::runtime::Builder;
+
+    fn config(lane: u16) -> PeersConfig {
+        let cluster = "ringcached";
+        let hello = Hello {
+            versions: Versions::OURS,
+            cluster: cluster.into(),
+            slot_bits: 16,
+            layout: layout_fingerprint(&Layout::default()),
+            node: NodeId(1),
+            name: "a".into(),
+            generation: 1,
+            lane,
+            lanes: Box::default(),
+            bulk: 0,
+        };
+        let secret = Secret::of_machine();
+        let identity = Identity::from_secret(&secret, cluster, hello.node).unwrap();
+        PeersConfig::new(identity, hello, (Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// Bytes of a packet between two such nodes, once they are as large as they become.
+    async fn packet_bytes(lane: u16, goal: u16) -> u16 {
+        let config = config(lane);
+        let open = || {
+            let (socket, _) = socket(config.listen, config.socket_buffer_bytes).unwrap();
+            endpoint(&config, socket).unwrap()
+        };
+        let (one, other) = (open(), open());
+        let client = client_config(&config.identity, &config);
+        let dialled = one.connect_with(client, other.local_addr().unwrap(), "node").unwrap();
+        let accepted = async { other.accept().await.unwrap().await.unwrap() };
+        let (dialled, accepted) = tokio::join!(dialled, accepted);
+        let dialled = dialled.unwrap();
+        let bytes = || [&dialled, &accepted].map(|link| link.stats().path.current_mtu);
+        let grown = async {
+            while bytes() != [goal; 2] {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(20), grown).await;
+        bytes()[0].min(bytes()[1])
+    }
+
+    #[test]
+    fn packets_of_what_is_moved_in_bulk_are_as_large_as_the_network_takes() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let bulk = runtime.block_on(packet_bytes(BULK_LANE, BULK_PACKET_BYTES));
+        assert_eq!(bulk, BULK_PACKET_BYTES);
+        // As quinn has it: none that a network would drop are tried where clients wait.
+        assert_eq!(runtime.block_on(packet_bytes(1, 1452)), 1452);
     }
 }
