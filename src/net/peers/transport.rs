@@ -35,9 +35,9 @@ const WINDOW_BYTES: u32 = 4 << 20;
 const BULK_PACKET_BYTES: u16 = 6500;
 
 /// Packets of what is moved in bulk that the other end may take before it acknowledges them: each
-/// acknowledgement costs both ends about as much as a packet. Less than a twentieth of what is
-/// under way, so that nobody waits for it.
-const BULK_PACKETS_PER_ACK: u32 = 16;
+/// acknowledgement costs both ends about as much as a packet. Of large ones that is a fifth of what
+/// may be under way at first, so that nobody waits for it, and of small ones a twentieth.
+const BULK_PACKETS_PER_ACK: u32 = 8;
 
 /// The round trip that is taken for granted until one is measured: a lost first
 /// packet is sent again after three of them.
