@@ -94,6 +94,8 @@ fn judge(seen: &Seen) -> Status {
         let slots = output::thousands(slots);
         troubles.push(format!("{slots} slots have too few live copies"));
     }
+    // One that is to come, or back, is no reason to start another one.
+    let hint = seen.lack_of_nodes().filter(|_| troubles.is_empty());
     Status {
         healthy: troubles.is_empty(),
         cluster: seen.word("cluster_name").to_owned(),
@@ -105,7 +107,7 @@ fn judge(seen: &Seen) -> Status {
         slots_with_too_few_copies: behind,
         slots_without_any_copy: seen.number("slots_without_any_copy"),
         troubles,
-        hint: seen.lack_of_nodes(),
+        hint,
         nodes: table(seen),
     }
 }
