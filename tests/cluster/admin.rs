@@ -8,6 +8,7 @@ use ringcached::admin::Token;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 fn store_some(node: &Node) {
@@ -301,13 +302,14 @@ fn a_node_that_dies_while_it_is_drained_is_told_of() {
     let output = drain.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("ended before it was through"), "{said}");
+    assert!(said.contains("ended and did not say that it was through"), "{said}");
     assert!(!said.contains("something else"), "{said}");
 }
 
 /// Where a node is reached by operators through somebody who cuts the answers to its first
-/// questions of how far it is, so many; gone when the node is.
-fn cutting(node: &Node, mut answers: usize) -> SocketAddr {
+/// questions of how far it is, so many, and tells of each; gone when the node is.
+fn cutting(node: &Node, mut answers: usize) -> (SocketAddr, Receiver<()>) {
+    let (cut, cuts) = channel();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (at, node) = (listener.local_addr().unwrap(), address(node));
     thread::spawn(move || {
@@ -330,34 +332,36 @@ fn cutting(node: &Node, mut answers: usize) -> SocketAddr {
             if answers > 0 && question.starts_with("GET /v1/drain") {
                 answers -= 1;
                 answer.truncate(answer.len() / 2);
+                cut.send(()).unwrap();
             }
             let _ = (&operator).write_all(&answer);
         }
     });
-    at
+    (at, cuts)
 }
 
 #[test]
 fn an_answer_that_is_cut_is_asked_for_again() {
-    let cut = |nodes: &[Node], answers| {
-        let flags = format!("drain --wait --admin {}", cutting(&nodes[0], answers));
-        let drain = program(&flags).stderr(std::process::Stdio::piped()).spawn().unwrap();
-        nodes[0].hear("leaving: hands over what it owns");
+    let begin = |node: &Node, answers| {
+        let (at, cuts) = cutting(node, answers);
+        let mut drain = program(&format!("drain --wait --admin {at}"));
+        let drain = drain.stderr(std::process::Stdio::piped()).spawn().unwrap();
+        // It goes on while they are paused, so there is more to ask.
+        (0..answers).for_each(|_| cuts.recv().unwrap());
         drain
     };
     let end = |drain: std::process::Child| {
         let output = drain.wait_with_output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
-    // It goes on while they are paused, so there is much to ask.
     let mut nodes = paused("admin-cut", "");
-    let (code, said) = end(cut(&nodes, 2));
+    let (code, said) = end(begin(&nodes[0], 2));
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("something else") && said.contains("nobody knows"), "{said}");
     assert_eq!(run("rebalance resume", &nodes[1]).0, 0);
     nodes.remove(0).end();
     let mut nodes = paused("admin-cut-once", "");
-    let drain = cut(&nodes, 1);
+    let drain = begin(&nodes[0], 1);
     assert_eq!(run("rebalance resume", &nodes[1]).0, 0);
     let (code, said) = end(drain);
     assert_eq!(code, Some(0), "{said}");

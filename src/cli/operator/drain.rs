@@ -101,15 +101,17 @@ fn has_left(
                 continue;
             }
             Err(CliError::TimedOut(why)) => return Err(CliError::TimedOut(why)),
-            // An answer may be cut on its way, and hardly the next one too. At once: a node that
-            // is through does not stay for long.
+            // An answer may be cut on its way, and hardly the next one too.
             Err(_) if !was_cut => {
                 was_cut = true;
                 continue;
             }
             // It was there.
             Err(_) if has_ended(&operator.address, Instant::now() + END_PATIENCE) => {
-                format!("the node at {} ended before it was through", operator.address)
+                format!(
+                    "the node at {} ended and did not say that it was through",
+                    operator.address
+                )
             }
             Err(why) => why.to_string(),
         };
