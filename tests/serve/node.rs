@@ -7,6 +7,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -206,10 +208,13 @@ impl Client {
 /// away would be taken when it is back, and whoever called it there could meet itself.
 #[allow(dead_code, reason = "only where a node comes back")]
 pub(crate) fn lasting_port() -> u16 {
+    // Those of one process are different ones, and those of another one are far away.
+    static FIRST: LazyLock<u64> = LazyLock::new(|| RandomState::new().build_hasher().finish());
+    static TRIED: AtomicU64 = AtomicU64::new(0);
     let own_ends = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
     let end: u64 = own_ends.split_whitespace().next().unwrap().parse().unwrap();
     let count = end.saturating_sub(PORTS_FROM).max(PORTS_MIN);
-    let port = || PORTS_FROM + RandomState::new().build_hasher().finish() % count;
+    let port = || FIRST.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed)) % count + PORTS_FROM;
     let mut ports = std::iter::repeat_with(|| port() as u16);
     ports.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok()).unwrap()
 }
