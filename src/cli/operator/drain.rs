@@ -75,7 +75,6 @@ fn has_left(
     let mut progress = Progress::of_percent();
     progress.starts("of what it owns is handed over".to_owned());
     let paused = look_for_paused(operator);
-    let mut was_cut = false;
     loop {
         if let Some(nodes) = paused.try_iter().last() {
             progress.says(format_args!(
@@ -95,27 +94,24 @@ fn has_left(
             return Ok(None);
         }
         let path = format!("/v1/drain?wait_ms={}", LOOK_MS.min(left_ms));
-        let why = match operator.read(&operator.address, &path) {
-            Ok(answer) => {
-                (told, was_cut) = (answer, false);
-                continue;
-            }
-            Err(CliError::TimedOut(why)) => return Err(CliError::TimedOut(why)),
-            // An answer may be cut on its way, and hardly the next one too.
-            Err(_) if !was_cut => {
-                was_cut = true;
-                continue;
-            }
+        let look = || operator.read(&operator.address, &path);
+        // An answer may be cut on its way, and hardly the next one too.
+        let answer = look().or_else(|why| match why {
+            CliError::TimedOut(_) => Err(why),
+            _ => look(),
+        });
+        told = answer.map_err(|why| match why {
+            CliError::TimedOut(_) => why,
             // It was there.
-            Err(_) if has_ended(&operator.address, Instant::now() + END_PATIENCE) => {
-                format!(
-                    "the node at {} ended and did not say that it was through",
+            _ if has_ended(&operator.address, Instant::now() + END_PATIENCE) => {
+                CliError::Failed(format!(
+                    "the node at {} ended and did not say that it was through: nobody knows \
+                     whether all was handed over",
                     operator.address
-                )
+                ))
             }
-            Err(why) => why.to_string(),
-        };
-        return Err(CliError::Failed(format!("{why}: nobody knows whether all was handed over")));
+            _ => CliError::Failed(format!("{why}: nobody knows whether all was handed over")),
+        })?;
     }
 }
 
