@@ -5,7 +5,7 @@
 #[path = "serve/node.rs"]
 mod node;
 
-use node::{Node, PATIENCE, path, program, wait_until};
+use node::{Node, path, program, wait_until};
 use ringcached::cluster::{Able, View};
 use ringcached::ring::{Layout, NodeId, Ring, ZoneId};
 use serde_json::Value;
@@ -16,7 +16,6 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
 
 /// So many nodes of which each knows that all serve.
 fn cluster(name: &str, count: usize, flags: &str) -> Vec<Node> {
@@ -198,11 +197,7 @@ fn costs_are_those_of_all_nodes() {
 
 /// Waits for a bench that was started, and what it says on stderr.
 fn ended(mut child: Child) -> (i32, String) {
-    let started = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        assert!(started.elapsed() < PATIENCE, "it does not end");
-        thread::yield_now();
-    }
+    wait_until("it ends", || child.try_wait().unwrap().is_some());
     let output = child.wait_with_output().unwrap();
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
 }

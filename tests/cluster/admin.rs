@@ -2,12 +2,13 @@
 
 use super::crowd::{has_all, met_during};
 use super::http::{address, ask, get, reasons};
-use super::node::{Node, program, wait_until};
+use super::node::{Node, PATIENCE, program, wait_until};
 use super::nodes::{another, listed, nodes};
 use ringcached::admin::Token;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
@@ -164,6 +165,17 @@ fn run(command: &str, node: &Node) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
+/// The same, begun and not waited for.
+fn begin(command: &str, at: SocketAddr) -> Child {
+    program(&format!("{command} --admin {at}")).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Its exit code, and what it says on stderr.
+fn end(command: Child) -> (i32, String) {
+    let output = command.wait_with_output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
 #[test]
 fn a_node_is_drained_under_load_and_nobody_notices() {
     let mut nodes = nodes("admin-load", 4, "--profile local");
@@ -295,13 +307,11 @@ fn a_drain_outlasts_the_node_that_gives_up() {
 #[test]
 fn a_node_that_dies_while_it_is_drained_is_told_of() {
     let nodes = paused("admin-dies", "");
-    let mut drain = program(&format!("drain --wait --admin {}", address(&nodes[0])));
-    let drain = drain.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let drain = begin("drain --wait", address(&nodes[0]));
     nodes[0].hear("leaving: hands over what it owns");
     nodes[0].signal("KILL");
-    let output = drain.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let (code, said) = end(drain);
+    assert_eq!(code, 1, "{said}");
     assert!(said.contains("ended and did not say that it was through"), "{said}");
     assert!(!said.contains("something else"), "{said}");
 }
@@ -342,29 +352,24 @@ fn cutting(node: &Node, mut answers: usize) -> (SocketAddr, Receiver<()>) {
 
 #[test]
 fn an_answer_that_is_cut_is_asked_for_again() {
-    let begin = |node: &Node, answers| {
+    let cut = |node: &Node, answers| {
         let (at, cuts) = cutting(node, answers);
-        let mut drain = program(&format!("drain --wait --admin {at}"));
-        let drain = drain.stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let drain = begin("drain --wait", at);
         // It goes on while they are paused, so there is more to ask.
-        (0..answers).for_each(|_| cuts.recv().unwrap());
+        (0..answers).for_each(|_| cuts.recv_timeout(PATIENCE).expect("it asks again"));
         drain
     };
-    let end = |drain: std::process::Child| {
-        let output = drain.wait_with_output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
-    };
     let mut nodes = paused("admin-cut", "");
-    let (code, said) = end(begin(&nodes[0], 2));
-    assert_eq!(code, Some(1), "{said}");
+    let (code, said) = end(cut(&nodes[0], 2));
+    assert_eq!(code, 1, "{said}");
     assert!(said.contains("something else") && said.contains("nobody knows"), "{said}");
     assert_eq!(run("rebalance resume", &nodes[1]).0, 0);
     nodes.remove(0).end();
     let mut nodes = paused("admin-cut-once", "");
-    let drain = begin(&nodes[0], 1);
+    let drain = cut(&nodes[0], 1);
     assert_eq!(run("rebalance resume", &nodes[1]).0, 0);
     let (code, said) = end(drain);
-    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(code, 0, "{said}");
     assert!(said.contains("has left"), "{said}");
     nodes.remove(0).end();
 }
@@ -380,8 +385,7 @@ fn watching_says_a_plain_line_at_once() {
     wait_until("something is to be moved to it", || {
         moves(&nodes[0])["moves"].as_array().is_some_and(|moves| !moves.is_empty())
     });
-    let mut watch = program(&format!("rebalance status --watch --admin {}", address(&nodes[0])));
-    let mut watch = watch.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut watch = begin("rebalance status --watch", address(&nodes[0]));
     let mut said = BufReader::new(watch.stderr.take().unwrap());
     let mut line = String::new();
     said.read_line(&mut line).unwrap();

@@ -13,10 +13,6 @@ pub(crate) fn again(name: &str, first: &Node) -> impl Fn() -> Node + use<> {
     move || Node::start_as(&format!("{name}-again"), &flags)
 }
 
-fn start_first_again(name: &str, first: &Node) -> Node {
-    again(name, first)()
-}
-
 /// Counts at one node, kills the first, does this, starts the first again: all that was
 /// acknowledged is there, at all nodes, from the moment it is ready.
 fn nothing_is_lost(name: &str, meanwhile: impl Fn(&[Node])) {
@@ -30,7 +26,7 @@ fn nothing_is_lost(name: &str, meanwhile: impl Fn(&[Node])) {
     first.child.kill().unwrap();
     first.child.wait().unwrap();
     meanwhile(&nodes);
-    let again = start_first_again(name, &first);
+    let again = again(name, &first)();
     let mut client = again.connect();
     for key in 0..KEYS {
         client.ask(&format!("add count-{key} 0 0 1\r\n0\r\n"), "NOT_STORED\r\n");
