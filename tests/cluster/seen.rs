@@ -50,7 +50,7 @@ fn nodes_are_listed_with_what_is_known_of_them() {
     }
 }
 
-/// Nothing is wrong with them, and one that dies is one too many.
+/// Nothing is wrong with so few; where one of them has died, that is told and no more.
 #[test]
 fn too_few_nodes_for_all_copies_are_told_of() {
     let mut nodes = vec![another(&[], "lack", 0, "--copies 3")];
@@ -74,6 +74,10 @@ fn too_few_nodes_for_all_copies_are_told_of() {
     assert_eq!(hint(&nodes), Value::Null);
     nodes.remove(2).stop();
     wait_until("it has left", || hint(&nodes) == says(2));
+    drop(nodes.pop());
+    wait_until("it is held for dead", || listed(&nodes[0]) == 1);
+    let status = json("status", &nodes[0]);
+    assert_eq!((&status["healthy"], &status["hint"]), (&false.into(), &Value::Null), "{status}");
 }
 
 #[test]
